@@ -1,0 +1,102 @@
+//! Builds libmessage_transport, its tests, the generator of the TypeScript side, and the native half
+//! of the benchmarks.
+//!
+//!   zig build                     the library, in zig-out/lib
+//!   zig build test                all Zig tests
+//!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
+//!   zig build bench               the benchmarks' native loops, in zig-out/lib
+//!
+//! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has is
+//! found at run time.
+const std = @import("std");
+
+pub fn build(b: *std.Build) void {
+    const target = b.resolveTargetQuery(targetQuery(b));
+    const optimize = b.standardOptimizeOption(.{});
+    const fault_points = b.option(bool, "fault-points", "Kill the process at labelled places") orelse
+        false;
+    const options = b.addOptions();
+    options.addOption(bool, "fault_points", fault_points);
+
+    const module = b.createModule(.{
+        .root_source_file = b.path("zig/root.zig"),
+        .target = target,
+        .optimize = optimize,
+        .link_libc = true,
+        .strip = optimize != .Debug,
+    });
+    module.addOptions("build_options", options);
+    module.addAnonymousImport("record-v1.hex", .{
+        .root_source_file = b.path("tests/testdata/record-v1.hex"),
+    });
+    addLibrary(b, "message_transport", module, b.getInstallStep());
+    addTests(b, module);
+    addGenerator(b, module);
+    addBench(b, module);
+}
+
+/// What -Dtarget says, or a binary for any Linux of this processor; never for this very machine.
+fn targetQuery(b: *std.Build) std.Target.Query {
+    var query = b.standardTargetOptionsQueryOnly(.{ .default_target = .{
+        .cpu_arch = @import("builtin").cpu.arch,
+        .os_tag = .linux,
+        .abi = .gnu,
+        .glibc_version = .{ .major = 2, .minor = 28, .patch = 0 },
+    } });
+    const is_default_cpu = query.cpu_model == .determined_by_arch_os;
+    if (query.cpu_arch == .x86_64 and is_default_cpu) {
+        query.cpu_model = .{ .explicit = &std.Target.x86.cpu.x86_64_v2 }; // cmpxchg16b.
+    }
+    return query;
+}
+
+// Debug on x86-64 uses Zig's own code generator by default, which cannot encode crc32q.
+const use_llvm = true;
+
+fn addLibrary(
+    b: *std.Build,
+    name: []const u8,
+    module: *std.Build.Module,
+    step: *std.Build.Step,
+) void {
+    const library = b.addLibrary(.{
+        .name = name,
+        .linkage = .dynamic,
+        .root_module = module,
+        .use_llvm = use_llvm,
+    });
+    step.dependOn(&b.addInstallArtifact(library, .{}).step);
+}
+
+fn addTests(b: *std.Build, module: *std.Build.Module) void {
+    const tests = b.addTest(.{ .root_module = module, .use_llvm = use_llvm });
+    b.step("test", "Run the Zig tests").dependOn(&b.addRunArtifact(tests).step);
+}
+
+fn addGenerator(b: *std.Build, module: *std.Build.Module) void {
+    const generator = b.addExecutable(.{
+        .name = "gen",
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("zig/gen/main.zig"),
+            .target = b.graph.host,
+            .link_libc = true,
+            .imports = &.{.{ .name = "message_transport", .module = module }},
+        }),
+        .use_llvm = use_llvm,
+    });
+    const run = b.addRunArtifact(generator);
+    if (b.args) |args| run.addArgs(args);
+    b.step("gen", "Print a generated TypeScript file").dependOn(&run.step);
+}
+
+fn addBench(b: *std.Build, module: *std.Build.Module) void {
+    const bench = b.createModule(.{
+        .root_source_file = b.path("zig/bench/root.zig"),
+        .target = module.resolved_target,
+        .optimize = module.optimize,
+        .link_libc = true,
+        .imports = &.{.{ .name = "message_transport", .module = module }},
+    });
+    const step = b.step("bench", "Build the benchmarks' native loops");
+    addLibrary(b, "message_transport_bench", bench, step);
+}

@@ -1,0 +1,553 @@
+/**
+ * Consumers: the receiving end of a channel.
+ *
+ * @module
+ */
+
+import {
+  ChannelClosedError,
+  CorruptHeaderError,
+  CorruptRecordError,
+  RingTruncatedError,
+  SequenceGapError,
+} from "../errors.ts";
+import * as layout from "../native/_layout.ts";
+import { Detail, failure } from "../native/failure.ts";
+import { type Native, native } from "../native/library.ts";
+import { canNotify, notifyOnce } from "../native/notifier.ts";
+import { closeHandle, readFault } from "../native/ring.ts";
+import type { Channel, ChannelMember } from "./channel.ts";
+import { Assembly, FRAGMENT_BITS } from "./fragments.ts";
+import { Message } from "./record.ts";
+import {
+  ADAPTIVE_TURNS,
+  blockingWait,
+  checkTimeout,
+  nextTurn,
+  POOL_WAIT_MS,
+  type WaitStrategy,
+} from "./wait_strategy.ts";
+
+/** Where a consumer begins. A number is the sequence of its first message. */
+export type Start = "latest" | "earliest" | "checkpoint" | number;
+
+/** Messages that a `drop` consumer has lost: the producer was a whole ring ahead. */
+export interface Gap {
+  /** First sequence lost. */
+  from: number;
+  /** Last sequence lost. */
+  to: number;
+}
+
+/** How an observer is opened. */
+export interface ObserverOptions {
+  /** Where it begins. Default: `latest`. */
+  from?: Exclude<Start, "checkpoint">;
+  /** Told of each gap, before the message behind it. */
+  onGap?: (gap: Gap) => void;
+}
+
+/** How a consumer is opened. */
+export interface ConsumerOptions {
+  /** Under which its cursor is kept, so that it goes on there after a crash. Default: none. */
+  name?: string;
+  /**
+   * Where it begins: with the next message (`latest`), the oldest in the ring (`earliest`), behind
+   * what a consumer of its name acknowledged last (`checkpoint`; `earliest` if there was none), or
+   * at a sequence. Default: `checkpoint` with a name, `latest` without.
+   */
+  from?: Start;
+  /**
+   * What happens when it is slow: `block` holds producers back, `drop` lets them overrun it, and
+   * tells it exactly what it has lost. Default: `block`.
+   */
+  onSlow?: "block" | "drop";
+  /** How it waits. Default: `adaptive`. */
+  wait?: WaitStrategy;
+  /**
+   * `auto`: a message is acknowledged when its handler has returned, or the loop asks for the next.
+   * `manual`: by {@linkcode Consumer.ack}. Default: `auto`.
+   */
+  ack?: "auto" | "manual";
+  /** Told of each gap of a `drop` consumer, before the message behind it. */
+  onGap?: (gap: Gap) => void;
+  /**
+   * Read messages in the ring's own memory, without a copy. For `block` only; needs unscoped
+   * `--allow-ffi`. Default: false, where a batch is copied into a buffer of the consumer's.
+   */
+  view?: boolean;
+}
+
+/** How a blocking poll waits. */
+export interface PollWaitOptions {
+  /** Messages at most. Default: 256. */
+  limit?: number;
+  /** Milliseconds. Default: as long as it takes. */
+  timeoutMs?: number;
+}
+
+/** Messages that one poll delivers unless told otherwise. */
+const DEFAULT_LIMIT = 256;
+/** Bytes of the copy buffer beyond one longest record: some hundred small messages. */
+const BATCH_BYTES = 192 * 1024;
+
+/** The receiving end of a channel. Made by {@linkcode openConsumer}. Thread: its isolate's only. */
+export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMember {
+  /** Name of the channel. */
+  readonly channelName: string;
+  /** The consumer's own name; empty if it has none. */
+  readonly name: string;
+  readonly #native: Native;
+  readonly #handle: number;
+  readonly #channel: Channel;
+  readonly #strategy: WaitStrategy;
+  readonly #isManual: boolean;
+  readonly #isView: boolean;
+  readonly #onGap: ((gap: Gap) => void) | undefined;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #words: Uint32Array<ArrayBuffer>;
+  readonly #floats: Float64Array<ArrayBuffer>;
+  readonly #view: DataView<ArrayBuffer>;
+  readonly #message: Message;
+  readonly #assembly = new Assembly();
+  #lastDone = 0;
+  #lostCount = 0;
+  #isBusy = false;
+  #isOpen = true;
+  #cancelWait: (() => void) | undefined;
+
+  /** Takes an open handle over; see {@linkcode openConsumer}. */
+  constructor(channel: Channel, handle: number, options: ConsumerOptions) {
+    this.#native = native();
+    this.#handle = handle;
+    this.#channel = channel;
+    this.channelName = channel.name;
+    this.name = options.name ?? "";
+    this.#strategy = options.wait ?? "adaptive";
+    this.#isManual = options.ack === "manual";
+    this.#isView = options.view ?? false;
+    this.#onGap = options.onGap;
+    const recordBytes = Math.min(channel.sizeBytes, layout.RECORD_PAYLOAD_MAX);
+    this.#bytes = new Uint8Array(BATCH_BYTES + recordBytes);
+    this.#words = new Uint32Array(this.#bytes.buffer);
+    this.#floats = new Float64Array(this.#bytes.buffer);
+    this.#view = new DataView(this.#isView ? channel.data : this.#bytes.buffer);
+    this.#message = new Message(this.#view);
+    this.#lastDone = this.cursor;
+  }
+
+  /** Whether it has not been closed. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Last sequence acknowledged; 0 before the first. */
+  get cursor(): number {
+    return Math.max(0, this.#native.mt_consumer_cursor(this.#handle));
+  }
+
+  /** Messages that this consumer has lost since it was opened. Always 0 with `onSlow: "block"`. */
+  get lostCount(): number {
+    return this.#lostCount;
+  }
+
+  /**
+   * Delivers what is there, without waiting.
+   *
+   * If the handler throws, its message is not acknowledged, the error goes on to the caller, and the
+   * next poll begins with that message again.
+   *
+   * Cost: one FFI call for the batch and one to acknowledge it; no allocation, no system call, but a
+   * wake-up when a producer sleeps.
+   *
+   * @param handler Called with each message; both it and its bytes are used again afterwards.
+   * @param limit Messages at most.
+   * @returns How many were delivered: 0 when there is nothing.
+   * @throws {ChannelClosedError} If the consumer was closed.
+   * @throws {CorruptRecordError} If the next record is damaged.
+   * @throws {RingTruncatedError} If somebody truncated the ring file.
+   */
+  poll(handler: (message: Message) => void, limit: number = DEFAULT_LIMIT): number {
+    const count = this.#fill(limit);
+    return count > 0 ? this.#deliver(handler, count) : 0;
+  }
+
+  /**
+   * Delivers what is there, and waits by the consumer's strategy while there is nothing. Blocks the
+   * thread meanwhile: for Workers and processes that do nothing else.
+   *
+   * @returns How many were delivered: 0 when the time was over or a signal arrived.
+   */
+  pollWait(
+    handler: (message: Message) => void,
+    { limit = DEFAULT_LIMIT, timeoutMs = Infinity }: PollWaitOptions = {},
+  ): number {
+    const { spins, sleeps } = blockingWait(this.#strategy);
+    const wholeMs = checkTimeout(timeoutMs);
+    const end = timeoutMs === Infinity ? Infinity : performance.now() + wholeMs;
+    for (let first = true;; first = false) {
+      const restMs = first ? wholeMs : Math.max(0, Math.ceil(end - performance.now()));
+      const sleepMs = sleeps ? Math.min(restMs, POOL_WAIT_MS) : 0;
+      const count = this.#fillParked(limit, spins, sleepMs);
+      if (count > 0) return this.#deliver(handler, count);
+      if (count < 0 || performance.now() >= end) return 0;
+    }
+  }
+
+  /**
+   * Waits, without blocking the thread, until a poll has something to deliver.
+   *
+   * Sleeps on the process's notifier thread; where only a scoped `--allow-ffi` is granted, on one of
+   * Deno's 32 pool threads. Uses no processor time. Keeps the process alive.
+   *
+   * @returns False if nothing arrived in time, or the consumer was closed.
+   */
+  async wait({ timeoutMs = Infinity }: { timeoutMs?: number } = {}): Promise<boolean> {
+    const end = performance.now() + checkTimeout(timeoutMs);
+    for (let turn = 0; this.#isOpen; turn++) {
+      const count = this.#peek();
+      if (count !== 0) return true; // A message; or an error, which the next poll throws.
+      const restMs = end - performance.now();
+      if (restMs <= 0) return false;
+      await this.#idle(turn, restMs);
+    }
+    return false;
+  }
+
+  /**
+   * Delivers messages for ever: `for await (const message of consumer)`.
+   *
+   * A message counts as handled when the loop comes back for the next one; leaving the loop by `break`
+   * or an error leaves the current one unacknowledged (call {@linkcode Consumer.ack} before `break`).
+   * Ends when the consumer is closed.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+    while (await this.wait()) {
+      const count = this.#fill(DEFAULT_LIMIT);
+      if (count === 0) continue;
+      this.#isBusy = true;
+      let i = 0;
+      try {
+        for (let at = 0; i < count && this.#isOpen; i++, at = this.#next(at)) {
+          const message = this.#read(at);
+          if (message === undefined) continue;
+          const { sequence } = message;
+          yield message;
+          this.#lastDone = sequence;
+        }
+      } finally {
+        this.#finish(i === count);
+      }
+    }
+  }
+
+  /**
+   * Acknowledges messages: their room goes back to the producers, and a consumer of this name would
+   * not be given them again.
+   *
+   * @param sequence Last one that is finished. Default: everything delivered so far.
+   * @throws {RangeError} If it was not delivered yet.
+   */
+  ack(sequence?: number): void {
+    const status = sequence === undefined
+      ? this.#native.mt_consumer_ack_all(this.#handle)
+      : this.#native.mt_consumer_ack(this.#handle, sequence);
+    if (status === layout.OK) return;
+    if (status === layout.SEQUENCE_GONE || status === layout.INVALID_ARGUMENT) {
+      throw new RangeError(
+        `Cannot acknowledge sequence ${sequence} of channel "${this.channelName}": ` +
+          `expected one that was delivered`,
+      );
+    }
+    this.#refuse(status);
+  }
+
+  /** Gives the place up. Waits and loops end. May be repeated, also by the handler. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#channel.release(this);
+    this.#cancelWait?.();
+    closeHandle(this.#handle);
+  }
+
+  /** Closes it. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Fills the buffer with the next batch. */
+  #fill(limit: number): number {
+    if (this.#isBusy) this.#refuseReentry();
+    const { mt_consumer_poll, mt_consumer_poll_in_place } = this.#native;
+    const poll = this.#isView ? mt_consumer_poll_in_place : mt_consumer_poll;
+    const count = poll(this.#handle, this.#bytes, this.#bytes.length, limit);
+    return count >= 0 ? count : this.#check(count, limit);
+  }
+
+  /** The same after waiting; below 0 when a signal came. */
+  #fillParked(limit: number, spins: number, sleepMs: number): number {
+    if (this.#isBusy) this.#refuseReentry();
+    const handle = this.#handle;
+    if (this.#isView) {
+      const status = this.#native.mt_consumer_park(handle, spins, sleepMs);
+      return status === layout.INTERRUPTED ? status : this.#fill(limit);
+    }
+    const bytes = this.#bytes;
+    const { mt_consumer_poll_parked } = this.#native;
+    const count = mt_consumer_poll_parked(handle, bytes, bytes.length, limit, spins, sleepMs);
+    return count >= 0 || count === layout.INTERRUPTED ? count : this.#check(count, limit);
+  }
+
+  /** Looks whether there is a batch, and leaves it for the next poll. */
+  #peek(): number {
+    if (this.#isBusy) this.#refuseReentry();
+    const status = this.#native.mt_consumer_peek(this.#handle);
+    return status === layout.CLOSED ? 0 : status;
+  }
+
+  #check(status: number, limit: number): number {
+    if (status >= 0) return status;
+    if (status === layout.LAPPED) {
+      this.#skipGap();
+      return this.#fill(limit);
+    }
+    return this.#refuse(status);
+  }
+
+  #deliver(handler: (message: Message) => void, count: number): number {
+    this.#isBusy = true;
+    let delivered = 0;
+    let i = 0;
+    try {
+      for (let at = 0; i < count && this.#isOpen; i++, at = this.#next(at)) {
+        const message = this.#read(at);
+        if (message === undefined) continue;
+        handler(message);
+        this.#lastDone = message.sequence;
+        delivered++;
+      }
+    } finally {
+      this.#finish(i === count);
+    }
+    return delivered;
+  }
+
+  /** Acknowledges what was handled; what was not comes again with the next poll. */
+  #finish(isWhole: boolean): void {
+    this.#isBusy = false;
+    if (!this.#isOpen) return;
+    const { mt_consumer_ack, mt_consumer_ack_all, mt_consumer_rewind } = this.#native;
+    let status: number = layout.OK;
+    if (!this.#isManual) {
+      status = isWhole && !this.#assembly.isOpen
+        ? mt_consumer_ack_all(this.#handle)
+        : mt_consumer_ack(this.#handle, this.#lastDone);
+    }
+    if (status === layout.OK && !isWhole) {
+      this.#assembly.reset();
+      status = mt_consumer_rewind(this.#handle, this.#lastDone);
+    }
+    if (status !== layout.OK) this.#refuse(status);
+  }
+
+  /** Points the message at the record that lies at `at`; undefined while fragments are missing. */
+  #read(at: number): Message | undefined {
+    const message = this.#message;
+    const flags = this.#words[(at + layout.DELIVERY_FLAGS_OFFSET) >>> 2]!;
+    const stamp = (flags & layout.RECORD_TIMESTAMPED) === 0 ? 0 : layout.RECORD_TIMESTAMP_BYTES;
+    const length = this.#words[(at + layout.DELIVERY_LENGTH_OFFSET) >>> 2]!;
+    const start = this.#isView
+      ? this.#floats[(at + layout.DELIVERY_OFFSET_OFFSET) >>> 3]!
+      : at + layout.DELIVERY_SIZE;
+    message.sequence = this.#floats[(at + layout.DELIVERY_SEQUENCE_OFFSET) >>> 3]!;
+    message.latencyNs = this.#floats[(at + layout.DELIVERY_LATENCY_NS_OFFSET) >>> 3]!;
+    message.flags = flags & (layout.RECORD_USER | layout.RECORD_CRITICAL);
+    message.view = this.#view;
+    message.offset = start + stamp;
+    message.length = length - stamp;
+    if ((flags & FRAGMENT_BITS) === 0) return message;
+    return this.#assemble(message, flags & FRAGMENT_BITS);
+  }
+
+  #assemble(message: Message, bits: number): Message | undefined {
+    const whole = this.#assembly.add(bits, message.payload);
+    if (whole === undefined) return undefined;
+    message.view = whole;
+    message.offset = 0;
+    message.length = whole.byteLength;
+    return message;
+  }
+
+  /** Where the record after the one at `at` lies in the buffer. */
+  #next(at: number): number {
+    if (this.#isView) return at + layout.DELIVERY_SIZE;
+    const length = this.#words[(at + layout.DELIVERY_LENGTH_OFFSET) >>> 2]!;
+    return at + layout.DELIVERY_SIZE + ((length + 7) & ~7);
+  }
+
+  #skipGap(): void {
+    const detail = new Detail();
+    const status = this.#native.mt_consumer_skip_gap(this.#handle, detail.bytes);
+    if (status === layout.SEQUENCE_GONE) {
+      throw new SequenceGapError(this.channelName, detail.expected, detail.actual);
+    }
+    if (status !== layout.OK) this.#refuse(status);
+    const gap = { from: detail.expected, to: detail.actual - 1 };
+    this.#assembly.reset();
+    this.#lostCount += gap.to - gap.from + 1;
+    this.#lastDone = gap.to;
+    this.#onGap?.(gap);
+  }
+
+  /** One step of waiting, by strategy. */
+  async #idle(turn: number, restMs: number): Promise<void> {
+    switch (this.#strategy) {
+      case "spin":
+        this.#native.mt_consumer_park(this.#handle, blockingWait("adaptive").spins, 0);
+        return nextTurn();
+      case "yield":
+        return nextTurn();
+      case "adaptive":
+        if (turn < ADAPTIVE_TURNS) return nextTurn();
+        return await this.#sleep(restMs);
+      case "park":
+        return await this.#sleep(restMs);
+    }
+  }
+
+  async #sleep(restMs: number): Promise<void> {
+    const wait = canNotify() && !this.#channel.isReadOnly ? notifyOnce(this.#handle) : undefined;
+    if (wait === undefined) return await this.#sleepOnPool(restMs);
+    const timer = restMs === Infinity ? undefined : setTimeout(wait.cancel, restMs);
+    this.#cancelWait = wait.cancel;
+    try {
+      await wait.promise;
+    } finally {
+      this.#cancelWait = undefined;
+      clearTimeout(timer);
+    }
+  }
+
+  /** A read-only mapping has no word to sleep on: an observer looks now and then. */
+  async #sleepOnPool(restMs: number): Promise<void> {
+    if (this.#channel.isReadOnly) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, Math.min(restMs, OBSERVER_INTERVAL_MS));
+      this.#cancelWait = resolve;
+      await promise;
+      this.#cancelWait = undefined;
+      return clearTimeout(timer);
+    }
+    const sliceMs = Math.min(Math.ceil(restMs), POOL_WAIT_MS);
+    await this.#native.mt_consumer_wait(this.#handle, sliceMs); // The next look tells why it ended.
+  }
+
+  #refuseReentry(): never {
+    throw new TypeError(
+      `Cannot poll channel "${this.channelName}": found its consumer inside a handler`,
+    );
+  }
+
+  #refuse(status: number): never {
+    const path = this.#channel.bufferFile;
+    switch (status) {
+      case layout.CLOSED:
+        throw new ChannelClosedError(this.channelName, "a consumer");
+      case layout.TRUNCATED:
+        throw new RingTruncatedError(path);
+      case layout.CORRUPT_HEADER:
+        throw new CorruptHeaderError(path, "a header word that no sound peer writes");
+      case layout.CORRUPT_RECORD:
+        throw new CorruptRecordError(path, readFault(this.#handle));
+      default:
+        throw failure(status, { action: "read", path, channel: this.channelName }, new Detail());
+    }
+  }
+}
+
+/** Milliseconds between two looks of an observer, which cannot be woken. */
+const OBSERVER_INTERVAL_MS = 10;
+
+const STARTS = {
+  latest: layout.START_LATEST,
+  earliest: layout.START_EARLIEST,
+  checkpoint: layout.START_CHECKPOINT,
+} as const;
+
+function openHandle(
+  channel: Channel,
+  options: { name: string; from: Start; onSlow: "block" | "drop"; observes: boolean },
+): number {
+  const { name, from, onSlow, observes } = options;
+  const bytes = new Uint8Array(layout.CONSUMER_PARAMETERS_SIZE);
+  const view = new DataView(bytes.buffer);
+  const encoded = new TextEncoder().encode(name);
+  if (encoded.length > layout.NAME_BYTES_MAX) {
+    throw new RangeError(
+      `Cannot open a consumer: expected a name of at most ${layout.NAME_BYTES_MAX} bytes, ` +
+        `found ${encoded.length}`,
+    );
+  }
+  const isSequence = typeof from === "number";
+  const start = isSequence ? layout.START_SEQUENCE : STARTS[from];
+  if (start === undefined || isSequence && !(Number.isSafeInteger(from) && from >= 1)) {
+    throw new RangeError(
+      `Cannot open a consumer from "${from}": expected a sequence, or one of ` +
+        Object.keys(STARTS).join(", "),
+    );
+  }
+  const policy = onSlow === "drop" ? layout.POLICY_DROP : layout.POLICY_BLOCK;
+  view.setFloat64(layout.CONSUMER_PARAMETERS_SEQUENCE_OFFSET, isSequence ? from : 0, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_START_OFFSET, start, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_POLICY_OFFSET, policy, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_OBSERVES_OFFSET, Number(observes), true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_NAME_BYTES_OFFSET, encoded.length, true);
+  bytes.set(encoded, layout.CONSUMER_PARAMETERS_NAME_OFFSET);
+  const detail = new Detail();
+  const handle = native().mt_consumer_open(channel.handle, bytes, detail.bytes);
+  if (handle >= 0) return handle;
+  if (handle === layout.SEQUENCE_GONE) {
+    throw new SequenceGapError(channel.name, detail.expected, detail.actual);
+  }
+  const context = { action: "read from", path: channel.bufferFile, channel: channel.name };
+  throw failure(handle, context, detail);
+}
+
+/**
+ * Opens a consumer.
+ *
+ * @throws {Deno.errors.Busy} If a live consumer has that name, or all slots are taken.
+ * @throws {SequenceGapError} If the place to begin at has left the ring.
+ */
+export function openConsumer(channel: Channel, options: ConsumerOptions = {}): Consumer {
+  const { name = "", onSlow = "block", view = false } = options;
+  const from = options.from ?? (name === "" ? "latest" : "checkpoint");
+  blockingWait(options.wait ?? "adaptive"); // Refuses a wrong strategy before anything is taken.
+  if (onSlow !== "block" && onSlow !== "drop") {
+    throw new TypeError(
+      `Cannot open a consumer: expected onSlow "block" or "drop", found "${onSlow}"`,
+    );
+  }
+  if (view && onSlow === "drop") {
+    throw new TypeError(
+      `Cannot view messages of a consumer with onSlow "drop": found that producers overwrite them`,
+    );
+  }
+  const handle = openHandle(channel, { name, from, onSlow, observes: false });
+  const consumer = new Consumer(channel, handle, options);
+  channel.adopt(consumer);
+  return consumer;
+}
+
+/**
+ * Opens an observer: a reader that takes no slot, holds nobody back and cannot be noticed. It works
+ * on a channel opened with `readOnly`.
+ */
+export function openObserver(channel: Channel, options: ObserverOptions = {}): Consumer {
+  const { from = "latest" } = options;
+  const handle = openHandle(channel, { name: "", from, onSlow: "drop", observes: true });
+  const observer = new Consumer(channel, handle, { ...options, onSlow: "drop" });
+  channel.adopt(observer);
+  return observer;
+}

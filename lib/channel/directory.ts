@@ -1,0 +1,103 @@
+/**
+ * Where ring files lie, and which there are.
+ *
+ * The native library opens files by itself, whatever `--allow-read` and `--allow-write` say. The default
+ * directory is the library's own; for any other place this module demands those permissions.
+ *
+ * @module
+ */
+
+import { NAME_BYTES_MAX } from "../native/_layout.ts";
+import * as ring from "../native/ring.ts";
+
+/** Where a channel's file is. At most one of both. */
+export interface ChannelPlace {
+  /**
+   * Directory of the ring file `<name>.ring`. Default: `message_transport` in `$XDG_RUNTIME_DIR`,
+   * or `/dev/shm/message_transport-<uid>`. Needs `--allow-read` and `--allow-write` for it.
+   */
+  directory?: string;
+  /** Path of the ring file, where it is to have another name. Needs the same permissions. */
+  bufferFile?: string;
+}
+
+const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+
+/**
+ * Checks a channel's name.
+ *
+ * @throws {RangeError} If it is none.
+ */
+export function checkName(name: string): void {
+  if (NAME.test(name) && name.length <= NAME_BYTES_MAX) return;
+  const shown = name.length > NAME_BYTES_MAX ? `${name.length} characters` : `"${name}"`;
+  throw new RangeError(
+    `Cannot use ${shown} as the name of a channel: expected 1 to ${NAME_BYTES_MAX} of ` +
+      `A-Z, a-z, 0-9, ".", "_" and "-", not beginning with "."`,
+  );
+}
+
+/** Returns the path of a channel's file, after its permissions were checked. */
+export function bufferFileOf(
+  name: string,
+  place: ChannelPlace,
+): { path: string; isDefault: boolean } {
+  const { directory, bufferFile } = place;
+  if (bufferFile !== undefined && directory !== undefined) {
+    throw new TypeError(
+      `Cannot place channel "${name}": expected bufferFile or directory, found both`,
+    );
+  }
+  const chosen = bufferFile ?? (directory === undefined ? undefined : `${directory}/${name}.ring`);
+  if (chosen === undefined) {
+    return { path: `${ring.defaultDirectory()}/${name}.ring`, isDefault: true };
+  }
+  const path = toAbsolute(chosen);
+  checkPermissions(path);
+  return { path, isDefault: false };
+}
+
+function toAbsolute(path: string): string {
+  if (path.includes("\0")) throw new RangeError("Cannot use a path with a zero character");
+  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
+}
+
+function checkPermissions(path: string): void {
+  for (const name of ["read", "write"] as const) {
+    if (Deno.permissions.querySync({ name, path }).state === "granted") continue;
+    throw new Deno.errors.NotCapable(
+      `Requires ${name} access to "${path}", run again with the --allow-${name} flag`,
+    );
+  }
+}
+
+/** A channel's file. */
+export interface ChannelEntry {
+  /** The channel's name. */
+  name: string;
+  /** Path of its file. */
+  bufferFile: string;
+}
+
+/**
+ * Returns the channels in a directory, sorted by name. A file of the right name counts, whatever it
+ * holds: opening it tells.
+ *
+ * @param directory Default: where channels are created.
+ */
+export function listChannels({ directory }: { directory?: string } = {}): ChannelEntry[] {
+  if (directory !== undefined) checkPermissions(toAbsolute(directory));
+  const place = directory === undefined ? ring.defaultDirectory() : toAbsolute(directory);
+  return ring.listRings(place).map((name) => ({ name, bufferFile: `${place}/${name}.ring` }));
+}
+
+/**
+ * Removes a channel's file. Processes that have it open go on among themselves; new ones do not find
+ * it.
+ *
+ * @throws {Deno.errors.NotFound} If there is none.
+ */
+export function removeChannel(name: string, place: ChannelPlace = {}): void {
+  checkName(name);
+  ring.removeRing(bufferFileOf(name, place).path, name);
+}

@@ -1,0 +1,372 @@
+/**
+ * Turns Binance's spot market data into the fixed layouts of `layouts.ts`, in place.
+ *
+ * @module
+ */
+
+import {
+  FIELD_ASK_PRICE,
+  FIELD_ASK_QUANTITY,
+  FIELD_BID_PRICE,
+  FIELD_BID_QUANTITY,
+  FIELD_EVENT_TIME,
+  FIELD_FIRST_ID,
+  FIELD_IS_BUYER_MAKER,
+  FIELD_LAST_ID,
+  FIELD_PRICE,
+  FIELD_QUANTITY,
+  FIELD_SNAPSHOT_ID,
+  FIELD_TRADE_ID,
+  FIELD_TRADE_TIME,
+  SHAPE_BOOK_TICKER,
+  SHAPE_INCOMPLETE,
+  SHAPE_INEXACT,
+  SHAPE_MALFORMED,
+  SHAPE_SNAPSHOT,
+  SHAPE_TRADE,
+} from "./binance_fields.ts";
+import { BinanceMessage } from "./binance_message.ts";
+import {
+  BookTicker,
+  DELTA_FIRST,
+  DELTA_LAST,
+  DELTA_LEVELS,
+  DELTA_SNAPSHOT,
+  KIND_BOOK_TICKER,
+  KIND_ORDER_BOOK_DELTA,
+  KIND_TRADE,
+  OrderBookDelta,
+  Trade,
+} from "./layouts.ts";
+
+/**
+ * Where normalised records go: memory claimed from a channel, or a {@linkcode ScratchSink}.
+ *
+ * After `claim` returned true, `view` and `offset` say where the record is to be written; then
+ * comes `publish`, before the next `claim`.
+ */
+export interface RecordSink {
+  /** Memory of the last claim. */
+  readonly view: DataView;
+  /** Where in `view` the claimed bytes start. */
+  readonly offset: number;
+  /** Reserves the bytes of one record. False = no room: the rest of this message is given up. */
+  claim(sizeBytes: number): boolean;
+  /** Makes the claimed record visible. */
+  publish(): void;
+}
+
+/** A sink in private memory that hands each record to a function. */
+export class ScratchSink implements RecordSink {
+  readonly view: DataView = new DataView(new ArrayBuffer(OrderBookDelta.sizeBytes));
+  readonly offset = 0;
+  readonly #handler: (view: DataView, offset: number, sizeBytes: number) => void;
+  #sizeBytes = 0;
+
+  /** The handler's bytes are valid during the call: the next record overwrites them. */
+  constructor(handler: (view: DataView, offset: number, sizeBytes: number) => void) {
+    this.#handler = handler;
+  }
+
+  /** Always has room for one market-data message. */
+  claim(sizeBytes: number): boolean {
+    this.#sizeBytes = sizeBytes;
+    return sizeBytes <= this.view.byteLength;
+  }
+
+  /** Calls the handler. */
+  publish(): void {
+    this.#handler(this.view, this.offset, this.#sizeBytes);
+  }
+}
+
+/** What became of the messages: each one counts in `messages` and in exactly one of the others. */
+export interface BinanceCounts {
+  messages: number;
+  trades: number;
+  /** Exchange updates, however many deltas each became. */
+  depthUpdates: number;
+  bookTickers: number;
+  snapshots: number;
+  /** Dropped: no JSON object. */
+  malformed: number;
+  /** Dropped: JSON, but no message that is normalised here. */
+  unknown: number;
+  /** Dropped: a field is missing or of the wrong type. */
+  incomplete: number;
+  /** Dropped: a number that is no plain decimal, has over 8 decimals, or is beyond 2^53 - 1. */
+  inexact: number;
+  /** Dropped: no instrument id for its symbol, or no symbol told. */
+  unknownInstrument: number;
+  /** Given up, perhaps after some of its deltas, because the sink had no room. */
+  backPressured: number;
+}
+
+/** What a {@linkcode BinanceNormaliser} needs. */
+export interface BinanceNormaliserOptions {
+  /** Takes the records. */
+  readonly sink: RecordSink;
+  /** Finds the id of a symbol such as `"BTCUSDT"`; 0 = unknown. Called once per known symbol. */
+  readonly instrumentIdOf: (symbol: string) => number;
+  /** Symbol of messages that tell none, which are REST snapshots. */
+  readonly symbol?: string;
+}
+
+interface KnownSymbol {
+  readonly bytes: Uint8Array;
+  readonly instrumentId: number;
+}
+
+/**
+ * Normalises messages of the streams `trade`, `depth` and `bookTicker` and of the REST depth
+ * snapshot, raw or in the combined form `{"stream":…,"data":…}`.
+ *
+ * A message that cannot be used is counted by cause and never throws. A depth update with more than
+ * 12 levels becomes several deltas. It does not check update ids: that is the order book's part.
+ *
+ * Thread: one. Cost: less than `JSON.parse` alone takes, and nothing is allocated but what
+ * `TextEncoder.encodeInto` returns.
+ *
+ * @example One trade
+ * ```ts
+ * import { BinanceNormaliser, formatE8, ScratchSink, Trade } from "message_transport";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const trade = Trade.accessor();
+ * const prices: string[] = [];
+ * const sink = new ScratchSink((view, offset) => {
+ *   trade.wrap(view, offset);
+ *   prices.push(formatE8(trade.price, trade.priceDecimals));
+ * });
+ * const normaliser = new BinanceNormaliser({ sink, instrumentIdOf: () => 1 });
+ * normaliser.normalise(
+ *   '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":7,"p":"61837.63","q":"0.02",' +
+ *     '"T":1723161255342,"m":true,"M":true}',
+ *   1_723_161_254_087_896,
+ * );
+ * assertEquals(prices, ["61837.63"]);
+ * ```
+ */
+export class BinanceNormaliser {
+  /** What became of the messages so far. */
+  readonly counts: BinanceCounts = {
+    messages: 0,
+    trades: 0,
+    depthUpdates: 0,
+    bookTickers: 0,
+    snapshots: 0,
+    malformed: 0,
+    unknown: 0,
+    incomplete: 0,
+    inexact: 0,
+    unknownInstrument: 0,
+    backPressured: 0,
+  };
+
+  readonly #message = new BinanceMessage();
+  readonly #trade = Trade.accessor();
+  readonly #ticker = BookTicker.accessor();
+  readonly #delta = OrderBookDelta.accessor();
+  readonly #sink: RecordSink;
+  readonly #instrumentIdOf: (symbol: string) => number;
+  readonly #symbol: string;
+  readonly #decoder = new TextDecoder();
+  readonly #encoder = new TextEncoder();
+  readonly #symbols = new Map<number, readonly KnownSymbol[]>();
+  #last: KnownSymbol = { bytes: new Uint8Array(0), instrumentId: 0 };
+
+  constructor(options: BinanceNormaliserOptions) {
+    this.#sink = options.sink;
+    this.#instrumentIdOf = options.instrumentIdOf;
+    this.#symbol = options.symbol ?? "";
+  }
+
+  /**
+   * Normalises one message and publishes what it says.
+   *
+   * @param json The message as it came.
+   * @param receiveUs When it came, in whole microseconds since 1970; 0 = unknown.
+   * @param symbol Symbol of a message that tells none, instead of the one in the options.
+   * @returns How many records were published; 0 for a message that was dropped, see `counts`.
+   * @throws {RangeError} If `receiveUs` is no whole number, or `instrumentIdOf` gave no u32.
+   */
+  normalise(json: string, receiveUs: number, symbol: string = this.#symbol): number {
+    if (!Number.isSafeInteger(receiveUs)) {
+      throw new RangeError(
+        `Cannot normalise a message as received in whole microseconds: found ${receiveUs}`,
+      );
+    }
+    const { counts } = this;
+    counts.messages++;
+    const message = this.#message;
+    const shape = message.parse(json);
+    if (shape < 0) return this.#dropped(shape);
+    const instrumentId = shape === SHAPE_SNAPSHOT
+      ? this.#idOfText(symbol)
+      : this.#idOfBytes(message.bytes, message.symbolStart, message.symbolEnd);
+    if (instrumentId === 0) {
+      counts.unknownInstrument++;
+      return 0;
+    }
+    switch (shape) {
+      case SHAPE_TRADE:
+        return this.#publishTrade(instrumentId, receiveUs);
+      case SHAPE_BOOK_TICKER:
+        return this.#publishTicker(instrumentId, receiveUs);
+      default:
+        return this.#publishLevels(shape, instrumentId, receiveUs);
+    }
+  }
+
+  #dropped(shape: number): 0 {
+    if (shape === SHAPE_MALFORMED) this.counts.malformed++;
+    else if (shape === SHAPE_INCOMPLETE) this.counts.incomplete++;
+    else if (shape === SHAPE_INEXACT) this.counts.inexact++;
+    else this.counts.unknown++;
+    return 0;
+  }
+
+  #publishTrade(instrumentId: number, receiveUs: number): number {
+    const message = this.#message;
+    const sink = this.#sink;
+    if (!sink.claim(Trade.sizeBytes)) return this.#givenUp(0);
+    const trade = this.#trade.wrap(sink.view, sink.offset);
+    trade.kind = KIND_TRADE;
+    trade.priceDecimals = message.priceDecimals;
+    trade.quantityDecimals = message.quantityDecimals;
+    trade.instrumentId = instrumentId;
+    trade.eventTimeUs = message.value(FIELD_EVENT_TIME);
+    trade.receiveTimeUs = receiveUs;
+    trade.tradeId = message.value(FIELD_TRADE_ID);
+    trade.price = message.value(FIELD_PRICE);
+    trade.quantity = message.value(FIELD_QUANTITY);
+    trade.tradeTimeUs = message.value(FIELD_TRADE_TIME);
+    trade.isBuyerMaker = message.value(FIELD_IS_BUYER_MAKER) === 1;
+    trade.reserved0 = 0;
+    trade.reserved1 = 0;
+    trade.reserved2 = 0;
+    sink.publish();
+    this.counts.trades++;
+    return 1;
+  }
+
+  #publishTicker(instrumentId: number, receiveUs: number): number {
+    const message = this.#message;
+    const sink = this.#sink;
+    if (!sink.claim(BookTicker.sizeBytes)) return this.#givenUp(0);
+    const ticker = this.#ticker.wrap(sink.view, sink.offset);
+    ticker.kind = KIND_BOOK_TICKER;
+    ticker.priceDecimals = message.priceDecimals;
+    ticker.quantityDecimals = message.quantityDecimals;
+    ticker.instrumentId = instrumentId;
+    ticker.eventTimeUs = message.value(FIELD_EVENT_TIME);
+    ticker.receiveTimeUs = receiveUs;
+    ticker.updateId = message.value(FIELD_LAST_ID);
+    ticker.bidPrice = message.value(FIELD_BID_PRICE);
+    ticker.bidQuantity = message.value(FIELD_BID_QUANTITY);
+    ticker.askPrice = message.value(FIELD_ASK_PRICE);
+    ticker.askQuantity = message.value(FIELD_ASK_QUANTITY);
+    sink.publish();
+    this.counts.bookTickers++;
+    return 1;
+  }
+
+  #publishLevels(shape: number, instrumentId: number, receiveUs: number): number {
+    const message = this.#message;
+    const isSnapshot = shape === SHAPE_SNAPSHOT;
+    const lastId = message.value(isSnapshot ? FIELD_SNAPSHOT_ID : FIELD_LAST_ID);
+    const firstId = isSnapshot ? lastId : message.value(FIELD_FIRST_ID);
+    const count = message.bids.count + message.asks.count;
+    const parts = Math.max(1, Math.ceil(count / DELTA_LEVELS));
+    for (let part = 0; part < parts; part++) {
+      const sink = this.#sink;
+      if (!sink.claim(OrderBookDelta.sizeBytes)) return this.#givenUp(part);
+      const delta = this.#delta.wrap(sink.view, sink.offset);
+      delta.kind = KIND_ORDER_BOOK_DELTA;
+      delta.priceDecimals = message.priceDecimals;
+      delta.quantityDecimals = message.quantityDecimals;
+      delta.instrumentId = instrumentId;
+      delta.eventTimeUs = message.value(FIELD_EVENT_TIME);
+      delta.receiveTimeUs = receiveUs;
+      delta.firstUpdateId = firstId;
+      delta.lastUpdateId = lastId;
+      delta.part = part;
+      delta.flags = (part === 0 ? DELTA_FIRST : 0) | (part === parts - 1 ? DELTA_LAST : 0) |
+        (isSnapshot ? DELTA_SNAPSHOT : 0);
+      delta.reserved0 = 0;
+      delta.reserved1 = 0;
+      delta.reserved2 = 0;
+      this.#fillLevels(part * DELTA_LEVELS);
+      sink.publish();
+    }
+    if (isSnapshot) this.counts.snapshots++;
+    else this.counts.depthUpdates++;
+    return parts;
+  }
+
+  /** Writes 12 levels, bids before asks, from the given one on, and zeros where there are none. */
+  #fillLevels(start: number): void {
+    const { bids, asks } = this.#message;
+    const delta = this.#delta;
+    const bidCount = Math.min(DELTA_LEVELS, Math.max(0, bids.count - start));
+    const askStart = start + bidCount - bids.count;
+    const askCount = Math.min(DELTA_LEVELS - bidCount, Math.max(0, asks.count - askStart));
+    delta.bidCount = bidCount;
+    delta.askCount = askCount;
+    let slot = 0;
+    for (; slot < bidCount; slot++) {
+      delta.setPrices(slot, bids.prices[start + slot]!);
+      delta.setQuantities(slot, bids.quantities[start + slot]!);
+    }
+    for (let index = 0; index < askCount; index++, slot++) {
+      delta.setPrices(slot, asks.prices[askStart + index]!);
+      delta.setQuantities(slot, asks.quantities[askStart + index]!);
+    }
+    for (; slot < DELTA_LEVELS; slot++) {
+      delta.setPrices(slot, 0);
+      delta.setQuantities(slot, 0);
+    }
+  }
+
+  #givenUp(published: number): number {
+    this.counts.backPressured++;
+    return published;
+  }
+
+  #idOfText(symbol: string): number {
+    const bytes = this.#encoder.encode(symbol);
+    return this.#idOfBytes(bytes, 0, bytes.length);
+  }
+
+  /** Finds the id by the symbol's bytes, so that no text is made for a symbol that is known. */
+  #idOfBytes(bytes: Uint8Array, start: number, end: number): number {
+    if (isSameBytes(this.#last.bytes, bytes, start, end)) return this.#last.instrumentId;
+    if (start === end) return 0;
+    let hash = 0;
+    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+    const sameHash = this.#symbols.get(hash) ?? [];
+    const known = sameHash.find((symbol) => isSameBytes(symbol.bytes, bytes, start, end));
+    if (known !== undefined) this.#last = known;
+    return known?.instrumentId ?? this.#newId(hash, bytes.slice(start, end), sameHash);
+  }
+
+  #newId(hash: number, bytes: Uint8Array, sameHash: readonly KnownSymbol[]): number {
+    const text = this.#decoder.decode(bytes);
+    const instrumentId = this.#instrumentIdOf(text);
+    if (instrumentId !== instrumentId >>> 0) {
+      throw new RangeError(`Cannot use the id of "${text}" as u32: found ${instrumentId}`);
+    }
+    if (instrumentId === 0) return 0;
+    this.#last = { bytes, instrumentId };
+    this.#symbols.set(hash, [...sameHash, this.#last]);
+    return instrumentId;
+  }
+}
+
+function isSameBytes(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (known.length !== end - start) return false;
+  for (let index = 0; index < known.length; index++) {
+    if (known[index] !== bytes[start + index]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,100 @@
+/**
+ * Puts the deltas of one exchange update together again.
+ *
+ * @module
+ */
+
+import { DELTA_FIRST, DELTA_LAST, DELTA_LEVELS, DELTA_SNAPSHOT } from "./layouts.ts";
+import { KIND_ORDER_BOOK_DELTA, OrderBookDelta } from "./layouts.ts";
+import { LevelList } from "./level_list.ts";
+
+/**
+ * Collects deltas until an update is complete. Its fields describe that update, and stay valid
+ * until the next delta is added.
+ */
+export class DeltaAssembler {
+  /** Bids of the update, in the order of the deltas. */
+  readonly bids: LevelList = new LevelList();
+  /** Asks of the update. */
+  readonly asks: LevelList = new LevelList();
+  firstUpdateId = 0;
+  lastUpdateId = 0;
+  isSnapshot = false;
+  priceDecimals = 0;
+  quantityDecimals = 0;
+  /** Whether parts of an update are stored and its last part is missing. */
+  isOpen = false;
+  /** Updates and deltas that were thrown away because they did not make a whole. */
+  brokenCount = 0;
+
+  readonly #delta = OrderBookDelta.accessor();
+  #nextPart = 0;
+
+  /**
+   * Adds a delta.
+   *
+   * @returns Whether it completes its update. If not, `isOpen` tells a stored part from a broken
+   * one.
+   * @throws {RangeError} If there are too few bytes, or the delta is another instrument's.
+   */
+  add(view: DataView, offset: number, length: number | undefined, instrumentId: number): boolean {
+    const delta = this.#delta.wrap(view, offset, length);
+    if (delta.kind !== KIND_ORDER_BOOK_DELTA || delta.instrumentId !== instrumentId) {
+      throw new RangeError(
+        `Cannot apply a message of kind ${delta.kind} as order book delta of instrument ` +
+          `${instrumentId}: found instrument ${delta.instrumentId}`,
+      );
+    }
+    const { flags } = delta;
+    if ((flags & DELTA_FIRST) !== 0) this.#begin(flags);
+    try {
+      if (this.#isNextPart(flags) && this.#read()) {
+        this.isOpen = (flags & DELTA_LAST) === 0;
+        return !this.isOpen;
+      }
+    } catch (error) {
+      // A field holds more than 2^53 - 1: no exchange wrote that.
+      if (!(error instanceof RangeError)) throw error;
+    }
+    this.brokenCount++;
+    this.isOpen = false;
+    return false;
+  }
+
+  #begin(flags: number): void {
+    if (this.isOpen) this.brokenCount++;
+    this.isOpen = true;
+    this.isSnapshot = (flags & DELTA_SNAPSHOT) !== 0;
+    this.bids.count = 0;
+    this.asks.count = 0;
+    this.#nextPart = 0;
+  }
+
+  #isNextPart(flags: number): boolean {
+    const delta = this.#delta;
+    if (!this.isOpen || delta.part !== this.#nextPart) return false;
+    if (((flags & DELTA_SNAPSHOT) !== 0) !== this.isSnapshot) return false;
+    if (this.#nextPart === 0) {
+      this.firstUpdateId = delta.firstUpdateId;
+      this.lastUpdateId = delta.lastUpdateId;
+      this.priceDecimals = delta.priceDecimals;
+      this.quantityDecimals = delta.quantityDecimals;
+      return this.firstUpdateId <= this.lastUpdateId;
+    }
+    return delta.firstUpdateId === this.firstUpdateId && delta.lastUpdateId === this.lastUpdateId;
+  }
+
+  #read(): boolean {
+    const delta = this.#delta;
+    const { bidCount, askCount } = delta;
+    if (bidCount + askCount > DELTA_LEVELS) return false;
+    for (let index = 0; index < bidCount + askCount; index++) {
+      const price = delta.prices(index);
+      const quantity = delta.quantities(index);
+      if (price < 0 || quantity < 0) return false;
+      (index < bidCount ? this.bids : this.asks).push(price, quantity);
+    }
+    this.#nextPart++;
+    return true;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Message layouts of a market-data channel: {@linkcode Trade}, {@linkcode BookTicker} and
+ * {@linkcode OrderBookDelta}.
+ *
+ * Every message begins with the same 24 bytes, so that a consumer reads {@linkcode messageKind} and
+ * switches on it before it knows the layout:
+ *
+ * | Offset | Size | Field            | Unit                                             |
+ * | -----: | ---: | :--------------- | :----------------------------------------------- |
+ * |      0 |    2 | kind             | `KIND_…`                                         |
+ * |      2 |    1 | priceDecimals    | digits after the point, as the exchange wrote it |
+ * |      3 |    1 | quantityDecimals | digits after the point, as the exchange wrote it |
+ * |      4 |    4 | instrumentId     |                                                  |
+ * |      8 |    8 | eventTimeUs      | µs since 1970 by the exchange; 0 = not told      |
+ * |     16 |    8 | receiveTimeUs    | µs since 1970 by this host; 0 = unknown          |
+ *
+ * Prices and quantities are integers in units of 1e-8 (E8), exact up to 90,071,992.54740991, and
+ * never negative. Decimals only say how to print them: `formatE8(price, priceDecimals)`.
+ * Reserved bytes are zero. The same bytes are an `extern struct` for Zig or C.
+ *
+ * @module
+ */
+
+import { defineSchema, type Schema } from "../channel/schema.ts";
+
+/** Kind of a {@linkcode Trade}. */
+export const KIND_TRADE = 1;
+/** Kind of a {@linkcode BookTicker}. */
+export const KIND_BOOK_TICKER = 2;
+/** Kind of an {@linkcode OrderBookDelta}. */
+export const KIND_ORDER_BOOK_DELTA = 3;
+
+/** Flag of the first delta of an exchange update. */
+export const DELTA_FIRST = 1;
+/** Flag of the last delta of an exchange update; one that fits into one delta has both. */
+export const DELTA_LAST = 2;
+/** Flag of every delta of a snapshot: its levels replace the book instead of changing it. */
+export const DELTA_SNAPSHOT = 4;
+
+/**
+ * Price levels in one {@linkcode OrderBookDelta}: what fits into 256 bytes after a 64-byte head.
+ */
+export const DELTA_LEVELS = 12;
+
+const TRADE_FIELDS = {
+  kind: "u16",
+  priceDecimals: "u8",
+  quantityDecimals: "u8",
+  instrumentId: "u32",
+  eventTimeUs: "i64",
+  receiveTimeUs: "i64",
+  tradeId: "u64",
+  price: "i64",
+  quantity: "i64",
+  tradeTimeUs: "i64",
+  isBuyerMaker: "bool",
+  reserved0: "u8",
+  reserved1: "u16",
+  reserved2: "u32",
+} as const;
+
+/**
+ * One trade, in 64 bytes: one cache line.
+ *
+ * | Offset | Size | Field            | Unit                                     |
+ * | -----: | ---: | :--------------- | :--------------------------------------- |
+ * |      0 |    2 | kind             | `KIND_TRADE`                             |
+ * |      2 |    1 | priceDecimals    | digits                                   |
+ * |      3 |    1 | quantityDecimals | digits                                   |
+ * |      4 |    4 | instrumentId     |                                          |
+ * |      8 |    8 | eventTimeUs      | µs                                       |
+ * |     16 |    8 | receiveTimeUs    | µs                                       |
+ * |     24 |    8 | tradeId          | the exchange's number of the trade       |
+ * |     32 |    8 | price            | E8                                       |
+ * |     40 |    8 | quantity         | E8                                       |
+ * |     48 |    8 | tradeTimeUs      | µs                                       |
+ * |     56 |    1 | isBuyerMaker     | true: the seller was the aggressor       |
+ * |     57 |    1 | reserved0        | zero                                     |
+ * |     58 |    2 | reserved1        | zero                                     |
+ * |     60 |    4 | reserved2        | zero                                     |
+ */
+export const Trade: Schema<typeof TRADE_FIELDS> = defineSchema("trade", TRADE_FIELDS, {
+  sizeBytes: 64,
+});
+
+const BOOK_TICKER_FIELDS = {
+  kind: "u16",
+  priceDecimals: "u8",
+  quantityDecimals: "u8",
+  instrumentId: "u32",
+  eventTimeUs: "i64",
+  receiveTimeUs: "i64",
+  updateId: "u64",
+  bidPrice: "i64",
+  bidQuantity: "i64",
+  askPrice: "i64",
+  askQuantity: "i64",
+} as const;
+
+/**
+ * Best bid and best ask, in 64 bytes: one cache line.
+ *
+ * | Offset | Size | Field            | Unit                                     |
+ * | -----: | ---: | :--------------- | :--------------------------------------- |
+ * |      0 |    2 | kind             | `KIND_BOOK_TICKER`                       |
+ * |      2 |    1 | priceDecimals    | digits                                   |
+ * |      3 |    1 | quantityDecimals | digits                                   |
+ * |      4 |    4 | instrumentId     |                                          |
+ * |      8 |    8 | eventTimeUs      | µs; Binance's spot stream does not tell  |
+ * |     16 |    8 | receiveTimeUs    | µs                                       |
+ * |     24 |    8 | updateId         | the book's update id at that moment      |
+ * |     32 |    8 | bidPrice         | E8                                       |
+ * |     40 |    8 | bidQuantity      | E8                                       |
+ * |     48 |    8 | askPrice         | E8                                       |
+ * |     56 |    8 | askQuantity      | E8                                       |
+ */
+export const BookTicker: Schema<typeof BOOK_TICKER_FIELDS> = defineSchema(
+  "bookTicker",
+  BOOK_TICKER_FIELDS,
+  { sizeBytes: 64 },
+);
+
+const ORDER_BOOK_DELTA_FIELDS = {
+  kind: "u16",
+  priceDecimals: "u8",
+  quantityDecimals: "u8",
+  instrumentId: "u32",
+  eventTimeUs: "i64",
+  receiveTimeUs: "i64",
+  firstUpdateId: "u64",
+  lastUpdateId: "u64",
+  part: "u32",
+  flags: "u8",
+  bidCount: "u8",
+  askCount: "u8",
+  reserved0: "u8",
+  reserved1: "u64",
+  reserved2: "u64",
+  prices: "i64[12]",
+  quantities: "i64[12]",
+} as const;
+
+/**
+ * Changed price levels, or levels of a snapshot, in 256 bytes: a head of 64 and 12 levels.
+ *
+ * The first `bidCount` levels are bids, the next `askCount` are asks, the rest is zero. Quantities
+ * are absolute, and 0 removes the level. An exchange update with more levels goes out as several
+ * deltas with the same ids: `part` counts from 0, the first has `DELTA_FIRST`, the last has
+ * `DELTA_LAST`, and all bids come before all asks. It takes effect at its last part, or not at all.
+ *
+ * | Offset | Size | Field            | Unit                                     |
+ * | -----: | ---: | :--------------- | :--------------------------------------- |
+ * |      0 |    2 | kind             | `KIND_ORDER_BOOK_DELTA`                  |
+ * |      2 |    1 | priceDecimals    | digits                                   |
+ * |      3 |    1 | quantityDecimals | digits                                   |
+ * |      4 |    4 | instrumentId     |                                          |
+ * |      8 |    8 | eventTimeUs      | µs; 0 in a snapshot                      |
+ * |     16 |    8 | receiveTimeUs    | µs                                       |
+ * |     24 |    8 | firstUpdateId    | Binance's `U`; the last id in a snapshot |
+ * |     32 |    8 | lastUpdateId     | Binance's `u` or `lastUpdateId`          |
+ * |     40 |    4 | part             | 0, 1, 2 … within the update              |
+ * |     44 |    1 | flags            | `DELTA_FIRST`, `_LAST`, `_SNAPSHOT`      |
+ * |     45 |    1 | bidCount         | levels                                   |
+ * |     46 |    1 | askCount         | levels                                   |
+ * |     47 |    1 | reserved0        | zero                                     |
+ * |     48 |    8 | reserved1        | zero                                     |
+ * |     56 |    8 | reserved2        | zero                                     |
+ * |     64 |   96 | prices           | E8                                       |
+ * |    160 |   96 | quantities       | E8                                       |
+ */
+export const OrderBookDelta: Schema<typeof ORDER_BOOK_DELTA_FIELDS> = defineSchema(
+  "orderBookDelta",
+  ORDER_BOOK_DELTA_FIELDS,
+  { sizeBytes: 256 },
+);
+
+/** Reads the kind of a market-data message, `KIND_…`, without knowing its layout. */
+export function messageKind(view: DataView, offset: number): number {
+  return view.getUint16(offset, true);
+}

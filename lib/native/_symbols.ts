@@ -1,0 +1,194 @@
+// Generated from zig/ by "deno task gen". Do not edit.
+
+export const symbols = {
+  mt_abi_fingerprint: {
+    parameters: [],
+    result: "u32",
+  },
+  mt_library_pin: {
+    parameters: [],
+    result: "i32",
+  },
+  mt_directory_default: {
+    parameters: ["buffer", "u32"],
+    result: "i32",
+  },
+  mt_directory_list: {
+    parameters: ["buffer", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_create: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_channel_open: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_channel_remove: {
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+  },
+  mt_channel_identity: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_report: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_producer: {
+    parameters: ["u32", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_consumer: {
+    parameters: ["u32", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_latency: {
+    parameters: ["u32", "u32", "buffer", "buffer", "u32"],
+    result: "f64",
+  },
+  mt_channel_data: {
+    parameters: ["u32"],
+    result: "pointer",
+  },
+  mt_close: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_producer_open: {
+    parameters: ["u32", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_producer_offer: {
+    parameters: ["u32", "buffer", "u32", "u32"],
+    result: "f64",
+  },
+  mt_producer_offer_batch: {
+    parameters: ["u32", "buffer", "buffer", "u32"],
+    result: "f64",
+  },
+  mt_producer_offer_equal: {
+    parameters: ["u32", "buffer", "u32", "u32"],
+    result: "f64",
+  },
+  mt_producer_try_claim: {
+    parameters: ["u32", "u32"],
+    result: "f64",
+  },
+  mt_producer_publish: {
+    parameters: ["u32", "buffer", "u32"],
+    result: "f64",
+  },
+  mt_producer_abort: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_producer_payload_max: {
+    parameters: ["u32"],
+    result: "f64",
+  },
+  mt_producer_message_max: {
+    parameters: ["u32"],
+    result: "f64",
+  },
+  mt_producer_gating: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_producer_park: {
+    parameters: ["u32", "u32", "u32"],
+    result: "i32",
+  },
+  mt_producer_wait: {
+    parameters: ["u32", "u32", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_consumer_open: {
+    parameters: ["u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_consumer_poll: {
+    parameters: ["u32", "buffer", "u32", "u32"],
+    result: "i32",
+  },
+  mt_consumer_poll_parked: {
+    parameters: ["u32", "buffer", "u32", "u32", "u32", "u32"],
+    result: "i32",
+  },
+  mt_consumer_poll_in_place: {
+    parameters: ["u32", "buffer", "u32", "u32"],
+    result: "i32",
+  },
+  mt_consumer_ack_all: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_consumer_ack: {
+    parameters: ["u32", "f64"],
+    result: "i32",
+  },
+  mt_consumer_rewind: {
+    parameters: ["u32", "f64"],
+    result: "i32",
+  },
+  mt_consumer_peek: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_consumer_park: {
+    parameters: ["u32", "u32", "u32"],
+    result: "i32",
+  },
+  mt_consumer_cursor: {
+    parameters: ["u32"],
+    result: "f64",
+  },
+  mt_consumer_skip_gap: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_consumer_fault: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_consumer_wait: {
+    parameters: ["u32", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_consumer_arm: {
+    parameters: ["u32", "pointer", "u32"],
+    result: "i32",
+  },
+  mt_consumer_disarm: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_clock_monotonic_ns: {
+    parameters: [],
+    result: "f64",
+  },
+  mt_clock_ticks_per_second: {
+    parameters: [],
+    result: "f64",
+  },
+  mt_clock_source: {
+    parameters: [],
+    result: "u32",
+  },
+  mt_affinity_pin: {
+    parameters: ["u32"],
+    result: "i32",
+  },
+  mt_crc32c: {
+    parameters: ["buffer", "u32"],
+    result: "u32",
+  },
+  mt_record_verify: {
+    parameters: ["buffer", "u32", "u32", "f64"],
+    result: "i32",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;

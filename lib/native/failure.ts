@@ -1,0 +1,186 @@
+/**
+ * Turns the native side's status codes into errors. One place, so that each code has one text.
+ *
+ * @module
+ */
+
+import {
+  ChannelClosedError,
+  CorruptHeaderError,
+  LayoutMismatchError,
+  NoSpaceError,
+  RingTruncatedError,
+} from "../errors.ts";
+import * as layout from "./_layout.ts";
+
+/** What a native function says beside its status. */
+export class Detail {
+  /** The buffer that the native side fills. */
+  readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(layout.DETAIL_SIZE);
+  readonly #view = new DataView(this.bytes.buffer);
+
+  /** Error number of the operating system. */
+  get errno(): number {
+    return this.#view.getUint32(layout.DETAIL_ERRNO_OFFSET, true);
+  }
+
+  /** Process that holds what was wanted. */
+  get pid(): number {
+    return this.#view.getUint32(layout.DETAIL_PID_OFFSET, true);
+  }
+
+  /** What should be there. */
+  get expected(): number {
+    return this.#view.getFloat64(layout.DETAIL_EXPECTED_OFFSET, true);
+  }
+
+  /** What is there. */
+  get actual(): number {
+    return this.#view.getFloat64(layout.DETAIL_ACTUAL_OFFSET, true);
+  }
+
+  /** Bytes wanted. */
+  get needed(): number {
+    return this.#view.getFloat64(layout.DETAIL_NEEDED_OFFSET, true);
+  }
+
+  /** Bytes to be had. */
+  get available(): number {
+    return this.#view.getFloat64(layout.DETAIL_AVAILABLE_OFFSET, true);
+  }
+
+  /** Name of a peer or a channel. */
+  get name(): string {
+    const size = this.#view.getUint32(layout.DETAIL_NAME_BYTES_OFFSET, true);
+    return readText(this.bytes, layout.DETAIL_NAME_OFFSET, size);
+  }
+}
+
+/** Reads text that the native side wrote into a fixed field. */
+export function readText(bytes: Uint8Array, offset: number, size: number): string {
+  return new TextDecoder().decode(bytes.subarray(offset, offset + size));
+}
+
+/** Where a call failed, for its error's text. */
+export interface Context {
+  /** What was attempted: a verb in the infinitive. */
+  action: string;
+  /** The ring file. */
+  path: string;
+  /** The channel's name. */
+  channel: string;
+}
+
+/**
+ * Returns the error that stands for a negative status.
+ *
+ * @param status A code of `_layout.ts` below 0.
+ */
+export function failure(status: number, context: Context, detail: Detail): Error {
+  const { action, path, channel } = context;
+  const cannot = `Cannot ${action} "${path}"`;
+  switch (status) {
+    case layout.CLOSED:
+      return new ChannelClosedError(channel, "a handle");
+    case layout.TRUNCATED:
+      return new RingTruncatedError(path);
+    case layout.BUSY:
+      return new Deno.errors.Busy(
+        `Cannot ${action} channel "${channel}": found ${describeOwner(detail)} in its place`,
+      );
+    case layout.SLOTS_FULL:
+      return new Deno.errors.Busy(
+        `Cannot ${action} channel "${channel}": found all its slots taken by live processes; ` +
+          `create it with a larger maxConsumers, or close one`,
+      );
+    case layout.NO_SPACE:
+      return new NoSpaceError(path, detail.needed, detail.available);
+    case layout.NOT_FOUND:
+      return new Deno.errors.NotFound(`${cannot}: found no such file; create the channel first`);
+    case layout.ALREADY_EXISTS:
+      return new Deno.errors.AlreadyExists(`${cannot}: found a file of that name`);
+    case layout.OTHER_BOOT:
+      return new Deno.errors.NotFound(
+        `${cannot}: found a ring of before this host's last start; create the channel anew`,
+      );
+    case layout.OTHER_CHANNEL:
+      return new CorruptHeaderError(path, `channel "${detail.name}" instead of "${channel}"`);
+    default:
+      return fileFailure(status, cannot, path, detail) ??
+        new Error(`${cannot}: found unexpected status ${status}`);
+  }
+}
+
+function describeOwner(detail: Detail): string {
+  const name = detail.name;
+  return `live process ${detail.pid}${name === "" ? "" : ` ("${name}")`}`;
+}
+
+function fileFailure(
+  status: number,
+  cannot: string,
+  path: string,
+  detail: Detail,
+): Error | undefined {
+  const { expected, actual, errno } = detail;
+  const upgrade = "upgrade one side, or remove the channel with removeChannel()";
+  switch (status) {
+    case layout.SIZE_MISMATCH:
+      return new CorruptHeaderError(path, `${actual} bytes where ${expected} belong`);
+    case layout.INVALID_MAGIC:
+      return new CorruptHeaderError(path, "no ring file");
+    case layout.INVALID_IDENTITY:
+      return new CorruptHeaderError(path, "an identity page that does not verify");
+    case layout.CORRUPT_HEADER:
+      return new CorruptHeaderError(path, "a header word that no sound peer writes");
+    case layout.VERSION_MISMATCH:
+      return new LayoutMismatchError(path, "format version", `${expected}`, `${actual}`, upgrade);
+    case layout.FINGERPRINT_MISMATCH:
+      return new LayoutMismatchError(path, "fingerprint", `${expected}`, `${actual}`, upgrade);
+    case layout.UNSAFE_FILE:
+      return new Deno.errors.PermissionDenied(
+        `${cannot}: expected a regular file of this user with one name and mode ` +
+          `${expected === 0 || expected === 1 ? "0600" : toMode(expected)} or narrower, in a ` +
+          `directory that no other user may write, found something else` +
+          (actual > 1 ? ` (mode ${toMode(actual)})` : ""),
+      );
+    case layout.UNSUPPORTED_FILE_SYSTEM:
+      return new Deno.errors.NotSupported(
+        `${cannot}: expected a local file system, found type 0x${actual.toString(16)}`,
+      );
+    case layout.TABLE_FULL:
+      return new Deno.errors.Busy(`${cannot}: found too many handles open in this process`);
+    case layout.OS_ERROR:
+      return osFailure(cannot, errno);
+    case layout.INVALID_ARGUMENT:
+      return new RangeError(`${cannot}: found an argument out of its range`);
+    default:
+      return undefined;
+  }
+}
+
+const EPERM = 1;
+const EACCES = 13;
+const ENOTDIR = 20;
+const ENOMEM = 12;
+const EAGAIN = 11;
+
+function osFailure(cannot: string, errno: number): Error {
+  if (errno === EACCES || errno === EPERM) {
+    return new Deno.errors.PermissionDenied(`${cannot}: found that this user may not`);
+  }
+  if (errno === ENOTDIR) {
+    return new Deno.errors.NotADirectory(`${cannot}: found a part of the path that is a file`);
+  }
+  if (errno === ENOMEM || errno === EAGAIN) {
+    return new Error(
+      `${cannot}: found too little memory that may be mapped or locked (errno ${errno}); ` +
+        `see "ulimit -l" and the cgroup's limit`,
+    );
+  }
+  return new Error(`${cannot}: found operating system error ${errno}`);
+}
+
+function toMode(mode: number): string {
+  return `0${mode.toString(8)}`;
+}

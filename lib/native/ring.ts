@@ -1,0 +1,351 @@
+/**
+ * Ring files across the border: opening calls, reports, and the view of a mapping.
+ *
+ * Thin typed calls: arguments in, a value or an error out. The hot calls (`offer`, `poll`) are made
+ * by `lib/channel` on {@linkcode native} itself.
+ *
+ * @module
+ */
+
+import type { RecordFault } from "../errors.ts";
+import * as layout from "./_layout.ts";
+import { type Context, Detail, failure, readText } from "./failure.ts";
+import { native } from "./library.ts";
+
+const encoder = new TextEncoder();
+
+function zeroEnded(text: string): Uint8Array<ArrayBuffer> {
+  return encoder.encode(`${text}\0`);
+}
+
+function checked(status: number, context: Context, detail: Detail): number {
+  if (status < 0) throw failure(status, context, detail);
+  return status;
+}
+
+/** How a ring is mapped. */
+export interface MapSettings {
+  /** Touch every page at opening. */
+  prefault: boolean;
+  /** Keep the pages in memory. */
+  lock: boolean;
+}
+
+/** Everything that makes a ring file. */
+export interface CreateSettings extends MapSettings {
+  name: string;
+  capacity: number;
+  alignment: number;
+  consumersMax: number;
+  manyProducers: boolean;
+  timestamps: boolean;
+  hugePages: boolean;
+  group: number | undefined;
+  schemaHash: number;
+  schemaText: string;
+  /** Make the last directory of the path if it is missing. */
+  makeDirectory: boolean;
+}
+
+function writeMap(view: DataView, offset: number, settings: MapSettings): void {
+  view.setUint32(offset + layout.MAP_PARAMETERS_PREFAULT_OFFSET, Number(settings.prefault), true);
+  view.setUint32(offset + layout.MAP_PARAMETERS_LOCK_OFFSET, Number(settings.lock), true);
+}
+
+/** Makes a ring file and opens it. Returns a channel handle. */
+export function createRing(path: string, settings: CreateSettings): number {
+  const bytes = new Uint8Array(layout.CREATE_PARAMETERS_SIZE);
+  const view = new DataView(bytes.buffer);
+  const name = encoder.encode(settings.name);
+  const schema = encoder.encode(settings.schemaText);
+  let flags = 0;
+  if (settings.manyProducers) flags |= layout.CHANNEL_MANY_PRODUCERS;
+  if (settings.timestamps) flags |= layout.CHANNEL_TIMESTAMPED;
+  if (settings.hugePages) flags |= layout.CHANNEL_HUGE_PAGES;
+  if (settings.group !== undefined) flags |= layout.CHANNEL_GROUP_SHARED;
+  view.setFloat64(layout.CREATE_PARAMETERS_CAPACITY_OFFSET, settings.capacity, true);
+  view.setUint32(layout.CREATE_PARAMETERS_ALIGNMENT_OFFSET, settings.alignment, true);
+  view.setUint32(layout.CREATE_PARAMETERS_CONSUMERS_MAX_OFFSET, settings.consumersMax, true);
+  view.setUint32(layout.CREATE_PARAMETERS_FLAGS_OFFSET, flags, true);
+  view.setUint32(layout.CREATE_PARAMETERS_GROUP_OFFSET, settings.group ?? 0, true);
+  view.setUint32(layout.CREATE_PARAMETERS_SCHEMA_HASH_OFFSET, settings.schemaHash, true);
+  view.setUint32(layout.CREATE_PARAMETERS_SCHEMA_BYTES_OFFSET, schema.length, true);
+  view.setUint32(layout.CREATE_PARAMETERS_NAME_BYTES_OFFSET, name.length, true);
+  const make = Number(settings.makeDirectory);
+  view.setUint32(layout.CREATE_PARAMETERS_MAKE_DIRECTORY_OFFSET, make, true);
+  writeMap(view, layout.CREATE_PARAMETERS_MAP_OFFSET, settings);
+  bytes.set(name, layout.CREATE_PARAMETERS_NAME_OFFSET);
+  bytes.set(schema, layout.CREATE_PARAMETERS_SCHEMA_OFFSET);
+  const detail = new Detail();
+  const status = native().mt_channel_create(zeroEnded(path), bytes, detail.bytes);
+  return checked(status, { action: "create", path, channel: settings.name }, detail);
+}
+
+/** Opens a ring file. An empty name takes whichever channel it holds. Returns a channel handle. */
+export function openRing(
+  path: string,
+  name: string,
+  settings: MapSettings & { readOnly: boolean },
+): number {
+  const bytes = new Uint8Array(layout.OPEN_PARAMETERS_SIZE);
+  const view = new DataView(bytes.buffer);
+  const encoded = encoder.encode(name);
+  view.setUint32(layout.OPEN_PARAMETERS_NAME_BYTES_OFFSET, encoded.length, true);
+  view.setUint32(layout.OPEN_PARAMETERS_READ_ONLY_OFFSET, Number(settings.readOnly), true);
+  writeMap(view, layout.OPEN_PARAMETERS_MAP_OFFSET, settings);
+  bytes.set(encoded, layout.OPEN_PARAMETERS_NAME_OFFSET);
+  const detail = new Detail();
+  const status = native().mt_channel_open(zeroEnded(path), bytes, detail.bytes);
+  return checked(status, { action: "open", path, channel: name }, detail);
+}
+
+/** Removes a ring file. */
+export function removeRing(path: string, name: string): void {
+  const detail = new Detail();
+  const status = native().mt_channel_remove(zeroEnded(path), detail.bytes);
+  checked(status, { action: "remove", path, channel: name }, detail);
+}
+
+/** Returns the default directory of ring files. */
+export function defaultDirectory(): string {
+  const bytes = new Uint8Array(4096);
+  const size = native().mt_directory_default(bytes, bytes.length);
+  if (size < 0) throw new RangeError("Cannot use XDG_RUNTIME_DIR: found a path that is too long");
+  return readText(bytes, 0, size);
+}
+
+/** Returns the names of the channels in a directory, sorted. An absent directory has none. */
+export function listRings(directory: string): string[] {
+  const detail = new Detail();
+  for (let size = 4096;; size *= 4) {
+    const bytes = new Uint8Array(size);
+    const path = zeroEnded(directory);
+    const needed = native().mt_directory_list(path, bytes, size, detail.bytes);
+    if (needed === layout.NOT_FOUND) return [];
+    checked(needed, { action: "list", path: directory, channel: "" }, detail);
+    if (needed <= size) {
+      return readText(bytes, 0, needed).split("\0").filter((name) => name !== "").sort();
+    }
+  }
+}
+
+/** Closes a handle of any kind. False if it was closed before. */
+export function closeHandle(handle: number): boolean {
+  return native().mt_close(handle) === layout.OK;
+}
+
+/** What a ring file says of itself. */
+export interface RingIdentity {
+  name: string;
+  capacity: number;
+  alignment: number;
+  consumersMax: number;
+  manyProducers: boolean;
+  timestamps: boolean;
+  salt: number;
+  schemaHash: number;
+  schemaText: string;
+  createdMs: number;
+  headerBytes: number;
+}
+
+/** Returns the identity of an open channel. */
+export function readIdentity(handle: number): RingIdentity {
+  const bytes = new Uint8Array(layout.IDENTITY_SIZE);
+  const view = new DataView(bytes.buffer);
+  native().mt_channel_identity(handle, bytes);
+  const u32 = (offset: number) => view.getUint32(offset, true);
+  const u64 = (offset: number) => Number(view.getBigUint64(offset, true));
+  const flags = u32(layout.IDENTITY_FLAGS_OFFSET);
+  const nameBytes = u32(layout.IDENTITY_NAME_BYTES_OFFSET);
+  const schemaBytes = u32(layout.IDENTITY_SCHEMA_BYTES_OFFSET);
+  return {
+    name: readText(bytes, layout.IDENTITY_NAME_OFFSET, nameBytes),
+    capacity: u64(layout.IDENTITY_CAPACITY_OFFSET),
+    alignment: u32(layout.IDENTITY_ALIGNMENT_OFFSET),
+    consumersMax: u32(layout.IDENTITY_CONSUMERS_MAX_OFFSET),
+    manyProducers: (flags & layout.CHANNEL_MANY_PRODUCERS) !== 0,
+    timestamps: (flags & layout.CHANNEL_TIMESTAMPED) !== 0,
+    salt: u32(layout.IDENTITY_SALT_OFFSET),
+    schemaHash: u32(layout.IDENTITY_SCHEMA_HASH_OFFSET),
+    schemaText: readText(bytes, layout.IDENTITY_SCHEMA_OFFSET, schemaBytes),
+    createdMs: u64(layout.IDENTITY_CREATED_NS_OFFSET) / 1e6,
+    headerBytes: u64(layout.IDENTITY_HEADER_BYTES_OFFSET),
+  };
+}
+
+/** How full a ring is. */
+export interface RingReport {
+  /** Bytes claimed since creation. */
+  claimed: number;
+  /** Sequence that the next message gets. */
+  nextSequence: number;
+  /** Bytes between the slowest gating consumer and the newest claim. */
+  occupancy: number;
+  /** Whether the file still has its name. */
+  hasName: boolean;
+}
+
+/** Returns how full an open channel is. */
+export function readReport(handle: number): RingReport {
+  const bytes = new Uint8Array(layout.CHANNEL_REPORT_SIZE);
+  const view = new DataView(bytes.buffer);
+  native().mt_channel_report(handle, bytes);
+  return {
+    claimed: view.getFloat64(layout.CHANNEL_REPORT_CLAIMED_OFFSET, true),
+    nextSequence: view.getFloat64(layout.CHANNEL_REPORT_NEXT_SEQUENCE_OFFSET, true),
+    occupancy: view.getFloat64(layout.CHANNEL_REPORT_OCCUPANCY_OFFSET, true),
+    hasName: view.getFloat64(layout.CHANNEL_REPORT_HAS_NAME_OFFSET, true) === 1,
+  };
+}
+
+/** A producer or consumer of a channel, as any process sees it. Counts are since it joined. */
+export interface Peer {
+  /** Its name; empty for an anonymous one. */
+  name: string;
+  /** Its slot. */
+  index: number;
+  /** `dead`: its lock is gone. `detached`: it has left, and its cursor is kept. */
+  state: "alive" | "dead" | "detached";
+  /** What a consumer does to producers when it is slow. */
+  onSlow: "block" | "drop";
+  /** Its process, as that process sees itself. */
+  pid: number;
+  /** Messages published, or acknowledged. */
+  messages: number;
+  /** Bytes of them. */
+  bytes: number;
+  /** How far a consumer is behind, in messages. */
+  lagMessages: number;
+  /** How far a consumer is behind, in bytes. */
+  lagBytes: number;
+  /** Last sequence that a consumer has acknowledged. */
+  cursor: number;
+  /** Times that a producer found no room. */
+  backPressured: number;
+  /** Wake-ups sent to sleepers. */
+  wakeups: number;
+  /** Waits that ended by time although something was there: a defect of this library. */
+  lateWakeups: number;
+  /** Times that a consumer was overrun. */
+  laps: number;
+  /** Messages lost by that. */
+  lost: number;
+  /** Records that did not verify. */
+  damaged: number;
+  /** Claims given back (producer) or skipped (consumer). */
+  aborted: number;
+  /** Dead consumers and claims that this one has cleared away. */
+  repaired: number;
+}
+
+const STATES = {
+  [layout.PEER_ALIVE]: "alive",
+  [layout.PEER_DEAD]: "dead",
+  [layout.PEER_DETACHED]: "detached",
+} as const;
+
+function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
+  const view = new DataView(bytes.buffer);
+  const f64 = (offset: number) => view.getFloat64(offset, true);
+  const u32 = (offset: number) => view.getUint32(offset, true);
+  const nameBytes = u32(layout.PEER_REPORT_NAME_BYTES_OFFSET);
+  const isBlock = u32(layout.PEER_REPORT_POLICY_OFFSET) === layout.POLICY_BLOCK;
+  const state = u32(layout.PEER_REPORT_STATE_OFFSET);
+  return {
+    name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
+    index: u32(layout.PEER_REPORT_INDEX_OFFSET),
+    state: STATES[state as keyof typeof STATES],
+    onSlow: isBlock ? "block" : "drop",
+    pid: u32(layout.PEER_REPORT_PID_OFFSET),
+    messages: f64(layout.PEER_REPORT_MESSAGES_OFFSET),
+    bytes: f64(layout.PEER_REPORT_BYTES_OFFSET),
+    lagMessages: f64(layout.PEER_REPORT_LAG_MESSAGES_OFFSET),
+    lagBytes: f64(layout.PEER_REPORT_LAG_BYTES_OFFSET),
+    cursor: f64(layout.PEER_REPORT_CURSOR_OFFSET),
+    backPressured: f64(layout.PEER_REPORT_BACK_PRESSURED_OFFSET),
+    wakeups: f64(layout.PEER_REPORT_WAKEUPS_OFFSET),
+    lateWakeups: f64(layout.PEER_REPORT_LATE_WAKEUPS_OFFSET),
+    laps: f64(layout.PEER_REPORT_LAPS_OFFSET),
+    lost: f64(layout.PEER_REPORT_LOST_OFFSET),
+    damaged: f64(layout.PEER_REPORT_DAMAGED_OFFSET),
+    aborted: f64(layout.PEER_REPORT_ABORTED_OFFSET),
+    repaired: f64(layout.PEER_REPORT_REPAIRED_OFFSET),
+  };
+}
+
+/** Returns the producers that an open channel has or had. */
+export function readProducers(handle: number): Peer[] {
+  return readPeers(layout.PRODUCERS_MAX, (index, bytes) => {
+    return native().mt_channel_producer(handle, index, bytes);
+  });
+}
+
+/** Returns the consumers that an open channel has or had. */
+export function readConsumers(handle: number): Peer[] {
+  return readPeers(layout.CONSUMERS_MAX, (index, bytes) => {
+    return native().mt_channel_consumer(handle, index, bytes);
+  });
+}
+
+function readPeers(
+  count: number,
+  read: (index: number, bytes: Uint8Array<ArrayBuffer>) => number,
+): Peer[] {
+  const peers: Peer[] = [];
+  for (let index = 0; index < count; index++) {
+    const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
+    if (read(index, bytes) === layout.OK) peers.push(decodePeer(bytes));
+  }
+  return peers;
+}
+
+/** Returns the consumer that holds a producer back most, if any. */
+export function readGating(producerHandle: number): Peer | undefined {
+  const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
+  const status = native().mt_producer_gating(producerHandle, bytes);
+  return status === layout.OK ? decodePeer(bytes) : undefined;
+}
+
+/** Returns what stands at a consumer's place, when that is damaged. */
+export function readFault(consumerHandle: number): RecordFault {
+  const bytes = new Uint8Array(layout.FAULT_SIZE);
+  const view = new DataView(bytes.buffer);
+  native().mt_consumer_fault(consumerHandle, bytes);
+  return {
+    offset: view.getFloat64(layout.FAULT_OFFSET_OFFSET, true),
+    expectedSequence: view.getFloat64(layout.FAULT_EXPECTED_SEQUENCE_OFFSET, true),
+    actualSequence: view.getFloat64(layout.FAULT_ACTUAL_SEQUENCE_OFFSET, true),
+    expectedCrc: view.getFloat64(layout.FAULT_EXPECTED_CRC_OFFSET, true),
+    actualCrc: view.getFloat64(layout.FAULT_ACTUAL_CRC_OFFSET, true),
+  };
+}
+
+/** Reads latency percentiles of a consumer slot: ns for each share, and how many were measured. */
+export function readLatency(
+  handle: number,
+  index: number,
+  shares: readonly number[],
+): { count: number; values: number[] } {
+  const wanted = Float64Array.from(shares);
+  const out = new Float64Array(wanted.length);
+  const count = native().mt_channel_latency(handle, index, wanted, out, wanted.length);
+  return { count: Math.max(0, count), values: [...out] };
+}
+
+/**
+ * Returns the data area as one ArrayBuffer: both mappings of it, `2 × capacity` bytes.
+ *
+ * Make one for each mapping and keep it: each adds its size to what V8 believes is allocated. Needs
+ * unscoped `--allow-ffi`. {@linkcode detachView} must come before the handle is closed.
+ */
+export function viewData(handle: number, capacity: number): ArrayBuffer {
+  const pointer = native().mt_channel_data(handle);
+  if (pointer === null) throw new TypeError("Cannot view the data of a channel: found it closed");
+  return Deno.UnsafePointerView.getArrayBuffer(pointer, 2 * capacity);
+}
+
+/** Makes every view of the buffer empty, so that a stale reference throws and reads nothing. */
+export function detachView(buffer: ArrayBuffer): void {
+  buffer.transfer();
+}

@@ -1,0 +1,68 @@
+/**
+ * Moves messages between processes through shared memory, fast and without losing any.
+ *
+ * The whole public API. Its graph imports nothing from outside, so that it can be imported by URL.
+ *
+ * @module
+ */
+
+export {
+  Channel,
+  type ChannelOptions,
+  type ChannelStats,
+  createChannel,
+  openChannel,
+  type OpenChannelOptions,
+  type Size,
+} from "./lib/channel/channel.ts";
+export {
+  type ChannelEntry,
+  type ChannelPlace,
+  listChannels,
+  removeChannel,
+} from "./lib/channel/directory.ts";
+export {
+  type Batch,
+  Claim,
+  openProducer,
+  Producer,
+  type ProducerOptions,
+  type WriteOptions,
+} from "./lib/channel/producer.ts";
+export {
+  Consumer,
+  type ConsumerOptions,
+  type Gap,
+  type ObserverOptions,
+  openConsumer,
+  openObserver,
+  type PollWaitOptions,
+  type Start,
+} from "./lib/channel/consumer.ts";
+export { BACK_PRESSURED, Message, MESSAGE_FLAGS } from "./lib/channel/record.ts";
+export type { WaitStrategy } from "./lib/channel/wait_strategy.ts";
+export {
+  type Accessor,
+  type AccessorBase,
+  defineSchema,
+  type FieldMap,
+  type FieldType,
+  type Schema,
+  type SchemaField,
+  type SchemaOptions,
+} from "./lib/channel/schema.ts";
+export type { Peer } from "./lib/native/ring.ts";
+export { monotonicNs, tickClock } from "./lib/native/clock.ts";
+export { pinThread } from "./lib/native/affinity.ts";
+export {
+  ChannelClosedError,
+  CorruptHeaderError,
+  CorruptRecordError,
+  DeadlockError,
+  LayoutMismatchError,
+  NativeLibraryError,
+  NoSpaceError,
+  type RecordFault,
+  RingTruncatedError,
+  SequenceGapError,
+} from "./lib/errors.ts";

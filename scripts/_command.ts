@@ -1,0 +1,102 @@
+/**
+ * What the scripts share: running another program, and telling a person what went wrong.
+ *
+ * @module
+ */
+
+/** A failure to report in one line, without a stack: the text says what to do. */
+export class ScriptError extends Error {
+  override name = "ScriptError";
+}
+
+/** How a program ended, and what it wrote. */
+export interface Finished {
+  /** Exit status; 128 + n when signal n ended it. */
+  code: number;
+  stdout: string;
+  stderr: string;
+  seconds: number;
+}
+
+/** How to run a program. */
+export interface RunOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+  /** Lets the program write to this process's own output; `stdout` and `stderr` stay empty. */
+  inherit?: boolean;
+  /** Ends the program with SIGTERM when aborted. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @throws {Deno.errors.NotFound} If there is no such program.
+ */
+export async function run(
+  program: string,
+  args: string[],
+  { cwd, env, inherit = false, signal }: RunOptions = {},
+): Promise<Finished> {
+  const start = performance.now();
+  const output = inherit ? "inherit" : "piped";
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "null",
+    stdout: output,
+    stderr: output,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(env === undefined ? {} : { env }),
+    ...(signal === undefined ? {} : { signal }),
+  }).spawn();
+  const seconds = () => (performance.now() - start) / 1000;
+  if (inherit) {
+    return { code: (await child.status).code, stdout: "", stderr: "", seconds: seconds() };
+  }
+  const { code, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  return {
+    code,
+    stdout: decoder.decode(stdout),
+    stderr: decoder.decode(stderr),
+    seconds: seconds(),
+  };
+}
+
+/**
+ * Runs a script's `main` and exits with the status that it returns.
+ *
+ * Exit statuses: 0 done, 1 failed, 2 called in a wrong way. A {@linkcode ScriptError} and a wrong
+ * argument are one line on stderr; anything else is a defect and keeps its stack.
+ */
+export async function runScript(
+  name: string,
+  main: (args: string[]) => Promise<number>,
+): Promise<never> {
+  try {
+    // `deno task` hands the `--` on that stands before a script's own arguments.
+    const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+    Deno.exit(await main(args));
+  } catch (error) {
+    if (error instanceof ScriptError) {
+      console.error(`error: ${error.message}`);
+      Deno.exit(1);
+    }
+    if (isWrongArgument(error)) {
+      console.error(`error: ${error.message} (see "deno task ${name} --help")`);
+      Deno.exit(2);
+    }
+    throw error;
+  }
+}
+
+/** Tells whether `parseArgs` of node:util refused the arguments. */
+function isWrongArgument(error: unknown): error is TypeError {
+  return error instanceof TypeError && "code" in error &&
+    String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
+/** Seconds as people read them: `0.4 s`. */
+export function formatSeconds(seconds: number): string {
+  return `${seconds.toFixed(1)} s`;
+}

@@ -1,0 +1,60 @@
+/**
+ * Runs `deno test` with narrow permissions, and with a directory of its own for temporary files
+ * and channels, so that tests neither see nor leave anything outside.
+ *
+ * @module
+ */
+
+import { type Finished, run } from "./_command.ts";
+import { ROOT } from "./_zig.ts";
+
+/** How `deno test` ended. */
+export interface FinishedTests extends Finished {
+  /** The JUnit report; empty if the run ended without one, by a crash or a type error. */
+  report: string;
+}
+
+const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
+
+/** Runs `deno test` with further arguments. With `inherit` it writes to this process's output. */
+export async function runDenoTests(
+  args: string[],
+  { inherit = false }: { inherit?: boolean } = {},
+): Promise<FinishedTests> {
+  const temporary = await Deno.makeTempDir({ prefix: "mt-test-" });
+  const channels = `${temporary}/run`; // Not /dev/shm, where Deno lets only --allow-all write.
+  await Deno.mkdir(channels, { mode: 0o700 });
+  const stop = new AbortController();
+  // Listening keeps this process alive to remove the directory after its child has ended.
+  const onSignal = () => stop.abort();
+  for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
+  try {
+    const path = `${temporary}/junit.xml`;
+    const finished = await run(
+      Deno.execPath(),
+      ["test", ...permissions(temporary), `--junit-path=${path}`, ...args],
+      {
+        cwd: ROOT,
+        env: { TMPDIR: temporary, XDG_RUNTIME_DIR: channels },
+        inherit,
+        signal: stop.signal,
+      },
+    );
+    return { ...finished, report: await Deno.readTextFile(path).catch(() => "") };
+  } finally {
+    for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
+    await Deno.remove(temporary, { recursive: true });
+  }
+}
+
+/** What the tests may do. Programs that they start have permissions of their own. */
+function permissions(temporary: string): string[] {
+  return [
+    "--no-prompt",
+    `--allow-read=${ROOT},${temporary}`,
+    `--allow-write=${temporary}`,
+    `--allow-run=${Deno.execPath()}`,
+    `--allow-ffi=${ROOT}zig-out`,
+    "--allow-env=MT_*,TMPDIR,XDG_RUNTIME_DIR,HOME",
+  ];
+}

@@ -1,0 +1,66 @@
+//! Every limit of the native library: its unit, and why it is what it is.
+
+/// Bytes that one hot word keeps for itself. Two 64-byte lines: the adjacent-line prefetcher of
+/// x86-64 and the 128-byte lines of some aarch64 make 64 too little.
+pub const line_bytes = 128;
+
+/// Bytes of the unit that a header and a data area are rounded to. Every supported kernel page size
+/// up to 64 KiB would do; 4 KiB is what x86-64 has, and a larger kernel page refuses at creation.
+pub const page_bytes = 4096;
+
+/// Bytes of a huge page, which the header and the data area are rounded to when asked for.
+pub const huge_page_bytes = 2 * 1024 * 1024;
+
+/// Bytes of the smallest data area: one page, which keeps tests of tiny rings honest.
+pub const capacity_min = page_bytes;
+
+/// Bytes of the largest data area. Arbitrary; far above need, far below address-space trouble.
+pub const capacity_max = 1 << 36;
+
+/// Bytes: records start on a multiple of this. 8 is the format's minimum.
+pub const alignment_min = 8;
+
+/// Bytes: a record may not be aligned to more than the smallest ring can hold several times.
+pub const alignment_max = 512;
+
+/// Bytes of payload in one record, at most. Bounds what a reader copies for one record; a longer
+/// message is split into fragments.
+pub const record_payload_max = 64 * 1024;
+
+/// Producers of one channel opened with `producers: "many"`: one lock byte and one slot each.
+pub const producers_max = 64;
+
+/// Consumers of one channel: the gating ones are bits of one 64-bit word.
+pub const consumers_max = 64;
+
+/// Bytes of a channel, producer or consumer name.
+pub const name_bytes_max = 96;
+
+/// Bytes of a schema's canonical text in the identity page.
+pub const schema_bytes_max = 2048;
+
+/// Entries of the block index: a position to start from is never more than 1/64 of a ring away.
+pub const blocks = 64;
+
+/// Open channels, producers and consumers of one process together.
+pub const handles_max = 4096;
+
+/// Mappings that the SIGBUS guard watches in one process: one for each open channel.
+pub const mappings_max = 1024;
+
+/// Nanoseconds that a wait inside the kernel lasts at most before the waiter looks around: whether
+/// its handle was closed, and whether a claim it waits for lost its owner.
+pub const wait_slice_ns = 100_000_000;
+
+/// Nanoseconds of that slice while a claim is open before the waiter: its owner may have died.
+pub const wait_slice_claimed_ns = 10_000_000;
+
+/// Nanoseconds between two looks at a peer's lock. Looking costs a system call; this only limits
+/// how often one looks and is never a reason to call a peer dead.
+pub const liveness_interval_ns = 1_000_000;
+
+/// Empty polls between two looks at words that a producer writes; looking takes the line from it.
+pub const polls_between_checks = 256;
+
+/// Channels that one notifier thread waits for: `futex_waitv` takes 128, one is the thread's own.
+pub const notifier_entries_max = 127;

@@ -1,0 +1,548 @@
+//! Consumer: one reader's place in a ring: with a slot and a cursor, or a mere observer without.
+//!
+//! Used by one thread only, apart from `park`. Every record is copied first and checked on the copy
+//! (view mode checks in place and needs a gating cursor, which keeps sound producers away).
+//! A crash leaves the cursor where it was acknowledged last; a consumer of the same name goes on there.
+const std = @import("std");
+const channel_module = @import("channel.zig");
+const clock = @import("clock.zig");
+const constants = @import("constants.zig");
+const fault_points = @import("testing/fault_points.zig");
+const header = @import("header.zig");
+const liveness = @import("liveness.zig");
+const record = @import("record.zig");
+const repair = @import("repair.zig");
+const ring_module = @import("ring.zig");
+const seek = @import("seek.zig");
+const Channel = channel_module.Channel;
+const Delivery = @import("delivery.zig").Delivery;
+const Detail = @import("detail.zig").Detail;
+const Ring = ring_module.Ring;
+const Sleeper = @import("sleeper.zig").Sleeper;
+const Status = @import("status.zig").Status;
+const memory = @import("memory.zig").direct;
+const protocol = ring_module.Protocol(memory);
+const wait = @import("wait.zig").Protocol(memory);
+
+const allocator = std.heap.c_allocator;
+
+pub const Error = error{
+    CorruptRecord,
+    CorruptHeader,
+    Truncated,
+    Lapped,
+    TooLong,
+    Busy,
+    SlotsFull,
+    SequenceGone,
+    OutOfMemory,
+    Os,
+};
+
+pub fn statusOf(err: Error) Status {
+    return switch (err) {
+        error.CorruptRecord => .corrupt_record,
+        error.CorruptHeader => .corrupt_header,
+        error.Truncated => .truncated,
+        error.Lapped => .lapped,
+        error.TooLong => .too_long,
+        error.Busy => .busy,
+        error.SlotsFull => .slots_full,
+        error.SequenceGone => .sequence_gone,
+        error.OutOfMemory, error.Os => .os_error,
+    };
+}
+
+pub const Options = struct {
+    /// Empty for an anonymous consumer.
+    name: []const u8,
+    policy: header.Policy,
+    start: seek.Start,
+};
+
+/// Where polled records go.
+const Sink = struct {
+    bytes: []u8,
+    used: usize = 0,
+    in_place: bool,
+    /// Publish times of the batch, made latencies at its end.
+    count: u32 = 0,
+};
+
+pub const Consumer = struct {
+    ring: Ring,
+    /// Where the next record to read stands, and its sequence.
+    position: u64,
+    sequence: u64,
+    acked: header.Cursor,
+    channel: *Channel,
+    /// Null for an observer.
+    slot: ?*header.ConsumerSlot,
+    slot_index: u32,
+    policy: header.Policy,
+    counters: header.ConsumerCounters,
+    idle_polls: u32 = 0,
+    /// Records read since the last acknowledgement that nobody is given.
+    skipped: u64 = 0,
+    /// Since when the same claim has been open before us.
+    claimed_since: u64 = 0,
+    sleeper: Sleeper = .{},
+
+    pub fn init(channel: *Channel, options: Options, detail: *Detail) Error!*Consumer {
+        const consumer = try allocator.create(Consumer);
+        errdefer allocator.destroy(consumer);
+        liveness.lock(channel.fd, .registration) catch return error.Os;
+        defer liveness.unlock(channel.fd, .registration);
+        const index = try takeSlot(channel, options.name, detail);
+        errdefer dropSlot(channel, index);
+        const slot = &channel.ring.consumers[index];
+        const is_return = options.name.len > 0 and
+            std.mem.eql(u8, channel_module.ownerName(&slot.owner), options.name);
+        if (!is_return) std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
+        consumer.* = .{
+            .ring = channel.ring,
+            .position = 0,
+            .sequence = 0,
+            .acked = undefined,
+            .channel = channel,
+            .slot = slot,
+            .slot_index = index,
+            .policy = options.policy,
+            .counters = slot.counters,
+        };
+        try consumer.join(options, is_return, detail);
+        memory.store(u32, &slot.policy, @intFromEnum(options.policy), .monotonic);
+        channel_module.writeOwner(&slot.owner, options.name);
+        memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
+        if (channel.isPoisoned()) return error.Truncated;
+        channel.retain();
+        return consumer;
+    }
+
+    /// A reader without a slot: it holds nobody back and nobody knows of it.
+    pub fn initObserver(channel: *Channel, start: seek.Start, detail: *Detail) Error!*Consumer {
+        const consumer = try allocator.create(Consumer);
+        errdefer allocator.destroy(consumer);
+        const place = try seek.find(&channel.ring, start, null, detail);
+        consumer.* = .{
+            .ring = channel.ring,
+            .position = place.position,
+            .sequence = place.sequence,
+            .acked = place,
+            .channel = channel,
+            .slot = null,
+            .slot_index = 0,
+            .policy = .drop,
+            .counters = std.mem.zeroes(header.ConsumerCounters),
+        };
+        if (channel.isPoisoned()) return error.Truncated;
+        channel.retain();
+        return consumer;
+    }
+
+    pub fn deinit(consumer: *Consumer) void {
+        const channel = consumer.channel;
+        if (consumer.slot) |slot| {
+            consumer.leave();
+            const named = channel_module.ownerName(&slot.owner).len > 0;
+            const state = if (named) header.SlotState.detached else header.SlotState.free;
+            memory.store(u32, &slot.owner.state, state, .release);
+            dropSlot(channel, consumer.slot_index);
+            _ = wait.wake(&consumer.ring.lines.space, &consumer.ring.lines.control);
+        }
+        channel.release();
+        allocator.destroy(consumer);
+    }
+
+    fn bit(consumer: *const Consumer) u64 {
+        return @as(u64, 1) << @intCast(consumer.slot_index);
+    }
+
+    fn leave(consumer: *Consumer) void {
+        _ = memory.clearBits(u64, &consumer.ring.lines.control.gating, consumer.bit());
+    }
+
+    /// Finds the start and, for a blocking consumer, makes producers respect it.
+    fn join(consumer: *Consumer, options: Options, is_return: bool, detail: *Detail) Error!void {
+        const ring = &consumer.ring;
+        const slot = consumer.slot.?;
+        const kept: ?header.Cursor = if (is_return) .{
+            .position = memory.load(u64, &slot.cursor.position, .acquire),
+            .sequence = memory.load(u64, &slot.cursor.sequence, .acquire),
+        } else null;
+        errdefer consumer.leave();
+        while (true) {
+            const place = try seek.find(ring, options.start, kept, detail);
+            consumer.position = place.position;
+            consumer.sequence = place.sequence;
+            consumer.acked = place;
+            memory.store(u64, &slot.cursor.position, place.position, .release);
+            memory.store(u64, &slot.cursor.sequence, place.sequence, .release);
+            if (options.policy == .drop) return;
+            // A fence: the bit is seen by any producer whose announcement we do not see.
+            _ = memory.setBits(u64, &ring.lines.control.gating, consumer.bit());
+            memory.fullFence();
+            if (protocol.isProtected(ring, place.position)) return;
+            // Producers may already run past it; look again for a place that they will respect.
+            if (options.start == .latest or options.start == .earliest) continue;
+            if (seek.oldest(ring)) |first| if (first.sequence <= place.sequence) continue;
+            detail.expected = @floatFromInt(place.sequence);
+            return error.SequenceGone;
+        }
+    }
+
+    /// Copies up to `limit` messages into `sink`. Returns how many.
+    pub fn poll(consumer: *Consumer, bytes: []u8, limit: u32, in_place: bool) Error!u32 {
+        var sink: Sink = .{ .bytes = bytes, .in_place = in_place };
+        const ring = &consumer.ring;
+        while (sink.count < limit) {
+            if (!protocol.isReady(ring, consumer.position, consumer.sequence)) break;
+            switch (consumer.take(&sink)) {
+                .taken => {},
+                .full => break,
+                .damaged => break,
+            }
+        }
+        if (sink.count == 0) {
+            consumer.ackSkipped();
+            return consumer.pollNothing(&sink);
+        }
+        consumer.idle_polls = 0;
+        if (ring.is_timestamped) consumer.recordLatencies(&sink);
+        if (consumer.channel.isPoisoned()) return error.Truncated;
+        return sink.count;
+    }
+
+    const Take = enum { taken, full, damaged };
+
+    /// Copies the record at our place out and checks the copy. Moves on only if it is sound.
+    inline fn take(consumer: *Consumer, sink: *Sink) Take {
+        const ring = &consumer.ring;
+        const source = ring.recordAt(consumer.position);
+        const word: *u64 = @ptrCast(@alignCast(source + 8));
+        const head_word = memory.load(u64, word, .monotonic);
+        const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse return .damaged;
+        const body_bytes = if (sink.in_place) 0 else std.mem.alignForward(usize, head.length, 8);
+        const end = sink.used + @sizeOf(Delivery) + body_bytes;
+        if (end > sink.bytes.len) return .full;
+        const body = sink.bytes.ptr + sink.used + @sizeOf(Delivery);
+        const verdict = if (sink.in_place)
+            record.verifyInPlace(source, ring.salt, consumer.sequence, head_word, head.length)
+        else
+            record.copyAndVerify(body, source, ring.salt, consumer.sequence, head_word, head.length);
+        if (verdict == .damaged) return .damaged;
+        consumer.deliver(sink, head.length, head.flags, end);
+        consumer.position += ring.stride(head.length);
+        consumer.sequence += 1;
+        return .taken;
+    }
+
+    inline fn deliver(consumer: *Consumer, sink: *Sink, length: u32, flags: u8, end: usize) void {
+        if (flags & (record.Flags.aborted | record.Flags.control) != 0) {
+            consumer.counters.aborted += 1;
+            consumer.count("aborted");
+            consumer.skipped += 1;
+            return;
+        }
+        const index = consumer.position & (consumer.ring.capacity - 1);
+        const delivery: *Delivery = @ptrCast(@alignCast(sink.bytes.ptr + sink.used));
+        delivery.* = .{
+            .sequence = @floatFromInt(@as(i64, @intCast(consumer.sequence))),
+            .offset = @floatFromInt(@as(i64, @intCast(index + record.header_bytes))),
+            .latency_ns = 0,
+            .length = length,
+            .flags = flags,
+        };
+        sink.used = end;
+        sink.count += 1;
+    }
+
+    /// One clock reading for the batch; each message's publish time becomes its latency.
+    fn recordLatencies(consumer: *Consumer, sink: *const Sink) void {
+        const now = clock.ticks();
+        var at: usize = 0;
+        while (at < sink.used) {
+            const delivery: *Delivery = @ptrCast(@alignCast(sink.bytes.ptr + at));
+            const body_bytes = if (sink.in_place)
+                0
+            else
+                std.mem.alignForward(usize, delivery.length, 8);
+            const body = if (sink.in_place)
+                consumer.ring.data + @as(usize, @intFromFloat(delivery.offset))
+            else
+                sink.bytes.ptr + at + @sizeOf(Delivery);
+            at += @sizeOf(Delivery) + body_bytes;
+            if (delivery.flags & record.Flags.timestamped == 0) continue;
+            if (delivery.length < record.timestamp_bytes) continue; // A hostile record.
+            const then = std.mem.readInt(u64, body[0..8], .little);
+            const latency_ns = clock.ticksToNs(now -| then);
+            delivery.latency_ns = @floatFromInt(latency_ns);
+            if (consumer.slot) |slot| slot.latency.record(latency_ns);
+        }
+    }
+
+    /// Nothing was sound at our place: mostly because nothing is there. Finds out when it matters.
+    fn pollNothing(consumer: *Consumer, sink: *Sink) Error!u32 {
+        if (consumer.channel.isPoisoned()) return error.Truncated;
+        return if (consumer.isWorthALook()) consumer.examine(sink) else 0;
+    }
+
+    /// Whether the record's place looks odd, or it is time to look at the producers' words anyway.
+    inline fn isWorthALook(consumer: *Consumer) bool {
+        const word = memory.load(u64, consumer.ring.sequenceWord(consumer.position), .acquire);
+        consumer.idle_polls +%= 1;
+        if (word >= consumer.sequence) return true;
+        return consumer.idle_polls % constants.polls_between_checks == 0;
+    }
+
+    /// Whether a poll would have something to say: a message, a gap, damage.
+    pub fn peek(consumer: *Consumer) Error!bool {
+        const ring = &consumer.ring;
+        if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
+        if (consumer.channel.isPoisoned()) return error.Truncated;
+        if (!consumer.isWorthALook()) return false;
+        switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
+            .waiting => return false,
+            .lapped, .published => return true,
+            .claimed => consumer.lookAtOwner(),
+        }
+        return false;
+    }
+
+    /// Looks at the producers' words to learn why there is no sound record.
+    fn examine(consumer: *Consumer, sink: *Sink) Error!u32 {
+        @branchHint(.unlikely);
+        const ring = &consumer.ring;
+        memory.loadBarrier();
+        switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
+            .waiting => return 0,
+            .lapped => return error.Lapped,
+            .claimed => {
+                consumer.lookAtOwner();
+                return 0;
+            },
+            .published => {},
+        }
+        if (protocol.isReady(ring, consumer.position, consumer.sequence)) {
+            switch (consumer.take(sink)) {
+                .taken => return sink.count,
+                .full => return error.TooLong,
+                .damaged => {},
+            }
+        }
+        memory.loadBarrier();
+        const standing = protocol.standing(ring, consumer.position, consumer.sequence);
+        if (consumer.channel.isPoisoned()) return error.Truncated;
+        if (standing == .lapped) return error.Lapped;
+        consumer.counters.damaged += 1;
+        consumer.count("damaged");
+        return error.CorruptRecord;
+    }
+
+    /// A claim is open at our place. If that lasts, its owner may be dead.
+    fn lookAtOwner(consumer: *Consumer) void {
+        if (consumer.slot == null) return; // An observer only looks.
+        const now = clock.ticks();
+        if (consumer.claimed_since == 0) consumer.claimed_since = now;
+        const age_ns = clock.ticksToNs(now -% consumer.claimed_since);
+        if (age_ns < constants.liveness_interval_ns) return;
+        consumer.claimed_since = 0;
+        _ = repair.repairClaim(consumer.channel, consumer.position, consumer.sequence);
+    }
+
+    /// Frees the space of everything that was read.
+    pub inline fn ackAll(consumer: *Consumer) void {
+        consumer.ackTo(.{ .position = consumer.position, .sequence = consumer.sequence });
+    }
+
+    inline fn ackTo(consumer: *Consumer, place: header.Cursor) void {
+        const slot = consumer.slot orelse {
+            consumer.acked = place;
+            return;
+        };
+        fault_points.hit(.before_ack);
+        consumer.counters.messages += place.sequence - consumer.acked.sequence;
+        consumer.counters.bytes += place.position - consumer.acked.position;
+        consumer.acked = place;
+        consumer.skipped = 0;
+        // Pairs with the acquire in `slowestCursor`.
+        memory.store(u64, &slot.cursor.position, place.position, .release);
+        memory.store(u64, &slot.cursor.sequence, place.sequence, .monotonic);
+        consumer.count("messages");
+        consumer.count("bytes");
+        if (wait.wake(&consumer.ring.lines.space, &consumer.ring.lines.control)) {
+            consumer.counters.wakeups += 1;
+            consumer.count("wakeups");
+        }
+    }
+
+    /// Frees the space up to and including `sequence`.
+    pub fn ack(consumer: *Consumer, sequence: u64) Error!void {
+        if (sequence + 1 == consumer.sequence) return consumer.ackAll();
+        if (sequence < consumer.acked.sequence) return; // Done already.
+        if (sequence >= consumer.sequence) return error.SequenceGone; // Not read yet.
+        consumer.ackTo(try consumer.placeAfter(sequence));
+    }
+
+    /// Walks over records that were read and not acknowledged, so that producers leave them alone.
+    fn placeAfter(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
+        const ring = &consumer.ring;
+        var place = consumer.acked;
+        while (place.sequence <= sequence) : (place.sequence += 1) {
+            const word: *u64 = @ptrCast(@alignCast(ring.recordAt(place.position) + 8));
+            const head_word = memory.load(u64, word, .monotonic);
+            const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse
+                return error.CorruptHeader;
+            place.position += ring.stride(head.length);
+            if (place.position > consumer.position) return error.CorruptHeader;
+        }
+        return place;
+    }
+
+    /// Records that nobody is given need nobody's acknowledgement.
+    inline fn ackSkipped(consumer: *Consumer) void {
+        const skipped = consumer.sequence - consumer.acked.sequence;
+        if (skipped > 0 and skipped == consumer.skipped) consumer.ackAll();
+    }
+
+    /// Makes the next poll begin behind `sequence`, which was acknowledged or delivered.
+    pub fn rewind(consumer: *Consumer, sequence: u64) Error!void {
+        if (sequence + 1 >= consumer.sequence) return;
+        const place = try consumer.placeAfter(@max(sequence, consumer.acked.sequence -| 1));
+        consumer.position = place.position;
+        consumer.sequence = place.sequence;
+        consumer.skipped = 0;
+    }
+
+    /// After `Lapped`: goes on at a place half a ring behind the newest. `detail` has the first
+    /// lost sequence as `expected` and the first one to come as `actual`.
+    pub fn skipGap(consumer: *Consumer, detail: *Detail) Error!void {
+        const first_lost = consumer.sequence;
+        const place = try seek.afterLap(&consumer.ring, first_lost);
+        consumer.ackAll(); // What was read before the gap; the rest below is lost, not read.
+        consumer.position = place.position;
+        consumer.sequence = place.sequence;
+        detail.expected = @floatFromInt(first_lost);
+        detail.actual = @floatFromInt(place.sequence);
+        consumer.counters.laps += 1;
+        consumer.counters.lost += place.sequence - first_lost;
+        consumer.acked = place;
+        consumer.count("laps");
+        consumer.count("lost");
+        consumer.ackAll();
+    }
+
+    inline fn count(consumer: *Consumer, comptime field: []const u8) void {
+        const slot = consumer.slot orelse return;
+        const value = @field(consumer.counters, field);
+        memory.store(u64, &@field(slot.counters, field), value, .monotonic);
+    }
+
+    /// Whether a poll would have something to say: a message, a lap, or damage.
+    pub fn hasNews(consumer: *const Consumer) bool {
+        const ring = &consumer.ring;
+        if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
+        const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+        return claimed > consumer.position and claimed - consumer.position > ring.capacity;
+    }
+
+    /// Looks, without reading it, whether a claim is open at our place.
+    pub fn isClaimed(consumer: *const Consumer) bool {
+        const claim = &consumer.ring.lines.claim_line.claim;
+        return memory.load(u64, &claim.position, .acquire) > consumer.position;
+    }
+
+    /// Makes the next empty poll look at the producers' words. Called from the waiting thread.
+    pub fn examineNext(consumer: *Consumer) void {
+        memory.store(u32, &consumer.idle_polls, constants.polls_between_checks - 1, .monotonic);
+    }
+
+    /// Looks for the next record up to `spins` times.
+    pub inline fn spin(consumer: *const Consumer, spins: u32) Status {
+        for (0..spins) |_| {
+            if (protocol.isReady(&consumer.ring, consumer.position, consumer.sequence)) return .ok;
+            std.atomic.spinLoopHint();
+        }
+        return .timed_out;
+    }
+
+    /// Spins for `spins` looks, then sleeps until a poll has something to say, at most `timeout_ns`.
+    pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
+        if (consumer.spin(spins) == .ok) return .ok;
+        const lines = consumer.ring.lines;
+        var end = Sleeper.deadline(timeout_ns);
+        while (true) {
+            const seen = wait.prepare(&lines.data, &lines.control);
+            if (consumer.hasNews()) return .ok;
+            if (consumer.channel.isPoisoned()) return .truncated;
+            const is_claimed = consumer.isClaimed();
+            const slice_ns: u64 = if (is_claimed)
+                constants.wait_slice_claimed_ns
+            else
+                constants.wait_slice_ns;
+            switch (consumer.sleeper.sleep(&lines.data, seen, slice_ns, &end)) {
+                .look => consumer.noteLateWakeup(seen),
+                .timed_out => return .timed_out,
+                .interrupted => return .interrupted,
+                .closed => return .closed,
+            }
+            // The owner of a claim may be dead, the record damaged: let a poll find out.
+            if (is_claimed and consumer.sleeper.slice_ended) {
+                consumer.examineNext();
+                return .ok;
+            }
+        }
+    }
+
+    /// A slice that ended by time although a message was there and nobody woke us is a defect.
+    fn noteLateWakeup(consumer: *Consumer, seen: u32) void {
+        if (!consumer.sleeper.slice_ended or !consumer.hasNews()) return;
+        const signal = &consumer.ring.lines.data.signal;
+        for (0..10_000) |_| { // The waker may be between its store and its wake.
+            if (memory.load(u32, signal, .acquire) != seen) return;
+            std.atomic.spinLoopHint();
+        }
+        consumer.counters.late_wakeups += 1;
+        consumer.count("late_wakeups");
+    }
+};
+
+/// Takes the slot of that name, else a free one, else one that its consumer has left.
+fn takeSlot(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
+    const ring = &channel.ring;
+    const slots = ring.consumers[0..ring.consumers_max];
+    if (name.len > 0) {
+        for (slots, 0..) |*slot, i| {
+            const state = memory.load(u32, &slot.owner.state, .acquire);
+            if (state == header.SlotState.free) continue;
+            if (!std.mem.eql(u8, channel_module.ownerName(&slot.owner), name)) continue;
+            if (tryTake(channel, @intCast(i))) return @intCast(i);
+            detail.pid = memory.load(u32, &slot.owner.pid, .monotonic);
+            detail.setName(name);
+            return error.Busy;
+        }
+    }
+    for ([_]bool{ true, false }) |want_free| {
+        for (slots, 0..) |*slot, i| {
+            const state = memory.load(u32, &slot.owner.state, .acquire);
+            if ((state == header.SlotState.free) != want_free) continue;
+            if (tryTake(channel, @intCast(i))) return @intCast(i);
+        }
+    }
+    detail.expected = @floatFromInt(ring.consumers_max);
+    return error.SlotsFull;
+}
+
+fn tryTake(channel: *Channel, index: u32) bool {
+    if (channel.holds_consumer[index]) return false;
+    liveness.tryLock(channel.fd, .consumer(index)) catch return false;
+    channel.holds_consumer[index] = true;
+    const gating = &channel.ring.lines.control.gating;
+    _ = memory.clearBits(u64, gating, @as(u64, 1) << @intCast(index));
+    return true;
+}
+
+fn dropSlot(channel: *Channel, index: u32) void {
+    channel.holds_consumer[index] = false;
+    liveness.unlock(channel.fd, .consumer(index));
+}

@@ -1,0 +1,383 @@
+//! Ring files on disk: created whole or not at all, opened only when everything about them is right.
+//!
+//! - Creation: a file without a name (`O_TMPFILE`) is allocated in full (`fallocate`: no space is an
+//!   error now, not a SIGBUS later), written, and only then given its name, which replaces nothing.
+//! - Opening: no symbolic links, a regular file of the right owner and mode with one name, exactly as
+//!   long as its checked identity page says.
+//! - A crash in between leaves nothing: the kernel frees a file without a name with its maker.
+const std = @import("std");
+const linux = std.os.linux;
+const constants = @import("constants.zig");
+const header = @import("header.zig");
+const liveness = @import("liveness.zig");
+const Detail = @import("detail.zig").Detail;
+const Status = @import("status.zig").Status;
+
+pub const Error = error{
+    Os,
+    NotFound,
+    AlreadyExists,
+    NoSpace,
+    UnsafeFile,
+    UnsupportedFileSystem,
+    SizeMismatch,
+    InvalidMagic,
+    VersionMismatch,
+    FingerprintMismatch,
+    InvalidIdentity,
+    OtherBoot,
+    OtherChannel,
+};
+
+fn osError(errno: linux.E, detail: *Detail) Error {
+    detail.errno = @intFromEnum(errno);
+    return switch (errno) {
+        .NOENT => error.NotFound,
+        .EXIST => error.AlreadyExists,
+        .NOSPC, .DQUOT => error.NoSpace,
+        .LOOP, .NXIO => error.UnsafeFile, // A symbolic link; a pipe or socket.
+        else => error.Os,
+    };
+}
+
+fn check(rc: usize, detail: *Detail) Error!usize {
+    const errno = linux.errno(rc);
+    return if (errno == .SUCCESS) rc else osError(errno, detail);
+}
+
+/// A file's place: its open directory and its name there.
+pub const Place = struct {
+    directory: Directory,
+    name: [*:0]const u8,
+
+    /// Splits an absolute path. `make`: make the last directory (mode 0700) if its parent exists.
+    pub fn open(path: [*:0]const u8, make: bool, detail: *Detail) Error!Place {
+        const text = std.mem.span(path);
+        const slash = std.mem.lastIndexOfScalar(u8, text, '/') orelse return error.NotFound;
+        var buffer: [linux.PATH_MAX]u8 = undefined;
+        if (slash == 0 or slash >= buffer.len) return error.NotFound;
+        @memcpy(buffer[0..slash], text[0..slash]);
+        buffer[slash] = 0;
+        const directory = try Directory.open(buffer[0..slash :0], make, detail);
+        return .{ .directory = directory, .name = text[slash + 1 ..].ptr };
+    }
+
+    pub fn close(place: Place) void {
+        place.directory.close();
+    }
+};
+
+/// An open directory that ring files lie in.
+pub const Directory = struct {
+    fd: i32,
+
+    /// Opens a directory, making it (mode 0700) where its parent exists and it does not.
+    pub fn open(path: [*:0]const u8, make: bool, detail: *Detail) Error!Directory {
+        if (make) {
+            const rc = linux.mkdirat(linux.AT.FDCWD, path, 0o700);
+            const errno = linux.errno(rc);
+            if (errno != .SUCCESS and errno != .EXIST) return osError(errno, detail);
+        }
+        const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
+        const rc = linux.openat(linux.AT.FDCWD, path, flags, 0);
+        const fd: i32 = @intCast(try check(rc, detail));
+        errdefer _ = linux.close(fd);
+        var status: linux.Statx = undefined;
+        try statFile(fd, &status, detail);
+        const is_ours = status.uid == linux.geteuid() or status.uid == 0;
+        // Others may only write into it where they cannot remove or rename what is not theirs.
+        const is_sticky = status.mode & linux.S.ISVTX != 0;
+        if (!is_ours or (status.mode & 0o002 != 0 and !is_sticky)) return error.UnsafeFile;
+        return .{ .fd = fd };
+    }
+
+    pub fn close(directory: Directory) void {
+        _ = linux.close(directory.fd);
+    }
+};
+
+fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
+    _ = try check(linux.statx(fd, "", linux.AT.EMPTY_PATH, .BASIC_STATS, status), detail);
+}
+
+/// The file of a channel is `<name>.ring` unless its maker says otherwise.
+const suffix = ".ring";
+
+/// The name without `.ring`, or null for other files.
+pub fn channelName(file_name: []const u8) ?[]const u8 {
+    if (!std.mem.endsWith(u8, file_name, suffix)) return null;
+    const name = file_name[0 .. file_name.len - suffix.len];
+    return if (isName(name)) name else null;
+}
+
+/// A name is 1 to 96 of `A-Z a-z 0-9 . _ -` and does not begin with a dot.
+pub fn isName(name: []const u8) bool {
+    if (name.len == 0 or name.len > constants.name_bytes_max or name[0] == '.') return false;
+    for (name) |byte| switch (byte) {
+        'A'...'Z', 'a'...'z', '0'...'9', '.', '_', '-' => {},
+        else => return false,
+    };
+    return true;
+}
+
+/// Makes the ring file. Returns its descriptor.
+///
+/// `group` is the id of a group that shares the file (mode 0660), or null (mode 0600).
+pub fn create(
+    place: Place,
+    identity: *const header.Identity,
+    group: ?u32,
+    detail: *Detail,
+) Error!i32 {
+    const directory = place.directory;
+    const size = identity.header_bytes + identity.capacity;
+    try checkSpace(directory, size, detail);
+    const flags: linux.O = .{
+        .ACCMODE = .RDWR,
+        .DIRECTORY = true, // Part of O_TMPFILE.
+        .TMPFILE = true,
+        .CLOEXEC = true,
+    };
+    const fd: i32 = @intCast(try check(linux.openat(directory.fd, ".", flags, 0o600), detail));
+    errdefer _ = linux.close(fd);
+    try setMode(fd, group, detail);
+    _ = check(linux.fallocate(fd, 0, 0, @intCast(size)), detail) catch |err| {
+        if (err == error.NoSpace) fillSpace(directory, size, detail);
+        return err;
+    };
+    try writeHeader(fd, identity, detail);
+    try giveName(place, fd, detail);
+    return fd;
+}
+
+fn giveName(place: Place, fd: i32, detail: *Detail) Error!void {
+    var link_buffer: [32]u8 = undefined;
+    const link = std.fmt.bufPrintZ(&link_buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
+    const follow = linux.AT.SYMLINK_FOLLOW;
+    const rc = linux.linkat(linux.AT.FDCWD, link, place.directory.fd, place.name, follow);
+    _ = try check(rc, detail);
+}
+
+fn setMode(fd: i32, group: ?u32, detail: *Detail) Error!void {
+    if (group) |gid| {
+        const keep = std.math.maxInt(u32);
+        _ = try check(linux.fchown(fd, keep, gid), detail);
+    }
+    const mode: linux.mode_t = if (group == null) 0o600 else 0o660;
+    _ = try check(linux.fchmod(fd, mode), detail); // Whatever the umask was.
+}
+
+fn writeHeader(fd: i32, identity: *const header.Identity, detail: *Detail) Error!void {
+    try writeAll(fd, std.mem.asBytes(identity), 0, detail);
+    const line: header.ClaimLine = .{
+        .claim = .{ .position = 0, .sequence = 1 },
+        .last = header.nothing_published,
+        .limit = 0,
+        .limit_announced = 0,
+        .reserved_0 = @splat(0),
+    };
+    try writeAll(fd, std.mem.asBytes(&line), header.shared_offset, detail);
+}
+
+fn writeAll(fd: i32, bytes: []const u8, offset: u64, detail: *Detail) Error!void {
+    const rc = linux.pwrite(fd, bytes.ptr, bytes.len, @intCast(offset));
+    if (try check(rc, detail) != bytes.len) return error.Os;
+}
+
+const Statfs = extern struct {
+    kind: i64,
+    block_bytes: i64,
+    blocks: u64,
+    blocks_free: u64,
+    blocks_available: u64,
+    reserved: [11]u64,
+};
+
+fn statfs(directory: Directory, out: *Statfs) bool {
+    const fd: usize = @intCast(directory.fd);
+    const rc = linux.syscall2(.fstatfs, fd, @intFromPtr(out));
+    return linux.errno(rc) == .SUCCESS;
+}
+
+/// File systems whose shared mappings are not coherent between hosts, or not memory at all.
+const unsupported_file_systems = [_]i64{
+    0x6969, // NFS
+    0xff534d42, // CIFS
+    0xfe534d42, // SMB2
+    0x01021997, // 9P
+    0x65735546, // FUSE
+    0x00c36400, // Ceph
+};
+
+fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
+    var status: Statfs = undefined;
+    if (!statfs(directory, &status)) return;
+    for (unsupported_file_systems) |kind| {
+        if (status.kind != kind) continue;
+        detail.actual = @floatFromInt(kind);
+        return error.UnsupportedFileSystem;
+    }
+    fillSpace(directory, size, detail);
+    if (detail.available < detail.needed) return error.NoSpace;
+}
+
+fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
+    var status: Statfs = undefined;
+    if (!statfs(directory, &status)) return;
+    const block_bytes: u64 = @intCast(status.block_bytes);
+    detail.needed = @floatFromInt(size);
+    detail.available = @floatFromInt(status.blocks_available * block_bytes);
+}
+
+pub const Access = enum { read_write, read_only };
+
+/// Opens a ring file and checks it. On success `identity` is a private, sound copy of its page.
+///
+/// `name` is the channel that the file must hold; empty for whichever.
+pub fn open(
+    place: Place,
+    name: []const u8,
+    access: Access,
+    fingerprint: u32,
+    identity: *header.Identity,
+    detail: *Detail,
+) Error!i32 {
+    const flags: linux.O = .{
+        .ACCMODE = if (access == .read_write) .RDWR else .RDONLY,
+        .NOFOLLOW = true,
+        .CLOEXEC = true,
+        .NONBLOCK = true, // A pipe of that name must not hang us.
+    };
+    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
+    const fd: i32 = @intCast(try check(rc, detail));
+    errdefer _ = linux.close(fd);
+    var status: linux.Statx = undefined;
+    try statFile(fd, &status, detail);
+    try checkIdentity(fd, &status, fingerprint, identity, detail);
+    try checkOwner(&status, identity, access, detail);
+    const found = identity.name[0..identity.name_bytes];
+    if (name.len > 0 and !std.mem.eql(u8, name, found)) {
+        detail.setName(found);
+        return error.OtherChannel;
+    }
+    const boot_id = bootId() orelse identity.boot_id;
+    if (!std.mem.eql(u8, &boot_id, &identity.boot_id)) return error.OtherBoot;
+    return fd;
+}
+
+fn checkIdentity(
+    fd: i32,
+    status: *const linux.Statx,
+    fingerprint: u32,
+    identity: *header.Identity,
+    detail: *Detail,
+) Error!void {
+    if (!linux.S.ISREG(status.mode)) return error.UnsafeFile;
+    detail.expected = @sizeOf(header.Identity);
+    detail.actual = @floatFromInt(status.size);
+    if (status.size < @sizeOf(header.Identity)) return error.SizeMismatch;
+    const bytes = std.mem.asBytes(identity);
+    const count = try check(linux.pread(fd, bytes.ptr, bytes.len, 0), detail);
+    if (count != bytes.len) return error.SizeMismatch;
+    if (!std.mem.eql(u8, &identity.magic, &header.magic)) return error.InvalidMagic;
+    detail.expected = header.version;
+    detail.actual = @floatFromInt(identity.version);
+    if (identity.version != header.version) return error.VersionMismatch;
+    detail.expected = @floatFromInt(fingerprint);
+    detail.actual = @floatFromInt(identity.fingerprint);
+    if (identity.fingerprint != fingerprint) return error.FingerprintMismatch;
+    if (!identity.isSound()) return error.InvalidIdentity;
+    const size = identity.header_bytes + identity.capacity;
+    detail.expected = @floatFromInt(size);
+    detail.actual = @floatFromInt(status.size);
+    if (status.size != size) return error.SizeMismatch;
+}
+
+fn checkOwner(
+    status: *const linux.Statx,
+    identity: *const header.Identity,
+    access: Access,
+    detail: *Detail,
+) Error!void {
+    const shared = identity.flags & header.ChannelFlags.group_shared != 0;
+    const allowed: u16 = if (shared) 0o660 else 0o600;
+    detail.expected = @floatFromInt(allowed);
+    detail.actual = @floatFromInt(status.mode & 0o7777);
+    if (status.mode & 0o7777 & ~allowed != 0) return error.UnsafeFile;
+    // A group's file belongs to whoever made it; root may look at everybody's.
+    const is_ours = status.uid == linux.geteuid();
+    const may_look = access == .read_only and linux.geteuid() == 0;
+    if (!is_ours and !shared and !may_look) return error.UnsafeFile;
+    detail.expected = 1;
+    detail.actual = @floatFromInt(status.nlink);
+    if (status.nlink != 1) return error.UnsafeFile;
+}
+
+/// Whether the file behind `fd` still has a name.
+pub fn hasName(fd: i32) bool {
+    var detail: Detail = .{};
+    var status: linux.Statx = undefined;
+    statFile(fd, &status, &detail) catch return true;
+    return status.nlink > 0;
+}
+
+pub fn remove(place: Place, detail: *Detail) Error!void {
+    _ = try check(linux.unlinkat(place.directory.fd, place.name, 0), detail);
+}
+
+/// Identity of this boot of the kernel; null where /proc is not to be had.
+pub fn bootId() ?[16]u8 {
+    const path = "/proc/sys/kernel/random/boot_id";
+    const rc = linux.openat(linux.AT.FDCWD, path, .{ .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) return null;
+    const fd: i32 = @intCast(rc);
+    defer _ = linux.close(fd);
+    var text: [36]u8 = undefined;
+    if (linux.read(fd, &text, text.len) != text.len) return null;
+    var digits: [32]u8 = undefined;
+    var count: usize = 0;
+    for (text) |byte| {
+        if (byte == '-' or count == digits.len) continue;
+        digits[count] = byte;
+        count += 1;
+    }
+    var id: [16]u8 = undefined;
+    _ = std.fmt.hexToBytes(&id, digits[0..count]) catch return null;
+    return id;
+}
+
+pub fn randomWord() u64 {
+    var word: u64 = undefined;
+    const rc = linux.getrandom(std.mem.asBytes(&word), @sizeOf(u64), 0);
+    if (rc != @sizeOf(u64)) @panic("the kernel has no random numbers");
+    return word;
+}
+
+pub fn statusOf(err: Error) Status {
+    return switch (err) {
+        error.Os => .os_error,
+        error.NotFound => .not_found,
+        error.AlreadyExists => .already_exists,
+        error.NoSpace => .no_space,
+        error.UnsafeFile => .unsafe_file,
+        error.UnsupportedFileSystem => .unsupported_file_system,
+        error.SizeMismatch => .size_mismatch,
+        error.InvalidMagic => .invalid_magic,
+        error.VersionMismatch => .version_mismatch,
+        error.FingerprintMismatch => .fingerprint_mismatch,
+        error.InvalidIdentity => .invalid_identity,
+        error.OtherBoot => .other_boot,
+        error.OtherChannel => .other_channel,
+    };
+}
+
+test "file: names" {
+    try std.testing.expect(isName("gateway.orders"));
+    for ([_][]const u8{ "", ".", "..", ".a", "a/b", "a b", "a\x00", "ä", "a" ** 97 }) |name| {
+        try std.testing.expect(!isName(name));
+    }
+    try std.testing.expect(isName("a" ** 96));
+    try std.testing.expectEqualStrings("a.b", channelName("a.b.ring").?);
+    try std.testing.expectEqual(null, channelName(".a.1-2.tmp"));
+    try std.testing.expectEqual(null, channelName(".ring"));
+}

@@ -1,0 +1,141 @@
+//! Prints the generated half of lib/native: `gen layout` or `gen symbols`.
+//!
+//! The Zig structs and exports are the truth; TypeScript gets their sizes, offsets, limits and codes
+//! as constants, and the table that `Deno.dlopen` takes.
+const std = @import("std");
+const mt = @import("message_transport");
+const Writer = std.Io.Writer;
+
+pub fn main(init: std.process.Init) !void {
+    var args = init.minimal.args.iterate();
+    _ = args.next();
+    const wanted = args.next() orelse return error.NameLayoutOrSymbols;
+    var out: Writer.Allocating = .init(std.heap.c_allocator);
+    if (std.mem.eql(u8, wanted, "layout")) {
+        try printLayout(&out.writer);
+    } else if (std.mem.eql(u8, wanted, "symbols")) {
+        try printSymbols(&out.writer);
+    } else return error.NameLayoutOrSymbols;
+    var rest = out.written();
+    while (rest.len > 0) {
+        const count = std.c.write(1, rest.ptr, rest.len);
+        if (count <= 0) return error.CannotWrite;
+        rest = rest[@intCast(count)..];
+    }
+}
+
+const banner =
+    \\// Generated from zig/ by "deno task gen". Do not edit.
+    \\
+    \\
+;
+
+fn printLayout(out: *Writer) !void {
+    try out.writeAll(banner);
+    try out.print("export const ABI_FINGERPRINT = {d};\n\n", .{mt.abi.fingerprint});
+    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
+    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
+        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
+    }
+    try out.writeAll("\n");
+    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
+        const value = @field(mt.constants, decl.name);
+        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
+    }
+    try out.writeAll("\n");
+    try printBits(out, "RECORD", mt.record.Flags);
+    try printBits(out, "CHANNEL", mt.header.ChannelFlags);
+    try printEnum(out, "POLICY", mt.header.Policy);
+    try printEnum(out, "START", mt.options.StartKind);
+    try printEnum(out, "PEER", mt.report.PeerState);
+    try printEnum(out, "CLOCK", mt.clock.Source);
+    try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
+    try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
+    try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
+    try printStruct(out, "DELIVERY", mt.delivery.Delivery);
+    try printStruct(out, "DETAIL", mt.detail.Detail);
+    try printStruct(out, "IDENTITY", mt.header.Identity);
+    try printStruct(out, "CREATE_PARAMETERS", mt.options.CreateParameters);
+    try printStruct(out, "OPEN_PARAMETERS", mt.options.OpenParameters);
+    try printStruct(out, "CONSUMER_PARAMETERS", mt.options.ConsumerParameters);
+    try printStruct(out, "MAP_PARAMETERS", mt.options.MapParameters);
+    try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
+    try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
+    try printStruct(out, "FAULT", mt.report.Fault);
+}
+
+fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {
+    try out.print("export const {s}_SIZE = {d};\n", .{ name, @sizeOf(T) });
+    inline for (@typeInfo(T).@"struct".fields) |field| {
+        if (comptime std.mem.startsWith(u8, field.name, "reserved_")) continue;
+        const field_name = comptime upper(field.name);
+        const offset = @offsetOf(T, field.name);
+        try out.print("export const {s}_{s}_OFFSET = {d};\n", .{ name, field_name, offset });
+    }
+    try out.writeAll("\n");
+}
+
+fn printBits(out: *Writer, comptime name: []const u8, comptime T: type) !void {
+    inline for (@typeInfo(T).@"struct".decls) |decl| {
+        const value = @field(T, decl.name);
+        const bit_name = comptime upper(decl.name);
+        try out.print("export const {s}_{s} = {d};\n", .{ name, bit_name, value });
+    }
+    try out.writeAll("\n");
+}
+
+fn printEnum(out: *Writer, comptime name: []const u8, comptime T: type) !void {
+    inline for (@typeInfo(T).@"enum".fields) |field| {
+        const value_name = comptime upper(field.name);
+        try out.print("export const {s}_{s} = {d};\n", .{ name, value_name, field.value });
+    }
+    try out.writeAll("\n");
+}
+
+fn upper(comptime name: []const u8) *const [name.len]u8 {
+    comptime {
+        @setEvalBranchQuota(10_000);
+        var text: [name.len]u8 = undefined;
+        _ = std.ascii.upperString(&text, name);
+        const final = text;
+        return &final;
+    }
+}
+
+fn printSymbols(out: *Writer) !void {
+    @setEvalBranchQuota(100_000);
+    try out.writeAll(banner);
+    try out.writeAll("export const symbols = {\n");
+    inline for (@typeInfo(mt.exports).@"struct".decls) |decl| {
+        if (comptime !std.mem.startsWith(u8, decl.name, "mt_")) continue;
+        const function = @typeInfo(@TypeOf(@field(mt.exports, decl.name))).@"fn";
+        try out.print("  {s}: {{\n    parameters: [", .{decl.name});
+        inline for (function.params, 0..) |param, i| {
+            if (i > 0) try out.writeAll(", ");
+            try out.print("\"{s}\"", .{comptime denoType(param.type.?)});
+        }
+        try out.print("],\n    result: \"{s}\",\n", .{comptime denoType(function.return_type.?)});
+        if (comptime std.mem.endsWith(u8, decl.name, "_wait")) {
+            try out.writeAll("    nonblocking: true,\n");
+        }
+        try out.writeAll("  },\n");
+    }
+    try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n");
+}
+
+/// Maps a Zig ABI type to its Deno FFI name, and refuses the types that have none.
+fn denoType(comptime T: type) []const u8 {
+    return switch (@typeInfo(T)) {
+        .void => "void",
+        .bool => "bool",
+        .int, .float => @typeName(T), // "u32", "i32", "f64": the same word in both.
+        .@"enum" => |info| @typeName(info.tag_type),
+        .optional => |info| denoType(info.child),
+        .pointer => |info| switch (info.size) {
+            .one => "pointer",
+            .many => "buffer",
+            else => @compileError("no Deno FFI type for " ++ @typeName(T)),
+        },
+        else => @compileError("no Deno FFI type for " ++ @typeName(T)),
+    };
+}

@@ -1,0 +1,136 @@
+//! Parameters of the opening calls, as TypeScript writes them into a buffer.
+const std = @import("std");
+const linux = std.os.linux;
+const abi = @import("abi.zig");
+const clock = @import("clock.zig");
+const constants = @import("constants.zig");
+const consumer = @import("consumer.zig");
+const file = @import("file.zig");
+const header = @import("header.zig");
+const MapOptions = @import("channel.zig").MapOptions;
+
+/// Copies a struct out of a buffer of any alignment.
+fn readAs(comptime T: type, bytes: [*]const u8) T {
+    var value: T = undefined;
+    @memcpy(std.mem.asBytes(&value), bytes[0..@sizeOf(T)]);
+    return value;
+}
+
+fn textOf(bytes: []const u8, size: u32) ?[]const u8 {
+    return if (size <= bytes.len) bytes[0..size] else null;
+}
+
+pub const MapParameters = extern struct {
+    prefault: u32,
+    lock: u32,
+
+    pub fn toOptions(map: MapParameters, access: file.Access) MapOptions {
+        return .{ .access = access, .prefault = map.prefault != 0, .lock = map.lock != 0 };
+    }
+};
+
+pub const CreateParameters = extern struct {
+    capacity: f64,
+    alignment: u32,
+    consumers_max: u32,
+    flags: u32,
+    /// Group id; used with `ChannelFlags.group_shared`.
+    group: u32,
+    schema_hash: u32,
+    schema_bytes: u32,
+    name_bytes: u32,
+    make_directory: u32,
+    map: MapParameters,
+    name: [constants.name_bytes_max]u8,
+    schema: [constants.schema_bytes_max]u8,
+
+    pub fn read(bytes: [*]const u8) CreateParameters {
+        return readAs(CreateParameters, bytes);
+    }
+
+    pub fn groupId(parameters: *const CreateParameters) ?u32 {
+        const shared = parameters.flags & header.ChannelFlags.group_shared != 0;
+        return if (shared) parameters.group else null;
+    }
+
+    /// The identity page of the channel asked for; null if that contradicts a limit.
+    pub fn identity(parameters: *const CreateParameters) ?header.Identity {
+        const name = textOf(&parameters.name, parameters.name_bytes) orelse return null;
+        const schema = textOf(&parameters.schema, parameters.schema_bytes) orelse return null;
+        if (!file.isName(name)) return null;
+        if (!(parameters.capacity >= 0 and parameters.capacity <= constants.capacity_max)) return null;
+        const is_many = parameters.flags & header.ChannelFlags.many_producers != 0;
+        var made: header.Identity = .{
+            .fingerprint = abi.fingerprint,
+            .header_bytes = 0,
+            .capacity = @intFromFloat(parameters.capacity),
+            .alignment = parameters.alignment,
+            .producers_max = if (is_many) constants.producers_max else 1,
+            .consumers_max = parameters.consumers_max,
+            .flags = parameters.flags,
+            .salt = @truncate(file.randomWord()),
+            .schema_hash = parameters.schema_hash,
+            .created_ns = clock.realtimeNs(),
+            .creator_pid = @intCast(linux.getpid()),
+            .schema_bytes = parameters.schema_bytes,
+            .name_bytes = parameters.name_bytes,
+            .boot_id = file.bootId() orelse @splat(0),
+        };
+        @memcpy(made.name[0..name.len], name);
+        @memcpy(made.schema[0..schema.len], schema);
+        if (made.consumers_max > constants.consumers_max) return null;
+        made.header_bytes = made.headerBytes();
+        made.crc = made.computeCrc();
+        return if (made.isSound()) made else null;
+    }
+};
+
+pub const OpenParameters = extern struct {
+    /// 0 to open whichever channel the file holds.
+    name_bytes: u32,
+    read_only: u32,
+    map: MapParameters,
+    name: [constants.name_bytes_max]u8,
+
+    pub fn read(bytes: [*]const u8) OpenParameters {
+        return readAs(OpenParameters, bytes);
+    }
+
+    pub fn nameText(parameters: *const OpenParameters) ?[]const u8 {
+        const name = textOf(&parameters.name, parameters.name_bytes) orelse return null;
+        return if (name.len == 0 or file.isName(name)) name else null;
+    }
+};
+
+/// Values of `ConsumerParameters.start`.
+pub const StartKind = enum(u32) { latest = 0, earliest = 1, checkpoint = 2, sequence = 3 };
+
+pub const ConsumerParameters = extern struct {
+    sequence: f64,
+    start: u32,
+    policy: u32,
+    observes: u32,
+    name_bytes: u32,
+    name: [constants.name_bytes_max]u8,
+
+    pub fn read(bytes: [*]const u8) ConsumerParameters {
+        return readAs(ConsumerParameters, bytes);
+    }
+
+    pub fn toOptions(parameters: *const ConsumerParameters) ?consumer.Options {
+        const kind = std.enums.fromInt(StartKind, parameters.start) orelse return null;
+        const is_number = parameters.sequence >= 1 and parameters.sequence < 9007199254740992;
+        return .{
+            .name = textOf(&parameters.name, parameters.name_bytes) orelse return null,
+            .policy = std.enums.fromInt(header.Policy, parameters.policy) orelse return null,
+            .start = switch (kind) {
+                .latest => .latest,
+                .earliest => .earliest,
+                .checkpoint => .checkpoint,
+                .sequence => .{
+                    .sequence = if (is_number) @intFromFloat(parameters.sequence) else return null,
+                },
+            },
+        };
+    }
+};

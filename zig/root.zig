@@ -1,0 +1,43 @@
+//! The library's root: its exports, and every file whose tests belong to it.
+pub const abi = @import("abi.zig");
+pub const channel = @import("channel.zig");
+pub const clock = @import("clock.zig");
+pub const constants = @import("constants.zig");
+pub const consumer = @import("consumer.zig");
+pub const crc32c = @import("crc32c.zig");
+pub const delivery = @import("delivery.zig");
+pub const detail = @import("detail.zig");
+pub const exports = @import("exports.zig");
+pub const file = @import("file.zig");
+pub const handles = @import("handles.zig");
+pub const header = @import("header.zig");
+pub const options = @import("options.zig");
+pub const producer = @import("producer.zig");
+pub const record = @import("record.zig");
+pub const report = @import("report.zig");
+pub const status = @import("status.zig");
+
+comptime {
+    _ = exports; // Pulls every `pub export fn` into the library.
+}
+
+test {
+    _ = @import("affinity.zig");
+    _ = @import("directory.zig");
+    _ = @import("futex.zig");
+    _ = @import("histogram.zig");
+    _ = @import("liveness.zig");
+    _ = @import("memory.zig");
+    _ = @import("notifier.zig");
+    _ = @import("process.zig");
+    _ = @import("repair.zig");
+    _ = @import("ring.zig");
+    _ = @import("seek.zig");
+    _ = @import("sigbus.zig");
+    _ = @import("wait.zig");
+    _ = clock;
+    _ = crc32c;
+    _ = file;
+    _ = header;
+    _ = record;
+}
