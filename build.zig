@@ -94,6 +94,7 @@ fn addBench(b: *std.Build, module: *std.Build.Module) void {
         .root_source_file = b.path("zig/bench/root.zig"),
         .target = module.resolved_target,
         .optimize = module.optimize,
+        .strip = module.strip, // A mix of both crashes Zig 0.16.0.
         .link_libc = true,
         .imports = &.{.{ .name = "message_transport", .module = module }},
     });

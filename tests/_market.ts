@@ -40,9 +40,10 @@ export class Recorder {
   constructor() {
     const sink = new ScratchSink((view, offset, sizeBytes) => {
       this.records.push(new DataView(view.buffer.slice(offset, offset + sizeBytes) as ArrayBuffer));
-      // What a record does not write must not show up in the next one.
-      new Uint8Array(view.buffer).fill(0xa5);
+      memory.fill(0xa5);
     });
+    // As in a ring, where the bytes of an earlier lap must not show through.
+    const memory = new Uint8Array(sink.view.buffer).fill(0xa5);
     const instrumentIdOf = () => INSTRUMENT;
     this.normaliser = new BinanceNormaliser({ sink, instrumentIdOf, symbol: "BTCUSDT" });
   }

@@ -125,7 +125,7 @@ Deno.test("BinanceNormaliser.normalise() accepts microseconds, and ids up to 2^5
   assertEquals(trade.tradeId, Number.MAX_SAFE_INTEGER);
 });
 
-Deno.test("BinanceNormaliser.normalise() does not mind order, white space or unknown fields", () => {
+Deno.test("BinanceNormaliser.normalise() ignores order, white space and unknown fields", () => {
   const expected = new Recorder().take(combined("trade", TRADE));
   const fields = JSON.parse(TRADE);
   const reordered = JSON.stringify({
@@ -141,6 +141,21 @@ Deno.test("BinanceNormaliser.normalise() does not mind order, white space or unk
   }
   const spacedDepth = JSON.stringify(JSON.parse(DEPTH), null, 2);
   assertEquals(new Recorder().take(spacedDepth), new Recorder().take(DEPTH));
+});
+
+Deno.test("BinanceNormaliser.normalise() reads messages of any length", () => {
+  const last = TRADE.replace(',"M":true}', "}").replace(/("q":"[^"]*"),(.*)}/, "$2,$1}");
+  const expected = new Recorder().take(last);
+  const lengths = [2, 3].flatMap((thousands) => {
+    const full = 2 ** (10 + thousands);
+    return Array.from({ length: 40 }, (_, index) => full - 20 + index);
+  });
+  for (const length of lengths) {
+    assertEquals(new Recorder().take(last.padStart(length)), expected, `${length} bytes`);
+    assertEquals(cause(last.slice(0, -3).padStart(length)), "malformed", `${length} bytes`);
+  }
+  const symbol = "币".repeat(5_000);
+  assertEquals(new Recorder().take(TRADE.replace("BTCUSDT", symbol)).length, 1);
 });
 
 Deno.test("BinanceNormaliser.normalise() counts what it cannot use by cause", () => {
@@ -173,7 +188,7 @@ Deno.test("BinanceNormaliser.normalise() counts what it cannot use by cause", ()
         .map(price),
       ...["9007199254740992", "99999999999999999999", "1.5", "1e3", "-3"]
         .map((id) => TRADE.replace("3735683259", id)),
-      ...[TRADE.replace("1723161255343", "9007199254741"), TICKER.replace("3.78826", "3.7882x")],
+      ...[TRADE.replace("1723161255343", "9007199254740992"), TICKER.replace("3.78826", "3.7882x")],
       ...['["1"]', '["1",2]', "[]", "1", '["1","-2"]', '["1","2","3"]', '["1","2"],', '["1"," 2"]']
         .map((level) => DEPTH.replace('["61730.17","1.5"]', level)).filter(isJson),
       SNAPSHOT.replace('"100.5"', '"1e2"'),
@@ -186,8 +201,17 @@ Deno.test("BinanceNormaliser.normalise() counts what it cannot use by cause", ()
     snapshots: [SNAPSHOT],
     backPressured: [],
   };
+  const together = new Recorder();
   for (const [expected, messages] of Object.entries(cases)) {
-    for (const json of messages) assertEquals(cause(json), expected, json);
+    for (const json of messages) {
+      assertEquals(cause(json), expected, json);
+      together.take(json);
+      assertEquals(
+        together.take(TRADE),
+        new Recorder().take(TRADE),
+        "what was before is forgotten",
+      );
+    }
   }
 });
 
@@ -204,11 +228,11 @@ Deno.test("BinanceNormaliser.normalise() asks once for the id of a known symbol"
   for (const symbol of [...symbols, ...symbols]) {
     normaliser.normalise(TRADE.replace("BTCUSDT", symbol), 0);
   }
-  assertEquals(asked, [...symbols, "NEW"]);
   assertEquals(seen, [1, 4_294_967_295, 3, 4, 1, 4_294_967_295, 3, 4]);
   assertEquals(normaliser.counts.unknownInstrument, 2);
   normaliser.normalise(SNAPSHOT, 0);
   assertEquals(normaliser.counts.unknownInstrument, 3, "a snapshot tells no symbol");
+  assertEquals(asked, [...symbols, "NEW"]);
   assertEquals(normaliser.normalise(SNAPSHOT, 0, "BTCUSDT"), 1);
 });
 
@@ -229,7 +253,7 @@ Deno.test("BinanceNormaliser.normalise() gives a message up when the sink has no
   assertEquals(normaliser.counts.depthUpdates, 0);
 });
 
-Deno.test("BinanceNormaliser throws RangeError for a caller's wrong number, and publishes nothing", () => {
+Deno.test("BinanceNormaliser throws RangeError for a caller's wrong number", () => {
   const recorder = new Recorder();
   for (const receiveUs of [NaN, 0.5, 2 ** 53, Infinity]) {
     assertThrows(() => recorder.take(TRADE, receiveUs), RangeError, `found ${receiveUs}`);
@@ -242,7 +266,7 @@ Deno.test("BinanceNormaliser throws RangeError for a caller's wrong number, and 
   assertEquals(recorder.records.length, 0);
 });
 
-Deno.test("BinanceNormaliser.normalise() takes any text: JSON or malformed, as JSON.parse says", () => {
+Deno.test("BinanceNormaliser.normalise() calls malformed what JSON.parse refuses", () => {
   const samples = [...generateFeed({ seed: SEED, messages: 150 })]
     .map((line) => line.slice(line.indexOf(" ") + 1)).concat(TRADE, TICKER, DEPTH, SNAPSHOT);
   const letters = fc.constantFrom(...'{}[]",:.0123456789-+eE tfn\\u \n\0é😀');

@@ -70,6 +70,15 @@ Deno.test("formatE8() prints what parseE8() read, with the decimals that were co
   fc.assert(property, { seed: SEED, numRuns: 1_000 });
 });
 
+Deno.test("DecimalReader.read() stops behind the decimal, and refuses a ninth digit", () => {
+  const read = (text: string): number => {
+    const bytes = new TextEncoder().encode(`${text}\0\0\0\0\0\0\0\0\0`);
+    return new DecimalReader().read(new DataView(bytes.buffer), 0);
+  };
+  assertEquals([read('1.5"'), read('1.12345678"'), read("12,3"), read("1.5.")], [3, 10, 2, 3]);
+  assertEquals([read("1.123456789"), read("1.0000000000"), read("")], [-1, -1, -1]);
+});
+
 Deno.test("formatE8() throws RangeError for what it cannot print", () => {
   const cases = [[-1, 8], [0.5, 8], [NaN, 8], [2 ** 53, 8], [1, 9], [1, -1], [1, 1.5], [15, 7]];
   for (const [value, decimals] of cases) {

@@ -86,6 +86,14 @@ pub const Channel = struct {
         return @atomicLoad(u32, &channel.poisoned, .acquire) != 0;
     }
 
+    /// Looks whether the file is as long as it was: one that is cut off behind what is touched now
+    /// gives no fault. Costs a system call: for whoever has waited in vain.
+    pub fn checkSize(channel: *Channel) void {
+        const size = channel.identity.header_bytes + channel.identity.capacity;
+        if (file.hasSize(channel.fd, size)) return;
+        @atomicStore(u32, &channel.poisoned, 1, .release);
+    }
+
     /// Whether the producer in that slot is proven dead: the kernel has released its lock.
     pub fn isProducerDead(channel: *const Channel, index: u32) bool {
         if (channel.holds_producer[index]) return false;

@@ -23,8 +23,9 @@ const std = @import("std");
 const builtin = @import("builtin");
 const assert = std.debug.assert;
 
-const is_linux = builtin.os.tag == .linux;
-const system = if (is_linux) std.os.linux else std.c;
+/// Libc where there is one: in a program that libc starts, std.os.linux does not find the vDSO and
+/// makes a system call of every reading (measured: 129 ns instead of 30).
+const system = if (builtin.link_libc or builtin.os.tag != .linux) std.c else std.os.linux;
 
 /// The counter behind `ticks`. Values are ABI: append, never renumber.
 pub const Source = enum(u32) { tsc = 0, cntvct = 1, monotonic = 2 };

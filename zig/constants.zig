@@ -62,5 +62,8 @@ pub const liveness_interval_ns = 1_000_000;
 /// Empty polls between two looks at words that a producer writes; looking takes the line from it.
 pub const polls_between_checks = 256;
 
+/// Empty polls between two looks at the file's size, a system call: some milliseconds of spinning.
+pub const polls_between_size_checks = 256 * polls_between_checks;
+
 /// Channels that one notifier thread waits for: `futex_waitv` takes 128, one is the thread's own.
 pub const notifier_entries_max = 127;

@@ -182,6 +182,7 @@ pub const Consumer = struct {
             // A fence: the bit is seen by any producer whose announcement we do not see.
             _ = memory.setBits(u64, &ring.lines.control.gating, consumer.bit());
             memory.fullFence();
+            fault_points.hit(.mid_join);
             if (protocol.isProtected(ring, place.position)) return;
             // Producers may already run past it; look again for a place that they will respect.
             if (options.start == .latest or options.start == .earliest) continue;
@@ -193,6 +194,7 @@ pub const Consumer = struct {
 
     /// Copies up to `limit` messages into `sink`. Returns how many.
     pub fn poll(consumer: *Consumer, bytes: []u8, limit: u32, in_place: bool) Error!u32 {
+        if (limit == 0) return 0;
         var sink: Sink = .{ .bytes = bytes, .in_place = in_place };
         const ring = &consumer.ring;
         while (sink.count < limit) {
@@ -273,7 +275,6 @@ pub const Consumer = struct {
                 sink.bytes.ptr + at + @sizeOf(Delivery);
             at += @sizeOf(Delivery) + body_bytes;
             if (delivery.flags & record.Flags.timestamped == 0) continue;
-            if (delivery.length < record.timestamp_bytes) continue; // A hostile record.
             const then = std.mem.readInt(u64, body[0..8], .little);
             const latency_ns = clock.ticksToNs(now -| then);
             delivery.latency_ns = @floatFromInt(latency_ns);
@@ -302,7 +303,7 @@ pub const Consumer = struct {
         if (consumer.channel.isPoisoned()) return error.Truncated;
         if (!consumer.isWorthALook()) return false;
         switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
-            .waiting => return false,
+            .waiting => if (consumer.isHeaderLost()) return error.CorruptHeader,
             .lapped, .published => return true,
             .claimed => consumer.lookAtOwner(),
         }
@@ -315,8 +316,13 @@ pub const Consumer = struct {
         const ring = &consumer.ring;
         memory.loadBarrier();
         switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
-            .waiting => return 0,
-            .lapped => return error.Lapped,
+            .waiting => {
+                if (consumer.isHeaderLost()) return error.CorruptHeader;
+                if (consumer.idle_polls % constants.polls_between_size_checks != 0) return 0;
+                consumer.channel.checkSize();
+                return if (consumer.channel.isPoisoned()) error.Truncated else 0;
+            },
+            .lapped => return consumer.overrun(),
             .claimed => {
                 consumer.lookAtOwner();
                 return 0;
@@ -333,10 +339,31 @@ pub const Consumer = struct {
         memory.loadBarrier();
         const standing = protocol.standing(ring, consumer.position, consumer.sequence);
         if (consumer.channel.isPoisoned()) return error.Truncated;
-        if (standing == .lapped) return error.Lapped;
+        if (standing == .lapped) return consumer.overrun();
+        if (consumer.isHeaderLost()) return error.CorruptHeader;
         consumer.counters.damaged += 1;
         consumer.count("damaged");
         return error.CorruptRecord;
+    }
+
+    /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks.
+    fn overrun(consumer: *const Consumer) Error {
+        return if (consumer.isGating()) error.CorruptHeader else error.Lapped;
+    }
+
+    fn isGating(consumer: *const Consumer) bool {
+        return consumer.slot != null and consumer.policy == .block;
+    }
+
+    /// Whether words are gone that stay as long as we are here: every claim ever made, our own bit.
+    /// So it is in a file that was cut off and made longer again, which no fault announces.
+    pub fn isHeaderLost(consumer: *const Consumer) bool {
+        const lines = consumer.ring.lines;
+        if (memory.load(u64, &lines.claim_line.claim.sequence, .acquire) == 0) return true;
+        const claimed = memory.load(u64, &lines.claim_line.claim.position, .acquire);
+        if (claimed < consumer.position) return true;
+        if (!consumer.isGating()) return false;
+        return memory.load(u64, &lines.control.gating, .acquire) & consumer.bit() == 0;
     }
 
     /// A claim is open at our place. If that lasts, its owner may be dead.
@@ -384,8 +411,21 @@ pub const Consumer = struct {
         consumer.ackTo(try consumer.placeAfter(sequence));
     }
 
-    /// Walks over records that were read and not acknowledged, so that producers leave them alone.
+    /// The place behind a record that was read and not acknowledged.
     fn placeAfter(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
+        const ring = &consumer.ring;
+        const place = consumer.walkTo(sequence);
+        if (consumer.isGating()) return place;
+        memory.loadBarrier();
+        const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+        if (claimed -| consumer.acked.position <= ring.capacity) return place;
+        // Overwritten meanwhile, so that nothing tells where the next one stood: a place that was
+        // lapped for sure, where the next poll finds out.
+        return .{ .position = consumer.acked.position, .sequence = sequence + 1 };
+    }
+
+    /// Walks over records that producers leave alone as long as this consumer gates them.
+    fn walkTo(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
         const ring = &consumer.ring;
         var place = consumer.acked;
         while (place.sequence <= sequence) : (place.sequence += 1) {
@@ -475,6 +515,10 @@ pub const Consumer = struct {
             const seen = wait.prepare(&lines.data, &lines.control);
             if (consumer.hasNews()) return .ok;
             if (consumer.channel.isPoisoned()) return .truncated;
+            if (consumer.isHeaderLost()) {
+                consumer.examineNext(); // Where the waiting thread is another one.
+                return .corrupt_header;
+            }
             const is_claimed = consumer.isClaimed();
             const slice_ns: u64 = if (is_claimed)
                 constants.wait_slice_claimed_ns
@@ -486,6 +530,7 @@ pub const Consumer = struct {
                 .interrupted => return .interrupted,
                 .closed => return .closed,
             }
+            if (consumer.sleeper.slice_ended) consumer.channel.checkSize();
             // The owner of a claim may be dead, the record damaged: let a poll find out.
             if (is_claimed and consumer.sleeper.slice_ended) {
                 consumer.examineNext();

@@ -75,6 +75,15 @@ pub fn copyAndUpdate(
     return run(.copy, destination, source, size, state);
 }
 
+/// `update` over two words in registers, least significant byte first: a record's head.
+pub inline fn updateWords(state: u32, words: [2]u64) u32 {
+    const decided = decision.load(.monotonic);
+    if (comptime has_instruction) if (@intFromEnum(decided) >= @intFromEnum(Decision.instruction)) {
+        return @truncate(step(u64, step(u64, state, words[0]), words[1]));
+    };
+    return update(state, std.mem.asBytes(&words));
+}
+
 /// Returns a checksum that may be stored inside of checksummed bytes.
 ///
 /// The CRC of bytes followed by their own plain CRC is a constant, and thus blind.
@@ -140,6 +149,9 @@ fn decide() Kind {
     return kind();
 }
 
+/// Bit of AT_HWCAP on aarch64: the CRC32 instructions.
+const hwcap_crc32 = 1 << 7;
+
 fn detect() Decision {
     switch (builtin.cpu.arch) {
         .x86_64 => {
@@ -151,8 +163,9 @@ fn detect() Decision {
         .aarch64 => {
             if (comptime builtin.cpu.has(.aarch64, .crc)) return .instruction;
             if (builtin.os.tag != .linux) return .portable;
-            const hwcap_crc32 = 1 << 7;
-            const capabilities = std.os.linux.getauxval(std.elf.AT_HWCAP);
+            // In a program that libc starts, std.os.linux.getauxval knows nothing and returns 0.
+            const system = if (builtin.link_libc) std.c else std.os.linux;
+            const capabilities = system.getauxval(std.elf.AT_HWCAP);
             return if (capabilities & hwcap_crc32 != 0) .instruction else .portable;
         },
         else => return .portable,
@@ -732,31 +745,60 @@ test "copyAndUpdate: long input, every kind" {
     }
 }
 
-test "copyAndUpdate: sums what it stored while the source changes" {
-    const Writer = struct {
-        words: [512]u64 align(64) = @splat(0),
-        passes: std.atomic.Value(u64) = .init(0),
-        isDone: std.atomic.Value(bool) = .init(false),
+/// A source that another thread changes at the worst moments: the processor's trap flag stops after
+/// each instruction, and the handler changes every word. A byte that is read twice differs.
+const ChangingSource = struct {
+    const is_possible = builtin.cpu.arch == .x86_64 and builtin.os.tag == .linux;
+    const trap_flag = "0x100";
 
-        fn write(writer: *@This()) void {
-            var value: u64 = 1;
-            while (!writer.isDone.load(.monotonic)) : (value +%= 0x9e3779b97f4a7c15) {
-                for (&writer.words) |*word| @atomicStore(u64, word, value, .monotonic);
-                _ = writer.passes.fetchAdd(1, .monotonic);
-            }
+    var words: [64]u64 align(64) = @splat(0);
+    var changes: u64 = 0;
+
+    fn change(_: std.posix.SIG) callconv(.c) void {
+        for (&words) |*word| {
+            const place: *volatile u64 = word;
+            place.* +%= 0x9e3779b97f4a7c15; // Every byte changes in time, none in step.
         }
-    };
-    var writer: Writer = .{};
-    const thread = try std.Thread.spawn(.{}, Writer.write, .{&writer});
-    defer thread.join();
-    defer writer.isDone.store(true, .monotonic);
-    const source = std.mem.sliceAsBytes(&writer.words);
-    var destination: [4096]u8 = undefined;
-    // The writer decides when it is enough, so that it has surely run beside the copies.
-    while (writer.passes.load(.monotonic) < 50_000) {
-        for ([_]usize{ 64, 1024, 4096 }) |size| {
-            const actual = copyAndUpdate(&destination, source.ptr, size, 0xffffffff);
-            try testing.expectEqual(update(0xffffffff, destination[0..size]), actual);
+        changes += 1;
+    }
+
+    // Both step over the red zone, where the caller may keep its variables.
+
+    inline fn start() void {
+        asm volatile ("leaq -128(%%rsp), %%rsp\npushfq\norq $" ++ trap_flag ++
+                ", (%%rsp)\npopfq\nleaq 128(%%rsp), %%rsp" ::: .{ .memory = true, .cc = true });
+    }
+
+    inline fn stop() void {
+        asm volatile ("leaq -128(%%rsp), %%rsp\npushfq\nandq $~" ++ trap_flag ++
+                ", (%%rsp)\npopfq\nleaq 128(%%rsp), %%rsp" ::: .{ .memory = true, .cc = true });
+    }
+};
+
+test "copyAndUpdate: sums what it stored while the source changes after every instruction" {
+    if (comptime !ChangingSource.is_possible) return error.SkipZigTest;
+    const source = std.mem.sliceAsBytes(&ChangingSource.words);
+    var before: std.posix.Sigaction = undefined;
+    std.posix.sigaction(.TRAP, &.{
+        .handler = .{ .handler = ChangingSource.change },
+        .mask = std.posix.sigemptyset(),
+        .flags = 0,
+    }, &before);
+    defer std.posix.sigaction(.TRAP, &before, null);
+    _ = kind(); // Decided here, as the first call takes another path.
+    for ([_]usize{ 7, 64, 77, 96, 200, 512 }) |size| {
+        for (0..kinds.len + 1) |turn| {
+            if (turn < kinds.len and !isSupported(kinds[turn])) continue;
+            var destination: [512]u8 = undefined;
+            const first = ChangingSource.changes;
+            ChangingSource.start();
+            const actual = if (turn == kinds.len)
+                copyAndUpdate(&destination, source.ptr, size, 0xffffffff)
+            else
+                copyWith(kinds[turn], &destination, source[0..size], 0xffffffff);
+            ChangingSource.stop();
+            try testing.expect(ChangingSource.changes != first);
+            try testing.expectEqual(updateBitwise(0xffffffff, destination[0..size]), actual);
         }
     }
 }
@@ -767,6 +809,28 @@ test "kind: the first call decides, and every call after it alike" {
     try testing.expectEqual(0xE3069283, checksum("123456789"));
     try testing.expect(decision.load(.monotonic) != .undecided);
     decision.store(.undecided, .monotonic);
+    var copy: [9]u8 = undefined;
+    try testing.expectEqual(0x1CF96D7C, copyAndUpdate(&copy, "123456789", 9, 0xffffffff));
+    try testing.expectEqualStrings("123456789", &copy);
+    decision.store(.undecided, .monotonic);
     try testing.expectEqual(before, kind());
     try testing.expect(isSupported(before));
+}
+
+test "kind: aarch64 uses the instruction where the kernel reports it in /proc/self/auxv" {
+    if (builtin.cpu.arch != .aarch64 or builtin.os.tag != .linux) return error.SkipZigTest;
+    const linux = std.os.linux;
+    const opened = linux.openat(linux.AT.FDCWD, "/proc/self/auxv", .{ .CLOEXEC = true }, 0);
+    try testing.expectEqual(.SUCCESS, linux.errno(opened));
+    const file: i32 = @intCast(opened);
+    defer _ = linux.close(file);
+    var entries: [64]std.elf.Auxv = undefined;
+    const size = linux.read(file, @ptrCast(&entries), @sizeOf(@TypeOf(entries)));
+    try testing.expectEqual(.SUCCESS, linux.errno(size));
+    for (entries[0 .. size / @sizeOf(std.elf.Auxv)]) |entry| {
+        if (entry.a_type != std.elf.AT_HWCAP) continue;
+        const has_crc = entry.a_un.a_val & hwcap_crc32 != 0;
+        return testing.expectEqual(if (has_crc) Kind.aarch64_crc else .portable, kind());
+    }
+    return error.TestUnexpectedResult; // Every kernel reports AT_HWCAP.
 }

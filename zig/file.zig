@@ -313,6 +313,14 @@ fn checkOwner(
     if (status.nlink != 1) return error.UnsafeFile;
 }
 
+/// Whether the file behind `fd` is at least `size` bytes long. True on doubt.
+pub fn hasSize(fd: i32, size: u64) bool {
+    var detail: Detail = .{};
+    var status: linux.Statx = undefined;
+    statFile(fd, &status, &detail) catch return true;
+    return status.size >= size;
+}
+
 /// Whether the file behind `fd` still has a name.
 pub fn hasName(fd: i32) bool {
     var detail: Detail = .{};

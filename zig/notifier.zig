@@ -51,15 +51,17 @@ pub fn arm(consumer: *Consumer, callback: Callback, token: u32) Error!void {
     changed();
 }
 
-/// Takes the consumer's entry out, if it is still there.
+/// Takes the consumer's entries out, those that are still there.
 pub fn disarm(consumer: *const Consumer) void {
     acquire();
     defer entries_lock.unlock();
-    for (entries[0..entries_count], 0..) |entry, i| {
-        if (entry.consumer != consumer) continue;
-        remove(i);
-        return changed();
+    const before = entries_count;
+    var i = entries_count;
+    while (i > 0) {
+        i -= 1;
+        if (entries[i].consumer == consumer) remove(i);
     }
+    if (entries_count < before) changed();
 }
 
 fn changed() void {
@@ -93,19 +95,30 @@ fn run() void {
             idle_slice_ns;
         const result = futex.waitMany(waiters[0 .. count + 1], slice_ns);
         if (result == .unsupported) _ = futex.wait(&generation, seen, unsupported_slice_ns);
+        if (result == .timed_out) checkSizes();
         if (result == .timed_out and is_claimed) notifyClaimed();
     }
 }
 
-/// With nothing open before any consumer only a wake-up can bring news; this bounds a defect.
-const idle_slice_ns = 10 * std.time.ns_per_s;
+/// With nothing open before any consumer only a wake-up can bring news. This bounds what nobody wakes
+/// for: a producer that died between its message and the wake-up, a file that was cut off.
+const idle_slice_ns = std.time.ns_per_s;
 /// Kernels before 5.16 have no `futex_waitv`: look this often instead.
 const unsupported_slice_ns = std.time.ns_per_ms;
+
+fn checkSizes() void {
+    acquire();
+    defer entries_lock.unlock();
+    for (entries[0..entries_count]) |entry| entry.consumer.channel.checkSize();
+}
 
 /// Takes out one entry that has news.
 fn takeReady() ?Entry {
     for (entries[0..entries_count], 0..) |entry, i| {
-        if (!entry.consumer.hasNews() and !entry.consumer.channel.isPoisoned()) continue;
+        const consumer = entry.consumer;
+        const is_lost = consumer.isHeaderLost();
+        if (is_lost) consumer.examineNext();
+        if (!consumer.hasNews() and !is_lost and !consumer.channel.isPoisoned()) continue;
         remove(i);
         return entry;
     }

@@ -53,18 +53,30 @@ pub fn repairClaimLocked(channel: *Channel, position: u64, sequence: u64) Outcom
         dead |= @as(u64, 1) << @intCast(index);
     }
     if (dead == 0) return .not_open;
+    // Another one may have won the place and be done; looked at behind the intents, which a winner
+    // clears last. The dead only wanted it.
+    if (isSound(ring, position, sequence)) {
+        forget(ring, dead);
+        return .not_open;
+    }
     const extent = findExtent(ring, dead, position, sequence) orelse return .unprovable;
     const claim: Claim = .{ .position = position, .sequence = sequence, .bytes = extent.bytes };
     writeAborted(ring, claim, extent.count);
     fault_points.hit(.mid_repair);
     memory.store(u64, ring.sequenceWord(position), sequence, .release);
-    while (dead != 0) : (dead &= dead - 1) {
-        const slot = &ring.producers[@ctz(dead)];
+    forget(ring, dead);
+    _ = wait.wake(&ring.lines.data, &ring.lines.control);
+    return .repaired;
+}
+
+/// Frees the slots of dead producers, whose claims are over.
+fn forget(ring: *const Ring, dead: u64) void {
+    var rest = dead;
+    while (rest != 0) : (rest &= rest - 1) {
+        const slot = &ring.producers[@ctz(rest)];
         memory.store(u64, &slot.intent.sequence, 0, .release);
         memory.store(u32, &slot.owner.state, header.SlotState.free, .release);
     }
-    _ = wait.wake(&ring.lines.data, &ring.lines.control);
-    return .repaired;
 }
 
 fn intends(slot: *const header.ProducerSlot, position: u64, sequence: u64) bool {
@@ -139,10 +151,10 @@ pub fn writeAborted(ring: *const Ring, claim: Claim, count: u64) void {
         const length: u32 = @intCast(bytes - record.header_bytes - record.trailer_bytes);
         const place = ring.recordAt(position);
         @memset((place + record.header_bytes)[0..length], 0);
-        const head: record.Head = .{ .sequence = claim.sequence + i, .flags = record.Flags.aborted };
+        const sequence = claim.sequence + i;
         const capped = @min(length, ring.record_payload_max);
-        record.sealInPlace(place, ring.salt, head, capped, bytes);
-        if (i > 0) memory.store(u64, ring.sequenceWord(position), head.sequence, .monotonic);
+        record.sealInPlace(place, ring.salt, sequence, record.Flags.aborted, 0, capped, bytes);
+        if (i > 0) memory.store(u64, ring.sequenceWord(position), sequence, .monotonic);
         position += bytes;
     }
 }

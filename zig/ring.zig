@@ -10,7 +10,7 @@
 //!    the message. A single producer then stores `last`; one of many clears its intent.
 //!
 //! Invariants:
-//! - A claim never passes `min(gating cursors) + capacity`.
+//! - A claim never passes `min(gating cursors, other producers' open claims) + capacity`.
 //! - A record that is read has the expected sequence *and* a right salted CRC, so bytes of an earlier
 //!   lap are never taken for a message, and nothing is zeroed.
 //! - `published` is decided by words outside the record, so a damaged record is never taken for one
@@ -146,8 +146,9 @@ pub fn Protocol(comptime memory: type) type {
             bytes: u64,
         ) ClaimError!Claim {
             const end = account.position + bytes;
+            fault_points.hit(.before_claim);
             if (end > account.limit) {
-                account.limit = try refreshLimit(ring, account.position);
+                account.limit = try refreshLimitAlone(ring, account.position, account.limit);
                 if (end > account.limit) return error.BackPressured;
             }
             if (end > account.claimed) {
@@ -191,7 +192,8 @@ pub fn Protocol(comptime memory: type) type {
         ) ClaimError!Claim {
             while (true) {
                 const pair = readClaim(ring);
-                if (!ring.isPosition(pair.position)) return error.CorruptHeader;
+                // Sequences begin with 1; 0 is what a file has that was cut off and made longer again.
+                if (!ring.isPosition(pair.position) or pair.sequence == 0) return error.CorruptHeader;
                 const limit = memory.load(u64, &ring.lines.claim_line.limit, .acquire);
                 if (pair.position + bytes > limit or limit - pair.position > ring.capacity) {
                     const fresh = try refreshLimit(ring, pair.position);
@@ -208,6 +210,7 @@ pub fn Protocol(comptime memory: type) type {
                     fault_points.hit(.after_claim);
                     return .{ .position = pair.position, .sequence = pair.sequence, .bytes = bytes };
                 }
+                fault_points.hit(.claim_lost);
                 memory.store(u64, &intent.sequence, 0, .release);
             }
         }
@@ -216,6 +219,7 @@ pub fn Protocol(comptime memory: type) type {
             memory.store(u64, &intent.bytes, bytes, .monotonic);
             memory.store(u64, &intent.count, count, .monotonic);
             memory.store(u64, &intent.position, pair.position, .monotonic);
+            fault_points.hit(.mid_announce);
             // Pairs with the acquire of whoever looks for a claim's owner.
             memory.store(u64, &intent.sequence, pair.sequence, .release);
         }
@@ -231,6 +235,17 @@ pub fn Protocol(comptime memory: type) type {
             memory.store(u64, ring.sequenceWord(claim.position), claim.sequence, .release);
             fault_points.hit(.after_publish);
             memory.store(u64, &intent.sequence, 0, .release);
+        }
+
+        /// The same for a single producer that has computed `known` before. The shared word only
+        /// rises; a lower one shows that the file was cut off and made longer again.
+        pub fn refreshLimitAlone(
+            ring: *const Ring,
+            position: u64,
+            known: u64,
+        ) error{CorruptHeader}!u64 {
+            const limit = memory.load(u64, &ring.lines.claim_line.limit, .acquire);
+            return if (limit < known) error.CorruptHeader else refreshLimit(ring, position);
         }
 
         /// Computes how far producers may go, and makes it known.
@@ -265,7 +280,19 @@ pub fn Protocol(comptime memory: type) type {
                 if (position - cursor > ring.capacity) return error.CorruptHeader;
                 slowest = @min(slowest, cursor);
             }
-            return slowest;
+            return if (ring.is_many) @min(slowest, oldestIntent(ring, position)) else slowest;
+        }
+
+        /// An open claim holds producers back as a consumer does: its owner writes there at any time.
+        /// One that is a whole ring behind was not won, or others could not have come this far.
+        fn oldestIntent(ring: *const Ring, position: u64) u64 {
+            var oldest = position;
+            for (ring.producers[0..ring.producers_max]) |*slot| {
+                if (memory.load(u64, &slot.intent.sequence, .acquire) == 0) continue;
+                const claimed = memory.load(u64, &slot.intent.position, .monotonic);
+                if (position -% claimed <= ring.capacity) oldest = @min(oldest, claimed);
+            }
+            return oldest;
         }
 
         /// Whether producers will not overwrite `position`. Call after the caller's bit in `gating`

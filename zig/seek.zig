@@ -63,7 +63,7 @@ fn soundAt(ring: *const Ring, position: u64) ?Cursor {
 fn end(ring: *const Ring) Error!Cursor {
     if (ring.is_many) {
         const pair = protocol.readClaim(ring);
-        if (!ring.isPosition(pair.position)) return error.CorruptHeader;
+        if (!ring.isPosition(pair.position) or pair.sequence == 0) return error.CorruptHeader;
         return .{ .position = pair.position, .sequence = pair.sequence };
     }
     const line = &ring.lines.claim_line;

@@ -67,20 +67,23 @@ fn onSigbus(
     info: *const linux.siginfo_t,
     context: ?*anyopaque,
 ) callconv(.c) void {
-    const address = @intFromPtr(info.fields.sigfault.addr);
+    // Of a signal that somebody has sent, those bytes are the sender.
+    const address = if (info.code > 0) @intFromPtr(info.fields.sigfault.addr) else 0;
     if (mend(address)) return;
     if (previous.flags & linux.SA.SIGINFO != 0) {
         if (previous.handler.sigaction) |next| return next(signal, info, context);
     } else if (previous.handler.handler) |next| {
         if (next != posix.SIG.DFL and next != posix.SIG.IGN) return next(signal);
     }
-    // Nobody else wants it: the access faults again under the default action.
+    // Nobody else wants it: the access faults again under the default action. A signal that somebody
+    // has sent does not come again by itself.
     const default: posix.Sigaction = .{
         .handler = .{ .handler = posix.SIG.DFL },
         .mask = posix.sigemptyset(),
         .flags = 0,
     };
     posix.sigaction(.BUS, &default, null);
+    if (info.code <= 0) _ = linux.tgkill(linux.getpid(), linux.gettid(), .BUS);
 }
 
 fn mend(address: usize) bool {

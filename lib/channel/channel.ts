@@ -303,12 +303,18 @@ function toSettings(
         `from 8 to ${ALIGNMENT_MAX}, found ${alignment}`,
     );
   }
+  const producers = options.producers ?? "single";
+  if (producers !== "single" && producers !== "many") {
+    throw new TypeError(
+      `Cannot create channel "${name}": expected producers "single" or "many", found "${producers}"`,
+    );
+  }
   return {
     name,
     capacity,
     alignment,
     consumersMax,
-    manyProducers: options.producers === "many",
+    manyProducers: producers === "many",
     timestamps: options.timestamps ?? false,
     hugePages: options.hugePages ?? false,
     group: options.group,

@@ -110,9 +110,12 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   readonly #view: DataView<ArrayBuffer>;
   readonly #message: Message;
   readonly #assembly = new Assembly();
+  /** Last sequence that was handed out, and last one whose handler has returned. */
+  #lastDelivered = 0;
   #lastDone = 0;
   #lostCount = 0;
   #isBusy = false;
+  #isWaiting = false;
   #isOpen = true;
   #cancelWait: (() => void) | undefined;
 
@@ -133,7 +136,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     this.#floats = new Float64Array(this.#bytes.buffer);
     this.#view = new DataView(this.#isView ? channel.data : this.#bytes.buffer);
     this.#message = new Message(this.#view);
-    this.#lastDone = this.cursor;
+    this.#lastDone = this.#lastDelivered = this.cursor;
   }
 
   /** Whether it has not been closed. */
@@ -141,9 +144,14 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     return this.#isOpen;
   }
 
-  /** Last sequence acknowledged; 0 before the first. */
+  /**
+   * Last sequence acknowledged; 0 before the first.
+   *
+   * @throws {ChannelClosedError} If the consumer was closed.
+   */
   get cursor(): number {
-    return Math.max(0, this.#native.mt_consumer_cursor(this.#handle));
+    const sequence = this.#native.mt_consumer_cursor(this.#handle);
+    return sequence >= 0 ? sequence : this.#refuse(sequence);
   }
 
   /** Messages that this consumer has lost since it was opened. Always 0 with `onSlow: "block"`. */
@@ -168,8 +176,12 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
    * @throws {RingTruncatedError} If somebody truncated the ring file.
    */
   poll(handler: (message: Message) => void, limit: number = DEFAULT_LIMIT): number {
-    const count = this.#fill(limit);
-    return count > 0 ? this.#deliver(handler, count) : 0;
+    for (;;) {
+      const count = this.#fill(limit);
+      const delivered = count > 0 ? this.#deliver(handler, count) : 0;
+      // The batch may have ended in the middle of a split message, all of which is there.
+      if (count === 0 || delivered > 0 || !this.#assembly.isOpen) return delivered;
+    }
   }
 
   /**
@@ -187,9 +199,12 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     const end = timeoutMs === Infinity ? Infinity : performance.now() + wholeMs;
     for (let first = true;; first = false) {
       const restMs = first ? wholeMs : Math.max(0, Math.ceil(end - performance.now()));
-      const sleepMs = sleeps ? Math.min(restMs, POOL_WAIT_MS) : 0;
+      // A read-only mapping has no word to sleep on: looks all the time there.
+      const sleepMs = sleeps && !this.#channel.isReadOnly ? Math.min(restMs, POOL_WAIT_MS) : 0;
       const count = this.#fillParked(limit, spins, sleepMs);
-      if (count > 0) return this.#deliver(handler, count);
+      const delivered = count > 0 ? this.#deliver(handler, count) : 0;
+      if (delivered > 0 || !this.#isOpen) return delivered;
+      if (count > 0 && this.#assembly.isOpen) continue; // The rest of a split message is there.
       if (count < 0 || performance.now() >= end) return 0;
     }
   }
@@ -201,17 +216,26 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
    * Deno's 32 pool threads. Uses no processor time. Keeps the process alive.
    *
    * @returns False if nothing arrived in time, or the consumer was closed.
+   * @throws {TypeError} If the consumer waits already.
    */
   async wait({ timeoutMs = Infinity }: { timeoutMs?: number } = {}): Promise<boolean> {
     const end = performance.now() + checkTimeout(timeoutMs);
-    for (let turn = 0; this.#isOpen; turn++) {
-      const count = this.#peek();
-      if (count !== 0) return true; // A message; or an error, which the next poll throws.
-      const restMs = end - performance.now();
-      if (restMs <= 0) return false;
-      await this.#idle(turn, restMs);
+    if (this.#isWaiting) {
+      throw new TypeError(`Cannot wait for channel "${this.channelName}": found a wait under way`);
     }
-    return false;
+    this.#isWaiting = true;
+    try {
+      for (let turn = 0; this.#isOpen; turn++) {
+        const count = this.#peek();
+        if (count !== 0) return true; // A message; or an error, which the next poll throws.
+        const restMs = end - performance.now();
+        if (restMs <= 0) return false;
+        await this.#idle(turn, restMs);
+      }
+      return false;
+    } finally {
+      this.#isWaiting = false;
+    }
   }
 
   /**
@@ -232,6 +256,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
           const message = this.#read(at);
           if (message === undefined) continue;
           const { sequence } = message;
+          this.#lastDelivered = sequence;
           yield message;
           this.#lastDone = sequence;
         }
@@ -248,23 +273,31 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
    * @param sequence Last one that is finished. Default: everything delivered so far.
    * @throws {RangeError} If it was not delivered yet.
    */
-  ack(sequence?: number): void {
-    const status = sequence === undefined
-      ? this.#native.mt_consumer_ack_all(this.#handle)
-      : this.#native.mt_consumer_ack(this.#handle, sequence);
-    if (status === layout.OK) return;
-    if (status === layout.SEQUENCE_GONE || status === layout.INVALID_ARGUMENT) {
+  ack(sequence: number = this.#lastDelivered): void {
+    if (this.#isOpen && !(Number.isInteger(sequence) && sequence <= this.#lastDelivered)) {
       throw new RangeError(
         `Cannot acknowledge sequence ${sequence} of channel "${this.channelName}": ` +
-          `expected one that was delivered`,
+          `expected one that was delivered, at most ${this.#lastDelivered}`,
       );
     }
-    this.#refuse(status);
+    const { mt_consumer_ack, mt_consumer_ack_all } = this.#native;
+    // All that was read, so that aborted records behind the last message are done as well.
+    const isAll = sequence === this.#lastDelivered && !this.#isBusy && !this.#assembly.isOpen;
+    const status = isAll
+      ? mt_consumer_ack_all(this.#handle)
+      : mt_consumer_ack(this.#handle, Math.max(0, sequence));
+    if (status !== layout.OK) this.#refuse(status);
   }
 
-  /** Gives the place up. Waits and loops end. May be repeated, also by the handler. */
+  /**
+   * Gives the place up. Waits and loops end. May be repeated, and called by a handler, whose message
+   * is not acknowledged then.
+   */
   close(): void {
     if (!this.#isOpen) return;
+    if (this.#isBusy && !this.#isManual) {
+      this.#native.mt_consumer_ack(this.#handle, this.#lastDone);
+    }
     this.#isOpen = false;
     this.#channel.release(this);
     this.#cancelWait?.();
@@ -323,8 +356,10 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
       for (let at = 0; i < count && this.#isOpen; i++, at = this.#next(at)) {
         const message = this.#read(at);
         if (message === undefined) continue;
+        const { sequence } = message;
+        this.#lastDelivered = sequence;
         handler(message);
-        this.#lastDone = message.sequence;
+        this.#lastDone = sequence;
         delivered++;
       }
     } finally {
@@ -346,6 +381,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     }
     if (status === layout.OK && !isWhole) {
       this.#assembly.reset();
+      this.#lastDelivered = this.#lastDone;
       status = mt_consumer_rewind(this.#handle, this.#lastDone);
     }
     if (status !== layout.OK) this.#refuse(status);
@@ -396,7 +432,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     const gap = { from: detail.expected, to: detail.actual - 1 };
     this.#assembly.reset();
     this.#lostCount += gap.to - gap.from + 1;
-    this.#lastDone = gap.to;
+    this.#lastDone = this.#lastDelivered = gap.to;
     this.#onGap?.(gap);
   }
 
@@ -534,6 +570,7 @@ export function openConsumer(channel: Channel, options: ConsumerOptions = {}): C
       `Cannot view messages of a consumer with onSlow "drop": found that producers overwrite them`,
     );
   }
+  if (view) void channel.data; // Refuses a missing permission before anything is taken.
   const handle = openHandle(channel, { name, from, onSlow, observes: false });
   const consumer = new Consumer(channel, handle, options);
   channel.adopt(consumer);

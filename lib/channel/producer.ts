@@ -15,6 +15,7 @@ import { Detail, failure } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
 import { closeHandle, type Peer, readGating } from "../native/ring.ts";
 import type { Channel, ChannelMember } from "./channel.ts";
+import { lengthAsOne } from "./record.ts";
 import {
   type BlockingWait,
   blockingWait,
@@ -45,6 +46,13 @@ export type Batch = readonly Uint8Array[] | {
   /** Bytes of each. */
   messageBytes: number;
 };
+
+type EqualBatch = Exclude<Batch, readonly Uint8Array[]>;
+
+function equalLengths(batch: Batch): number[] {
+  const { bytes, messageBytes } = batch as EqualBatch;
+  return new Array(bytes.length / messageBytes).fill(messageBytes);
+}
 
 /** How long a blocking call waits. */
 export interface WriteOptions {
@@ -158,7 +166,7 @@ export class Producer implements Disposable, ChannelMember {
    */
   offerBatch(batch: Batch): number {
     if (Array.isArray(batch)) return this.#offerArray(batch);
-    const { bytes, messageBytes } = batch as Exclude<Batch, readonly Uint8Array[]>;
+    const { bytes, messageBytes } = batch as EqualBatch;
     const count = bytes.length / messageBytes;
     if (!Number.isInteger(count) || count === 0) {
       throw new RangeError(
@@ -198,7 +206,7 @@ export class Producer implements Disposable, ChannelMember {
   write(payload: Uint8Array, { timeoutMs = Infinity, flags = 0 }: WriteOptions = {}): number {
     const sequence = this.offer(payload, flags);
     if (sequence > 0) return sequence;
-    return this.#retry(() => this.offer(payload, flags), payload.length, timeoutMs);
+    return this.#retry(() => this.offer(payload, flags), this.#asOne([payload.length]), timeoutMs);
   }
 
   /**
@@ -209,7 +217,14 @@ export class Producer implements Disposable, ChannelMember {
   writeBatch(batch: Batch, { timeoutMs = Infinity }: { timeoutMs?: number } = {}): number {
     const sequence = this.offerBatch(batch);
     if (sequence > 0) return sequence;
-    return this.#retry(() => this.offerBatch(batch), this.maxRecordBytes, timeoutMs);
+    const lengths = Array.isArray(batch) ? batch.map(({ length }) => length) : equalLengths(batch);
+    return this.#retry(() => this.offerBatch(batch), this.#asOne(lengths), timeoutMs);
+  }
+
+  #asOne(lengths: number[]): number {
+    const { alignment, timestamps } = this.#channel;
+    const stampBytes = timestamps ? layout.RECORD_TIMESTAMP_BYTES : 0;
+    return lengthAsOne(lengths, { alignment, maxRecordBytes: this.maxRecordBytes, stampBytes });
   }
 
   #retry(attempt: () => number, length: number, timeoutMs: number): number {
@@ -260,9 +275,10 @@ export class Producer implements Disposable, ChannelMember {
     { length = 0, timeoutMs = Infinity }: { length?: number; timeoutMs?: number } = {},
   ): Promise<boolean> {
     const end = performance.now() + checkTimeout(timeoutMs);
+    const room = this.#asOne([length]);
     while (this.#isOpen) {
       const sliceMs = Math.max(0, Math.min(Math.ceil(end - performance.now()), POOL_WAIT_MS));
-      const status = await this.#native.mt_producer_wait(this.#handle, length, sliceMs);
+      const status = await this.#native.mt_producer_wait(this.#handle, room, sliceMs);
       if (status === layout.OK) return true;
       if (status === layout.CLOSED) return false;
       if (status !== layout.TIMED_OUT && status !== layout.INTERRUPTED) {
@@ -366,7 +382,9 @@ export function openProducer(channel: Channel, options: ProducerOptions = {}): P
   const name = new TextEncoder().encode(options.name ?? "");
   const detail = new Detail();
   const { mt_producer_open } = native();
-  blockingWait(options.wait ?? "adaptive"); // Refuses a wrong strategy before anything is taken.
+  // Refuse a wrong strategy and a missing permission before anything is taken.
+  blockingWait(options.wait ?? "adaptive");
+  if (options.view) void channel.data;
   const handle = mt_producer_open(channel.handle, name, name.length, detail.bytes);
   if (handle < 0) {
     const context = { action: "write to", path: channel.bufferFile, channel: channel.name };

@@ -25,8 +25,10 @@ export type FieldType = PrimitiveType | `${PrimitiveType}[${number}]` | `char[${
 /** Field names and their types, in the order in which they lie in memory. */
 export type FieldMap = { readonly [name: string]: FieldType };
 
-type ElementValue<Type> = Type extends "bool" | `bool[${number}]` ? boolean : number;
-type IsArray<Type> = Type extends `${PrimitiveType}[${number}]` ? true : false;
+/** What a value, or an element of an array, is in JavaScript. */
+export type ElementValue<Type> = Type extends "bool" | `bool[${number}]` ? boolean : number;
+/** Whether a field type is an array, so that access to it takes an index. */
+export type IsArray<Type> = Type extends `${PrimitiveType}[${number}]` ? true : false;
 
 /**
  * Reads and writes the fields of one message in place.
@@ -68,6 +70,7 @@ export interface AccessorBase {
 
 /** One field of a schema and where it lies. */
 export interface SchemaField {
+  /** The field's name. */
   readonly name: string;
   /** The type as it was given, such as `"i64"` or `"i64[12]"`. */
   readonly type: FieldType;
@@ -81,6 +84,7 @@ export interface SchemaField {
 
 /** A message layout, made by {@linkcode defineSchema}. */
 export interface Schema<Fields extends FieldMap = FieldMap> {
+  /** The message's name. */
   readonly name: string;
   /** Bytes of one message, padding included. */
   readonly sizeBytes: number;

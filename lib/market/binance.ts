@@ -82,11 +82,15 @@ export class ScratchSink implements RecordSink {
 
 /** What became of the messages: each one counts in `messages` and in exactly one of the others. */
 export interface BinanceCounts {
+  /** All messages. */
   messages: number;
+  /** Published: trades. */
   trades: number;
-  /** Exchange updates, however many deltas each became. */
+  /** Published: depth updates, however many deltas each became. */
   depthUpdates: number;
+  /** Published: book tickers. */
   bookTickers: number;
+  /** Published: snapshots, however many deltas each became. */
   snapshots: number;
   /** Dropped: no JSON object. */
   malformed: number;
@@ -175,6 +179,7 @@ export class BinanceNormaliser {
   readonly #symbols = new Map<number, readonly KnownSymbol[]>();
   #last: KnownSymbol = { bytes: new Uint8Array(0), instrumentId: 0 };
 
+  /** Makes a normaliser that publishes into `options.sink`. */
   constructor(options: BinanceNormaliserOptions) {
     this.#sink = options.sink;
     this.#instrumentIdOf = options.instrumentIdOf;

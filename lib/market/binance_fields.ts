@@ -13,13 +13,13 @@ export const SHAPE_BOOK_TICKER = 3;
 /** The answer of the REST call `/api/v3/depth`. */
 export const SHAPE_SNAPSHOT = 4;
 /** The text is not JSON, or no object. */
-export const SHAPE_MALFORMED = -1;
+export const SHAPE_MALFORMED: -1 = -1;
 /** It is JSON, but none of the four messages. */
-export const SHAPE_UNKNOWN = -2;
+export const SHAPE_UNKNOWN: -2 = -2;
 /** One of the four, but a field is missing or of the wrong type. */
-export const SHAPE_INCOMPLETE = -3;
+export const SHAPE_INCOMPLETE: -3 = -3;
 /** One of the four, but a number or decimal is garbage, negative, or not exact in E8. */
-export const SHAPE_INEXACT = -4;
+export const SHAPE_INEXACT: -4 = -4;
 
 // Fields are bits in the masks of what was seen; those with a value have the slot of the same
 // number.
@@ -63,27 +63,31 @@ export const FIELD_SNAPSHOT_BIDS = 17;
 /** `asks`. */
 export const FIELD_SNAPSHOT_ASKS = 18;
 /** Slots that hold a value. */
-export const VALUE_COUNT = FIELD_SNAPSHOT_ID + 1;
+export const VALUE_COUNT: number = FIELD_SNAPSHOT_ID + 1;
 
 /** Fields without which a trade is none. */
-export const TRADE_NEEDS = mask([
+export const TRADE_NEEDS: number = mask([
   ...[FIELD_EVENT_TIME, FIELD_SYMBOL, FIELD_TRADE_ID, FIELD_PRICE, FIELD_QUANTITY],
   ...[FIELD_TRADE_TIME, FIELD_IS_BUYER_MAKER],
 ]);
 /** Fields of a depth update. */
-export const DEPTH_UPDATE_NEEDS = mask([
+export const DEPTH_UPDATE_NEEDS: number = mask([
   ...[FIELD_EVENT_TIME, FIELD_SYMBOL, FIELD_FIRST_ID, FIELD_LAST_ID],
   ...[FIELD_BID_LEVELS, FIELD_ASK_LEVELS],
 ]);
 /** Fields of a book ticker. */
-export const BOOK_TICKER_NEEDS = mask([
+export const BOOK_TICKER_NEEDS: number = mask([
   ...[FIELD_LAST_ID, FIELD_SYMBOL],
   ...[FIELD_BID_PRICE, FIELD_BID_QUANTITY, FIELD_ASK_PRICE, FIELD_ASK_QUANTITY],
 ]);
 /** One of these makes a message without event name a book ticker, if a broken one. */
-export const BOOK_TICKER_MARKS = mask([FIELD_LAST_ID, FIELD_BID_PRICE, FIELD_ASK_PRICE]);
+export const BOOK_TICKER_MARKS: number = mask([FIELD_LAST_ID, FIELD_BID_PRICE, FIELD_ASK_PRICE]);
 /** Fields of a snapshot. */
-export const SNAPSHOT_NEEDS = mask([FIELD_SNAPSHOT_ID, FIELD_SNAPSHOT_BIDS, FIELD_SNAPSHOT_ASKS]);
+export const SNAPSHOT_NEEDS: number = mask([
+  FIELD_SNAPSHOT_ID,
+  FIELD_SNAPSHOT_BIDS,
+  FIELD_SNAPSHOT_ASKS,
+]);
 
 function mask(fields: readonly number[]): number {
   return fields.reduce((bits, field) => bits | (1 << field), 0);

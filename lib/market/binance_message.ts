@@ -71,7 +71,9 @@ const EVENT_DEPTH_UPDATE = ascii('"depthUpdate"');
 
 /** One message at a time: {@linkcode BinanceMessage.parse} replaces what the last one left. */
 export class BinanceMessage {
+  /** Bids of a depth update or snapshot. */
   readonly bids: LevelList = new LevelList();
+  /** Asks of a depth update or snapshot. */
   readonly asks: LevelList = new LevelList();
   /** Most decimals of any price in the message. */
   priceDecimals = 0;
@@ -257,10 +259,8 @@ export class BinanceMessage {
 
   #boolean(at: number, field: number): number {
     const end = skipValue(this.bytes, at);
-    const length = end - at;
-    const letter = this.bytes[at];
-    const isTrue = length === 4 && letter === 0x74;
-    if (isTrue || (length === 5 && letter === 0x66)) {
+    const isTrue = this.bytes[at] === 0x74; // t, and f below: no other value begins so.
+    if (end >= 0 && (isTrue || this.bytes[at] === 0x66)) {
       this.#slots[field] = isTrue ? 1 : 0;
       this.#seen |= 1 << field;
     }

@@ -1,8 +1,8 @@
 /**
  * Decimal text to exact integers in units of 1e-8 (E8), and back.
  *
- * No float arithmetic touches the text: whole part and fraction are integers below 2^31 while they
- * are read, and their sum is checked against 2^53 - 1.
+ * No fraction is ever a float: whole part and decimals are read as two integers, and their sum is
+ * checked against 2^53 - 1.
  *
  * @module
  */
@@ -12,9 +12,6 @@ export const E8 = 100_000_000;
 
 /** Decimals that an E8 integer can hold. */
 export const E8_DECIMALS = 8;
-
-/** Largest whole part that can be exact: 2^53 - 1 is 90071992.54740991 in E8. */
-const WHOLE_MAX = 90_071_992;
 
 /** 10^0 to 10^8. */
 export const POWERS_OF_TEN: readonly number[] = [
@@ -51,8 +48,7 @@ export class DecimalReader {
     let digit = view.getUint8(++at) - ZERO;
     if (whole === 0 && digit >>> 0 <= 9) return -1;
     while (digit >>> 0 <= 9) {
-      whole = whole * 10 + digit;
-      if (whole > WHOLE_MAX) return -1;
+      whole = whole * 10 + digit; // Inexact only far beyond what is refused below.
       digit = view.getUint8(++at) - ZERO;
     }
     if (digit !== POINT - ZERO) return this.#finish(whole, 0, 0, at);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { E8_DECIMALS } from "./decimal.ts";
 import { DELTA_FIRST, DELTA_LAST, DELTA_LEVELS, DELTA_SNAPSHOT } from "./layouts.ts";
 import { KIND_ORDER_BOOK_DELTA, OrderBookDelta } from "./layouts.ts";
 import { LevelList } from "./level_list.ts";
@@ -17,10 +18,15 @@ export class DeltaAssembler {
   readonly bids: LevelList = new LevelList();
   /** Asks of the update. */
   readonly asks: LevelList = new LevelList();
+  /** Binance's `U`. */
   firstUpdateId = 0;
+  /** Binance's `u`. */
   lastUpdateId = 0;
+  /** Whether it replaces the book. */
   isSnapshot = false;
+  /** Decimals with which the exchange wrote its prices. */
   priceDecimals = 0;
+  /** Decimals with which the exchange wrote its quantities. */
   quantityDecimals = 0;
   /** Whether parts of an update are stored and its last part is missing. */
   isOpen = false;
@@ -79,7 +85,8 @@ export class DeltaAssembler {
       this.lastUpdateId = delta.lastUpdateId;
       this.priceDecimals = delta.priceDecimals;
       this.quantityDecimals = delta.quantityDecimals;
-      return this.firstUpdateId <= this.lastUpdateId;
+      return this.firstUpdateId <= this.lastUpdateId &&
+        Math.max(this.priceDecimals, this.quantityDecimals) <= E8_DECIMALS;
     }
     return delta.firstUpdateId === this.firstUpdateId && delta.lastUpdateId === this.lastUpdateId;
   }

@@ -42,7 +42,8 @@ export const DELTA_SNAPSHOT = 4;
  */
 export const DELTA_LEVELS = 12;
 
-const TRADE_FIELDS = {
+/** Fields of a {@linkcode Trade}. */
+export const TRADE_FIELDS = {
   kind: "u16",
   priceDecimals: "u8",
   quantityDecimals: "u8",
@@ -83,7 +84,8 @@ export const Trade: Schema<typeof TRADE_FIELDS> = defineSchema("trade", TRADE_FI
   sizeBytes: 64,
 });
 
-const BOOK_TICKER_FIELDS = {
+/** Fields of a {@linkcode BookTicker}. */
+export const BOOK_TICKER_FIELDS = {
   kind: "u16",
   priceDecimals: "u8",
   quantityDecimals: "u8",
@@ -120,7 +122,8 @@ export const BookTicker: Schema<typeof BOOK_TICKER_FIELDS> = defineSchema(
   { sizeBytes: 64 },
 );
 
-const ORDER_BOOK_DELTA_FIELDS = {
+/** Fields of an {@linkcode OrderBookDelta}. */
+export const ORDER_BOOK_DELTA_FIELDS = {
   kind: "u16",
   priceDecimals: "u8",
   quantityDecimals: "u8",

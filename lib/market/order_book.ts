@@ -17,11 +17,11 @@ export const BOOK_BUFFERED = 2;
 /** The update, or the snapshot, holds nothing that is newer than the book. */
 export const BOOK_DROPPED = 3;
 /** Updates are missing before this one: the book was emptied. The caller fetches a snapshot. */
-export const BOOK_GAP = -1;
+export const BOOK_GAP: -1 = -1;
 /** The snapshot is older than the updates kept for it. The caller fetches a newer one. */
-export const BOOK_SNAPSHOT_TOO_OLD = -2;
+export const BOOK_SNAPSHOT_TOO_OLD: -2 = -2;
 /** The delta is broken, or parts of its update are missing. A gap follows with the next update. */
-export const BOOK_BROKEN = -3;
+export const BOOK_BROKEN: -3 = -3;
 
 /**
  * Updates kept while a snapshot is awaited. Arbitrary: nearly seven minutes at ten a second. Beyond
@@ -31,7 +31,9 @@ const UPDATES_KEPT_MAX = 4096;
 
 /** One price level, in E8. */
 export interface Level {
+  /** In E8. */
   price: number;
+  /** In E8. */
   quantity: number;
 }
 

@@ -54,6 +54,7 @@ export const WAIT_SLICE_NS = 100000000;
 export const WAIT_SLICE_CLAIMED_NS = 10000000;
 export const LIVENESS_INTERVAL_NS = 1000000;
 export const POLLS_BETWEEN_CHECKS = 256;
+export const POLLS_BETWEEN_SIZE_CHECKS = 65536;
 export const NOTIFIER_ENTRIES_MAX = 127;
 
 export const RECORD_CONTROL = 1;

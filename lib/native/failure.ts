@@ -160,6 +160,7 @@ function fileFailure(
 }
 
 const EPERM = 1;
+const EISDIR = 21;
 const EACCES = 13;
 const ENOTDIR = 20;
 const ENOMEM = 12;
@@ -168,6 +169,9 @@ const EAGAIN = 11;
 function osFailure(cannot: string, errno: number): Error {
   if (errno === EACCES || errno === EPERM) {
     return new Deno.errors.PermissionDenied(`${cannot}: found that this user may not`);
+  }
+  if (errno === EISDIR) {
+    return new Deno.errors.IsADirectory(`${cannot}: found a directory`);
   }
   if (errno === ENOTDIR) {
     return new Deno.errors.NotADirectory(`${cannot}: found a part of the path that is a file`);

@@ -1,23 +1,40 @@
-//! Labelled places where a test build of the library kills its own process.
+//! Labelled places where a test build of the library kills or stops its own process.
 //!
 //! Only in a library built with `-Dfault-points=true`; elsewhere `hit` is nothing at all. The test
-//! sets `MT_FAULT=<label>:<n>`, and the process gets SIGKILL at the n-th time that it comes by.
+//! sets `MT_FAULT=<label>:<n>`, and the process gets SIGKILL at the n-th time that it comes by; with
+//! `<label>:<n>:stop` it writes a line and gets SIGSTOP there. Several go with commas between them.
 const std = @import("std");
 const linux = std.os.linux;
 const is_enabled = @import("build_options").fault_points;
 
 pub const Label = enum {
+    /// Many producers: an intent has its size and place, and not yet its sequence.
+    mid_announce,
+    /// Nothing is claimed yet; many producers have announced their intent.
     before_claim,
+    /// Many producers: somebody else was faster, and the intent still stands.
+    claim_lost,
     after_claim,
+    /// The payload is in the ring, its checksum is not.
     mid_copy,
+    /// Only the first sequence word of the claim is missing.
     before_publish,
+    /// That stands; the producer's own words do not tell so yet.
     after_publish,
+    /// Everything stands, and sleepers were not woken.
+    before_wake,
+    /// A consumer gates producers, and its slot is not marked as taken.
+    mid_join,
     before_ack,
+    /// The aborted records of a dead claim are written, all but the first sequence word.
     mid_repair,
 };
 
-var remaining: i64 = 0;
-var chosen: ?Label = null;
+const labels = std.enums.values(Label).len;
+
+/// Passings that are left before the signal; 0 where none is wanted.
+var remaining: [labels]u32 = @splat(0);
+var signals: [labels]linux.SIG = @splat(.KILL);
 var is_read = false;
 
 pub inline fn hit(comptime label: Label) void {
@@ -27,15 +44,23 @@ pub inline fn hit(comptime label: Label) void {
 
 fn hitEnabled(label: Label) void {
     if (!is_read) readChoice();
-    if (chosen != label) return;
-    remaining -= 1;
-    if (remaining == 0) _ = linux.kill(linux.getpid(), .KILL);
+    const index = @intFromEnum(label);
+    if (remaining[index] == 0) return;
+    remaining[index] -= 1;
+    if (remaining[index] > 0) return;
+    // Tells the test, which sees a death by itself.
+    if (signals[index] == .STOP) _ = linux.write(1, "stopped\n", "stopped\n".len);
+    _ = linux.kill(linux.getpid(), signals[index]);
 }
 
 fn readChoice() void {
     is_read = true;
-    const value = std.mem.span(std.c.getenv("MT_FAULT") orelse return);
-    const colon = std.mem.indexOfScalar(u8, value, ':') orelse return;
-    chosen = std.meta.stringToEnum(Label, value[0..colon]);
-    remaining = std.fmt.parseInt(i64, value[colon + 1 ..], 10) catch 1;
+    var choices = std.mem.splitScalar(u8, std.mem.span(std.c.getenv("MT_FAULT") orelse return), ',');
+    while (choices.next()) |choice| {
+        var parts = std.mem.splitScalar(u8, choice, ':');
+        const label = std.meta.stringToEnum(Label, parts.first()) orelse @panic("no such fault point");
+        const index = @intFromEnum(label);
+        remaining[index] = std.fmt.parseInt(u32, parts.next() orelse "", 10) catch 1;
+        if (std.mem.eql(u8, parts.rest(), "stop")) signals[index] = .STOP;
+    }
 }

@@ -1,0 +1,33 @@
+/**
+ * The benchmarks' native half: floors and native loops (zig/bench/root.zig).
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+
+const symbols = {
+  mt_bench_ticks: { parameters: [], result: "u32" },
+  mt_bench_nop: { parameters: [], result: "u32" },
+  mt_bench_floor: { parameters: ["buffer", "u32", "u32", "buffer"], result: "f64" },
+  mt_bench_handoff: {
+    parameters: ["buffer", "buffer", "u32", "u32", "u32", "buffer"],
+    result: "f64",
+  },
+  mt_bench_produce: { parameters: ["buffer", "u32", "u32", "u32"], result: "f64" },
+  mt_bench_consume: { parameters: ["buffer", "u32"], result: "f64" },
+  mt_bench_crc: { parameters: ["u32", "buffer", "u32", "u32"], result: "u32" },
+} as const;
+
+/** Path of the library that `deno run scripts/build.ts --bench` makes. */
+export const BENCH_LIBRARY = fileURLToPath(
+  new URL("../zig-out/lib/libmessage_transport_bench.so", import.meta.url),
+);
+
+/** The native loops. */
+export const nativeLoops = Deno.dlopen(BENCH_LIBRARY, symbols).symbols;
+
+/** Path as the native side takes it. */
+export function zeroEnded(path: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${path}\0`);
+}
