@@ -2,7 +2,7 @@
 //! its caches and is not moved away.
 //!
 //! Linux only; elsewhere every function fails with `error.NotSupported`. What it does not do: keep
-//! other threads off the core (that is `isolcpus` or a cpuset), or survive a `taskset` from outside.
+//! other threads off the core (that is `isolcpus` or a cpuset), or resist `taskset` from outside.
 //!
 //! Source: sched_setaffinity(2), sched_getaffinity(2). System calls are made directly, since libc's
 //! `cpu_set_t` ends at 1024 cores and the call fails on a kernel that was built for more.

@@ -332,17 +332,17 @@ pub export fn mt_producer_gating(handle: u32, out: [*]u8) callconv(.c) i32 {
     return code(.ok);
 }
 
-/// Sleeps until `length` bytes of message fit, on the calling thread.
-pub export fn mt_producer_park(handle: u32, length: u32, timeout_ms: u32) callconv(.c) i32 {
+/// Sleeps until what was refused last would fit, on the calling thread.
+pub export fn mt_producer_park(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     const producer = handles.get(Producer, handle) orelse return code(.closed);
-    return code(producer.park(length, msToNs(timeout_ms), true));
+    return code(producer.park(msToNs(timeout_ms), true));
 }
 
 /// The same on another thread.
-pub export fn mt_producer_wait(handle: u32, length: u32, timeout_ms: u32) callconv(.c) i32 {
+pub export fn mt_producer_wait(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     const producer = handles.enterWait(Producer, handle) orelse return code(.closed);
     defer handles.leaveWait(Producer, producer);
-    return code(producer.park(length, msToNs(timeout_ms), false));
+    return code(producer.park(msToNs(timeout_ms), false));
 }
 
 fn msToNs(ms: u32) u64 {

@@ -65,6 +65,8 @@ pub const Producer = struct {
     slot: *header.ProducerSlot,
     slot_index: u32,
     open_claim: ?OpenClaim = null,
+    /// Bytes of the claim that was refused last for want of room: what `park` waits for.
+    wanted_bytes: u64 = 0,
     counters: header.ProducerCounters,
     /// When the slowest consumer's lock was looked at last.
     checked_ticks: u64 = 0,
@@ -272,13 +274,14 @@ pub const Producer = struct {
             protocol.claimShared(ring, &producer.slot.intent, bytes, records)
         else
             protocol.claimAlone(ring, &producer.account, bytes);
-        return result catch |err| producer.refuse(err);
+        return result catch |err| producer.refuse(err, bytes);
     }
 
-    fn refuse(producer: *Producer, err: ring_module.ClaimError) Error {
+    fn refuse(producer: *Producer, err: ring_module.ClaimError, bytes: u64) Error {
         @branchHint(.unlikely);
         if (producer.channel.isPoisoned()) return error.Truncated;
         if (err == error.BackPressured) {
+            producer.wanted_bytes = bytes;
             producer.counters.back_pressured += 1;
             const word = &producer.slot.counters.back_pressured;
             producer.storeCounter(word, producer.counters.back_pressured);
@@ -389,13 +392,10 @@ pub const Producer = struct {
         return owner.nonce == process.nonce() and owner.tid == @as(u32, @intCast(linux.gettid()));
     }
 
-    /// Sleeps until `bytes` of message fit, at most `timeout_ns`. `blocks_thread`: nothing else runs
-    /// on the caller's thread meanwhile.
-    pub fn park(producer: *Producer, length: u64, timeout_ns: u64, blocks_thread: bool) Status {
-        const bytes = @min(
-            producer.ring.stride(length + producer.stampBytes()),
-            producer.ring.claim_max,
-        );
+    /// Sleeps until what was refused last would fit, at most `timeout_ns`. `blocks_thread`: nothing
+    /// else runs on the caller's thread meanwhile.
+    pub fn park(producer: *Producer, timeout_ns: u64, blocks_thread: bool) Status {
+        const bytes = @max(producer.wanted_bytes, producer.ring.stride(0));
         const line = &producer.ring.lines.space;
         var end = Sleeper.deadline(timeout_ns);
         while (true) {

@@ -15,7 +15,6 @@ import { Detail, failure } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
 import { closeHandle, type Peer, readGating } from "../native/ring.ts";
 import type { Channel, ChannelMember } from "./channel.ts";
-import { lengthAsOne } from "./record.ts";
 import {
   type BlockingWait,
   blockingWait,
@@ -46,13 +45,6 @@ export type Batch = readonly Uint8Array[] | {
   /** Bytes of each. */
   messageBytes: number;
 };
-
-type EqualBatch = Exclude<Batch, readonly Uint8Array[]>;
-
-function equalLengths(batch: Batch): number[] {
-  const { bytes, messageBytes } = batch as EqualBatch;
-  return new Array(bytes.length / messageBytes).fill(messageBytes);
-}
 
 /** How long a blocking call waits. */
 export interface WriteOptions {
@@ -97,6 +89,9 @@ export class Claim {
     this.#producer.abortClaim();
   }
 }
+
+/** An attempt to send costs about as much as this many looks of a consumer. */
+const SPINS_PER_ATTEMPT = 10;
 
 /** The sending end of a channel. Made by {@linkcode openProducer}. Thread: its isolate's only. */
 export class Producer implements Disposable, ChannelMember {
@@ -166,7 +161,7 @@ export class Producer implements Disposable, ChannelMember {
    */
   offerBatch(batch: Batch): number {
     if (Array.isArray(batch)) return this.#offerArray(batch);
-    const { bytes, messageBytes } = batch as EqualBatch;
+    const { bytes, messageBytes } = batch as Exclude<Batch, readonly Uint8Array[]>;
     const count = bytes.length / messageBytes;
     if (!Number.isInteger(count) || count === 0) {
       throw new RangeError(
@@ -206,7 +201,7 @@ export class Producer implements Disposable, ChannelMember {
   write(payload: Uint8Array, { timeoutMs = Infinity, flags = 0 }: WriteOptions = {}): number {
     const sequence = this.offer(payload, flags);
     if (sequence > 0) return sequence;
-    return this.#retry(() => this.offer(payload, flags), this.#asOne([payload.length]), timeoutMs);
+    return this.#retry(() => this.offer(payload, flags), timeoutMs);
   }
 
   /**
@@ -217,41 +212,35 @@ export class Producer implements Disposable, ChannelMember {
   writeBatch(batch: Batch, { timeoutMs = Infinity }: { timeoutMs?: number } = {}): number {
     const sequence = this.offerBatch(batch);
     if (sequence > 0) return sequence;
-    const lengths = Array.isArray(batch) ? batch.map(({ length }) => length) : equalLengths(batch);
-    return this.#retry(() => this.offerBatch(batch), this.#asOne(lengths), timeoutMs);
+    return this.#retry(() => this.offerBatch(batch), timeoutMs);
   }
 
-  #asOne(lengths: number[]): number {
-    const { alignment, timestamps } = this.#channel;
-    const stampBytes = timestamps ? layout.RECORD_TIMESTAMP_BYTES : 0;
-    return lengthAsOne(lengths, { alignment, maxRecordBytes: this.maxRecordBytes, stampBytes });
-  }
-
-  #retry(attempt: () => number, length: number, timeoutMs: number): number {
+  #retry(attempt: () => number, timeoutMs: number): number {
     const wholeMs = checkTimeout(timeoutMs);
     const end = timeoutMs === Infinity ? Infinity : performance.now() + wholeMs;
-    for (let look = 0;; look++) {
+    // A consumer that keeps up frees room within microseconds: a sleeper tries some times first.
+    const sleepsFrom = this.#wait.sleeps ? this.#wait.spins / SPINS_PER_ATTEMPT : Infinity;
+    for (let attempts = 0;; attempts++) {
       const sequence = attempt();
       if (sequence > 0) return sequence;
       const restMs = end - performance.now();
       if (restMs <= 0) this.#refuseTimeout(timeoutMs);
-      // At first without sleeping: a consumer that keeps up frees room within microseconds.
-      if (this.#wait.sleeps && look * 10 >= this.#wait.spins) this.#park(length, restMs);
-      else if (look === 0) this.#park(length, 0);
+      if (attempts >= sleepsFrom) this.#park(restMs);
+      else if (attempts === 0) this.#park(0); // Finds a deadlock, whatever the strategy.
     }
   }
 
   /** Sleeps until there is room; the next attempt tells. */
-  #park(length: number, timeoutMs: number): void {
+  #park(timeoutMs: number): void {
     const sliceMs = Math.min(Math.ceil(timeoutMs), POOL_WAIT_MS);
-    const status = this.#native.mt_producer_park(this.#handle, length, sliceMs);
+    const status = this.#native.mt_producer_park(this.#handle, sliceMs);
     if (status === layout.OK || status === layout.TIMED_OUT || status === layout.INTERRUPTED) {
       return;
     }
     if (status === layout.WOULD_DEADLOCK) {
       throw new DeadlockError(this.channelName, this.gating()?.name ?? "");
     }
-    this.#refuse(status, length);
+    this.#refuse(status, 0);
   }
 
   #refuseTimeout(timeoutMs: number): never {
@@ -265,25 +254,20 @@ export class Producer implements Disposable, ChannelMember {
   }
 
   /**
-   * Waits without blocking the thread until a message of `length` bytes fits.
+   * Waits without blocking the thread until there is room for what was back-pressured last.
    *
    * Occupies one of Deno's 32 pool threads meanwhile.
    *
    * @returns False if there was no room in time, or the producer was closed.
    */
-  async ready(
-    { length = 0, timeoutMs = Infinity }: { length?: number; timeoutMs?: number } = {},
-  ): Promise<boolean> {
+  async ready({ timeoutMs = Infinity }: { timeoutMs?: number } = {}): Promise<boolean> {
     const end = performance.now() + checkTimeout(timeoutMs);
-    const room = this.#asOne([length]);
     while (this.#isOpen) {
       const sliceMs = Math.max(0, Math.min(Math.ceil(end - performance.now()), POOL_WAIT_MS));
-      const status = await this.#native.mt_producer_wait(this.#handle, room, sliceMs);
+      const status = await this.#native.mt_producer_wait(this.#handle, sliceMs);
       if (status === layout.OK) return true;
       if (status === layout.CLOSED) return false;
-      if (status !== layout.TIMED_OUT && status !== layout.INTERRUPTED) {
-        this.#refuse(status, length);
-      }
+      if (status !== layout.TIMED_OUT && status !== layout.INTERRUPTED) this.#refuse(status, 0);
       if (performance.now() >= end) return false;
     }
     return false;

@@ -7,12 +7,7 @@
 /** Returned by `offer` when the ring is full: retry later, or ask {@linkcode Producer.gating} who. */
 export { BACK_PRESSURED } from "../native/_layout.ts";
 
-import {
-  RECORD_CRITICAL,
-  RECORD_HEADER_BYTES,
-  RECORD_TRAILER_BYTES,
-  RECORD_USER,
-} from "../native/_layout.ts";
+import { RECORD_CRITICAL, RECORD_USER } from "../native/_layout.ts";
 
 /** Bits that a producer may put on a message. */
 export const MESSAGE_FLAGS = {
@@ -21,32 +16,6 @@ export const MESSAGE_FLAGS = {
   /** Two bits that are the application's own. */
   user: RECORD_USER,
 } as const;
-
-/** What bytes of a ring a message takes. */
-export interface RecordShape {
-  /** Records start on a multiple of this many bytes. */
-  alignment: number;
-  /** Longest message of one record, in bytes; a longer one is split. */
-  maxRecordBytes: number;
-  /** Bytes of publish time in each record. */
-  stampBytes: number;
-}
-
-/**
- * Returns the length of one message that would take as much of a ring as messages of these lengths do
- * together: what a producer asks for when it waits for room.
- */
-export function lengthAsOne(lengths: Iterable<number>, shape: RecordShape): number {
-  const { alignment, maxRecordBytes, stampBytes } = shape;
-  const overhead = RECORD_HEADER_BYTES + stampBytes + RECORD_TRAILER_BYTES;
-  const stride = (length: number) => Math.ceil((overhead + length) / alignment) * alignment;
-  let bytes = 0;
-  for (const length of lengths) {
-    const before = Math.max(0, Math.ceil(length / maxRecordBytes) - 1);
-    bytes += before * stride(maxRecordBytes) + stride(length - before * maxRecordBytes);
-  }
-  return bytes - overhead;
-}
 
 const decoder = new TextDecoder();
 

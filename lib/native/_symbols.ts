@@ -98,11 +98,11 @@ export const symbols = {
     result: "i32",
   },
   mt_producer_park: {
-    parameters: ["u32", "u32", "u32"],
+    parameters: ["u32", "u32"],
     result: "i32",
   },
   mt_producer_wait: {
-    parameters: ["u32", "u32", "u32"],
+    parameters: ["u32", "u32"],
     result: "i32",
     nonblocking: true,
   },

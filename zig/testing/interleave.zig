@@ -21,7 +21,6 @@
 //! States are told apart by 64-bit hashes: among a million of them, two are taken for one with a
 //! probability of 3e-8. A thread's part of it is the hash of all values it has read.
 const std = @import("std");
-const fiber = std.Io.fiber;
 const AtomicOrder = std.builtin.AtomicOrder;
 const Pair = @import("../memory.zig").Pair;
 
@@ -48,8 +47,23 @@ pub const Outcome = struct {
     states: u64,
     /// States in which nothing moves any more.
     ends: u64,
-    /// What did not hold, if anything.
+    /// What did not hold, if anything, after how many moves.
     violation: ?[]const u8,
+    depth: usize,
+
+    /// Prints the moves that lead to the violation, the words by their offset in shared memory.
+    pub fn print(result: *const Outcome) void {
+        std.debug.print("{s}, after:\n", .{result.violation orelse return});
+        for (machine.moves[0..result.depth]) |*move| {
+            std.debug.print("  {d} {t}", .{ move.thread, move.kind });
+            if (move.kind == .kill) std.debug.print(" after {d} stores", .{move.argument});
+            if (move.kind == .run) std.debug.print(" {t}", .{move.step});
+            if (addressOf(move.step)) |address| {
+                std.debug.print(" +{d}", .{address - machine.region_start});
+            }
+            std.debug.print(": {d}\n", .{move.value});
+        }
+    }
 };
 
 /// A store that others do not see yet.
@@ -73,6 +87,8 @@ const Step = union(enum) {
     /// Bit t: thread t has yet to be seen with an empty buffer.
     fence_everyone: u32,
     sleep: struct { address: usize, expected: u32 },
+    /// Asleep on that word; a step again once it is woken.
+    asleep: usize,
     wake: usize,
     until: *const fn () bool,
     lock,
@@ -83,7 +99,7 @@ const Step = union(enum) {
 const Modification = enum { exchange, add, set_bits, clear_bits, raise };
 
 const Thread = struct {
-    context: fiber.Context,
+    stack_pointer: usize,
     step: Step,
     result: u64,
     /// Hash of everything that it has read: where it stands, since it is deterministic.
@@ -112,89 +128,96 @@ const Move = struct {
     kind: enum { run, flush, deliver, kill },
     /// Which store leaves, which thread is fenced, or how many stores were made before death.
     argument: u8 = 0,
+    step: Step = .finish,
+    /// What was read, or what left the buffer.
+    value: u64 = 0,
 };
 
 const stack_bytes = 64 * 1024;
-/// Bytes below a stack pointer that its function may use (x86-64 System V).
-const red_zone_bytes = 128;
 const moves_max = 4096;
 const allocator = std.heap.page_allocator;
 
-var stacks: [threads_max][stack_bytes]u8 align(64) = undefined;
-var threads: [threads_max]Thread = undefined;
-var scheduler: fiber.Context = undefined;
-var current: u8 = 0;
-var common: Common = undefined;
-var scenario: *const Scenario = undefined;
-var order: Order = .tso;
-var undo: std.ArrayList(Undo) = .empty;
-var saved: std.ArrayList(u8) = .empty;
-var visited: Visited = .{};
-var moves: [moves_max]Move = undefined;
-var outcome: Outcome = undefined;
+/// Everything that changes. One object, whose address is given away at each switch of stacks: the
+/// compiler cannot know what runs meanwhile, and must not keep any of it in registers.
+var machine: Machine = .{};
 
-/// A range that is mapped a second time right behind itself.
-var mirror_start: usize = 0;
-var mirror_bytes: usize = 0;
-var region_start: usize = 0;
-var region_end: usize = 0;
-var constants: []const usize = &.{};
-var unread: []const usize = &.{};
+const Machine = struct {
+    stacks: [threads_max][stack_bytes]u8 align(64) = undefined,
+    threads: [threads_max]Thread = undefined,
+    scheduler_stack_pointer: usize = 0,
+    current: u8 = 0,
+    common: Common = undefined,
+    scenario: *const Scenario = undefined,
+    order: Order = .tso,
+    undo: std.ArrayList(Undo) = .empty,
+    /// Stacks as they were before the moves that lead here.
+    saved: std.ArrayList(u8) = .empty,
+    visited: Visited = .{},
+    moves: [moves_max]Move = undefined,
+    outcome: Outcome = undefined,
+    region_start: usize = 0,
+    region_end: usize = 0,
+    /// A range that is mapped a second time right behind itself.
+    mirror_start: usize = 0,
+    mirror_bytes: usize = 0,
+    constants: []const usize = &.{},
+    unread: []const usize = &.{},
+};
 
 /// Searches all orders. Every state is visited once.
 pub fn explore(chosen: *const Scenario, store_order: Order) Outcome {
-    scenario = chosen;
-    order = store_order;
-    common = .{ .memory_hash = 0, .deaths_left = chosen.deaths_max };
-    outcome = .{ .states = 0, .ends = 0, .violation = null };
-    undo.clearRetainingCapacity();
-    saved.clearRetainingCapacity();
-    visited.clear();
-    mirror_bytes = 0;
-    constants = &.{};
-    unread = &.{};
+    machine.scenario = chosen;
+    machine.order = store_order;
+    machine.common = .{ .memory_hash = 0, .deaths_left = chosen.deaths_max };
+    machine.outcome = .{ .states = 0, .ends = 0, .violation = null, .depth = 0 };
+    machine.undo.clearRetainingCapacity();
+    machine.saved.clearRetainingCapacity();
+    machine.visited.clear();
+    machine.mirror_bytes = 0;
+    machine.constants = &.{};
+    machine.unread = &.{};
     chosen.begin();
     for (chosen.threads, 0..) |_, i| startThread(@intCast(i));
     search(0);
-    return outcome;
+    return machine.outcome;
 }
 
 /// Declares the shared memory. Accesses elsewhere are mistakes of a scenario.
 pub fn shared(bytes: []u8) void {
-    region_start = @intFromPtr(bytes.ptr);
-    region_end = region_start + bytes.len;
+    machine.region_start = @intFromPtr(bytes.ptr);
+    machine.region_end = machine.region_start + bytes.len;
 }
 
 /// Declares that the `bytes` after `start` are also seen right behind themselves.
 pub fn mirrored(start: [*]u8, bytes: usize) void {
-    mirror_start = @intFromPtr(start);
-    mirror_bytes = bytes;
+    machine.mirror_start = @intFromPtr(start);
+    machine.mirror_bytes = bytes;
 }
 
 /// Declares words that nobody changes (checked): loading them is no step of its own.
 pub fn constantWords(addresses: []const usize) void {
-    constants = addresses;
+    machine.constants = addresses;
 }
 
 /// Declares words that nobody reads (checked): storing them is no step of its own.
 pub fn unreadWords(addresses: []const usize) void {
-    unread = addresses;
+    machine.unread = addresses;
 }
 
 pub fn isDead(thread: usize) bool {
-    return common.killed >> @intCast(thread) & 1 != 0 and threads[thread].buffered == 0;
+    return machine.common.killed >> @intCast(thread) & 1 != 0 and machine.threads[thread].buffered == 0;
 }
 
 pub fn isFinished(thread: usize) bool {
-    return common.finished >> @intCast(thread) & 1 != 0;
+    return machine.common.finished >> @intCast(thread) & 1 != 0;
 }
 
 pub fn isAsleep(thread: usize) bool {
-    return common.asleep >> @intCast(thread) & 1 != 0;
+    return machine.common.asleep >> @intCast(thread) & 1 != 0;
 }
 
 pub fn endFinished() ?[]const u8 {
-    for (scenario.threads, 0..) |_, i| {
+    for (machine.scenario.threads, 0..) |_, i| {
         if (!isFinished(i) and !isDead(i)) return "a thread is stuck";
     }
     return null;
@@ -223,7 +246,7 @@ pub fn unlock() void {
 
 /// Says that the run has come to what may not be. Does not return.
 pub fn fail(message: []const u8) noreturn {
-    outcome.violation = message;
+    machine.outcome.violation = message;
     switchToScheduler();
     unreachable;
 }
@@ -296,22 +319,23 @@ pub const memory = struct {
     }
 
     pub fn storeBarrier() void {
-        threads[current].barriers += 1;
+        machine.threads[machine.current].barriers += 1;
     }
 
     pub fn loadBarrier() void {}
 
     pub fn fullFence() void {
-        if (threads[current].buffered > 0) _ = wait(.fence);
+        const thread = &machine.threads[machine.current];
+        if (thread.buffered > 0) _ = wait(.fence) else thread.history = mix(thread.history, 0);
     }
 
     pub fn fenceEveryone() bool {
-        if (!scenario.has_membarrier) {
+        if (!machine.scenario.has_membarrier) {
             fullFence();
             return false;
         }
-        const everyone = (@as(u32, 1) << @intCast(scenario.threads.len)) - 1;
-        _ = wait(.{ .fence_everyone = everyone & ~(@as(u32, 1) << @intCast(current)) });
+        const everyone = (@as(u32, 1) << @intCast(machine.scenario.threads.len)) - 1;
+        _ = wait(.{ .fence_everyone = everyone & ~(@as(u32, 1) << @intCast(machine.current)) });
         return true;
     }
 
@@ -358,33 +382,33 @@ const record_bytes_max = 256;
 
 /// Stops before a step, and returns its result once the search has taken it.
 fn wait(step: Step) u64 {
-    const thread = &threads[current];
+    const thread = &machine.threads[machine.current];
     thread.step = step;
     switchToScheduler();
-    return threads[current].result;
+    return machine.threads[machine.current].result;
 }
 
 fn switchToScheduler() void {
-    const message: fiber.Switch = .{ .old = &threads[current].context, .new = &scheduler };
-    _ = fiber.contextSwitch(&message);
+    const thread = &machine.threads[machine.current];
+    interleave_switch(&thread.stack_pointer, machine.scheduler_stack_pointer);
 }
 
 fn loadBytes(address_given: usize, bytes: u8) u64 {
     const address = canonical(address_given);
-    const thread = &threads[current];
-    std.debug.assert(!isIn(unread, address));
+    const thread = &machine.threads[machine.current];
+    std.debug.assert(!isIn(machine.unread, address));
     if (ownStore(thread, address)) |value| {
         thread.history = mix(thread.history, value);
         return value;
     }
-    if (isIn(constants, address)) return read(address, bytes);
+    if (isIn(machine.constants, address)) return read(address, bytes);
     return wait(.{ .load = .{ .address = address, .bytes = bytes } });
 }
 
 /// What the thread itself sees at `address`, without a step.
 fn view(address_given: usize) u64 {
     const address = canonical(address_given);
-    return ownStore(&threads[current], address) orelse read(address, 8);
+    return ownStore(&machine.threads[machine.current], address) orelse read(address, 8);
 }
 
 fn ownStore(thread: *const Thread, address: usize) ?u64 {
@@ -398,9 +422,9 @@ fn ownStore(thread: *const Thread, address: usize) ?u64 {
 
 fn push(address_given: usize, bytes: u8, value: u64, is_release: bool) void {
     const address = canonical(address_given);
-    std.debug.assert(!isIn(constants, address));
-    if (isIn(unread, address)) return;
-    const thread = &threads[current];
+    std.debug.assert(!isIn(machine.constants, address));
+    if (isIn(machine.unread, address)) return;
+    const thread = &machine.threads[machine.current];
     if (thread.buffered == 0) thread.barriers = 0;
     thread.buffer[thread.buffered] = .{
         .address = address,
@@ -413,18 +437,19 @@ fn push(address_given: usize, bytes: u8, value: u64, is_release: bool) void {
 }
 
 fn canonical(address: usize) usize {
-    if (address -% mirror_start -% mirror_bytes < mirror_bytes) return address - mirror_bytes;
+    if (address -% machine.mirror_start -% machine.mirror_bytes < machine.mirror_bytes) return address - machine.mirror_bytes;
     return address;
 }
 
 fn isIn(words: []const usize, address: usize) bool {
-    return std.mem.indexOfScalar(usize, words, address) != null;
+    for (words) |word| if (word == address) return true;
+    return false;
 }
 
 // ---- Memory that can be taken back.
 
 fn read(address: usize, bytes: u8) u64 {
-    std.debug.assert(address >= region_start and address + bytes <= region_end);
+    std.debug.assert(address >= machine.region_start and address + bytes <= machine.region_end);
     // SAFETY: inside what the scenario has declared, which is static.
     if (bytes == 4) return @as(*const u32, @ptrFromInt(address)).*;
     return @as(*const u64, @ptrFromInt(address)).*;
@@ -433,9 +458,9 @@ fn read(address: usize, bytes: u8) u64 {
 fn poke(address: usize, bytes: u8, value: u64) void {
     const old = read(address, bytes);
     if (old == value) return;
-    undo.append(allocator, .{ .address = address, .value = old, .bytes = bytes }) catch
+    machine.undo.append(allocator, .{ .address = address, .value = old, .bytes = bytes }) catch
         @panic("no memory");
-    common.memory_hash ^= wordHash(address, old) ^ wordHash(address, value);
+    machine.common.memory_hash ^= wordHash(address, old) ^ wordHash(address, value);
     write(address, bytes, value);
 }
 
@@ -449,14 +474,14 @@ fn write(address: usize, bytes: u8, value: u64) void {
 }
 
 fn undoTo(count: usize) void {
-    while (undo.items.len > count) {
-        const last = undo.pop().?;
+    while (machine.undo.items.len > count) {
+        const last = machine.undo.pop().?;
         write(last.address, last.bytes, last.value);
     }
 }
 
 fn wordHash(address: usize, value: u64) u64 {
-    return mix(address - region_start +% 1, value);
+    return mix(address - machine.region_start +% 1, value);
 }
 
 fn mix(state: u64, value: u64) u64 {
@@ -468,10 +493,9 @@ fn mix(state: u64, value: u64) u64 {
 // ---- The search.
 
 fn startThread(index: u8) void {
-    const top = @intFromPtr(&stacks[index]) + stack_bytes - 64;
-    const thread = &threads[index];
-    thread.* = .{
-        .context = undefined,
+    const top = @intFromPtr(&machine.stacks[index]) + stack_bytes - 64;
+    machine.threads[index] = .{
+        .stack_pointer = top - 8 * saved_words,
         .step = .finish,
         .result = 0,
         .history = mix(index, 1),
@@ -480,35 +504,95 @@ fn startThread(index: u8) void {
         .settled = 0,
         .barriers = 0,
     };
-    thread.context = switch (@import("builtin").cpu.arch) {
-        // As after a call: the return address, which is never used, breaks the alignment.
-        .x86_64 => .{ .rsp = top - 8, .rbp = 0, .rip = @intFromPtr(&threadMain) },
-        .aarch64 => .{ .sp = top, .fp = 0, .pc = @intFromPtr(&threadMain) },
-        else => @compileError("no fibers for this processor"),
-    };
+    // SAFETY: inside the thread's stack, which nothing else uses yet.
+    const words: [*]usize = @ptrFromInt(top - 8 * saved_words);
+    @memset(words[0..saved_words], 0);
+    words[return_word] = @intFromPtr(&threadMain);
     resumeThread(index);
 }
 
 fn threadMain() callconv(.c) noreturn {
-    scenario.threads[current]();
+    machine.scenario.threads[machine.current]();
     _ = wait(.finish);
     unreachable;
 }
 
 fn resumeThread(index: u8) void {
-    current = index;
-    threads[index].settled = threads[index].buffered;
-    const message: fiber.Switch = .{ .old = &scheduler, .new = &threads[index].context };
-    _ = fiber.contextSwitch(&message);
+    machine.current = index;
+    const thread = &machine.threads[index];
+    thread.settled = thread.buffered;
+    interleave_switch(&machine.scheduler_stack_pointer, thread.stack_pointer);
+}
+
+/// Saves the registers that a function must keep and the stack pointer, and goes on where
+/// `new_stack_pointer` was saved. (std.Io.fiber.contextSwitch loses its argument in ReleaseSafe.)
+extern fn interleave_switch(
+    old_stack_pointer: *usize,
+    new_stack_pointer: usize,
+) callconv(.c) void;
+
+const is_arm = @import("builtin").cpu.arch == .aarch64;
+/// Words that `interleave_switch` leaves on a stack, and which of them it returns to. One word more
+/// on x86-64, where a function begins with its return address on the stack.
+const saved_words = if (is_arm) 20 else 8;
+const return_word = if (is_arm) 11 else 6;
+
+comptime {
+    asm (if (is_arm)
+            \\interleave_switch:
+            \\  sub sp, sp, #160
+            \\  stp x19, x20, [sp]
+            \\  stp x21, x22, [sp, #16]
+            \\  stp x23, x24, [sp, #32]
+            \\  stp x25, x26, [sp, #48]
+            \\  stp x27, x28, [sp, #64]
+            \\  stp x29, x30, [sp, #80]
+            \\  stp d8, d9, [sp, #96]
+            \\  stp d10, d11, [sp, #112]
+            \\  stp d12, d13, [sp, #128]
+            \\  stp d14, d15, [sp, #144]
+            \\  mov x9, sp
+            \\  str x9, [x0]
+            \\  mov sp, x1
+            \\  ldp x19, x20, [sp]
+            \\  ldp x21, x22, [sp, #16]
+            \\  ldp x23, x24, [sp, #32]
+            \\  ldp x25, x26, [sp, #48]
+            \\  ldp x27, x28, [sp, #64]
+            \\  ldp x29, x30, [sp, #80]
+            \\  ldp d8, d9, [sp, #96]
+            \\  ldp d10, d11, [sp, #112]
+            \\  ldp d12, d13, [sp, #128]
+            \\  ldp d14, d15, [sp, #144]
+            \\  add sp, sp, #160
+            \\  ret
+        else
+            \\interleave_switch:
+            \\  pushq %rbp
+            \\  pushq %rbx
+            \\  pushq %r12
+            \\  pushq %r13
+            \\  pushq %r14
+            \\  pushq %r15
+            \\  movq %rsp, (%rdi)
+            \\  movq %rsi, %rsp
+            \\  popq %r15
+            \\  popq %r14
+            \\  popq %r13
+            \\  popq %r12
+            \\  popq %rbx
+            \\  popq %rbp
+            \\  ret
+    );
 }
 
 fn search(depth: usize) void {
-    if (!visited.insert(stateHash())) return;
-    outcome.states += 1;
+    if (!machine.visited.insert(stateHash())) return;
+    machine.outcome.states += 1;
     var is_moving = false;
-    for (0..scenario.threads.len) |i| {
+    for (0..machine.scenario.threads.len) |i| {
         const index: u8 = @intCast(i);
-        const thread = &threads[index];
+        const thread = &machine.threads[index];
         if (canRun(index)) {
             is_moving = true;
             take(.{ .thread = index, .kind = .run }, depth);
@@ -519,8 +603,8 @@ fn search(depth: usize) void {
             take(.{ .thread = index, .kind = .flush, .argument = @intCast(entry) }, depth);
         }
         if (deliveries(index)) |mask| {
-            for (0..scenario.threads.len) |other| {
-                if (mask >> @intCast(other) & 1 == 0 or threads[other].buffered > 0) continue;
+            for (0..machine.scenario.threads.len) |other| {
+                if (mask >> @intCast(other) & 1 == 0 or machine.threads[other].buffered > 0) continue;
                 is_moving = true;
                 take(.{ .thread = index, .kind = .deliver, .argument = @intCast(other) }, depth);
             }
@@ -530,61 +614,64 @@ fn search(depth: usize) void {
                 take(.{ .thread = index, .kind = .kill, .argument = @intCast(stored) }, depth);
             }
         }
-        if (outcome.violation != null) return;
+        if (machine.outcome.violation != null) return;
     }
     if (is_moving) return;
-    outcome.ends += 1;
-    if (scenario.end()) |violation| {
-        outcome.violation = violation;
-        report(depth);
+    machine.outcome.ends += 1;
+    if (machine.scenario.end()) |violation| {
+        machine.outcome.violation = violation;
+        machine.outcome.depth = depth;
     }
 }
 
 fn take(move: Move, depth: usize) void {
-    if (outcome.violation != null) return;
-    const thread = &threads[move.thread];
+    if (machine.outcome.violation != null) return;
+    const thread = &machine.threads[move.thread];
     const thread_before = thread.*;
-    const common_before = common;
-    const undo_before = undo.items.len;
-    const saved_before = saved.items.len;
-    moves[depth] = move;
+    const common_before = machine.common;
+    const undo_before = machine.undo.items.len;
+    const saved_before = machine.saved.items.len;
+    machine.moves[depth] = move;
+    machine.moves[depth].step = thread.step;
     switch (move.kind) {
         .run => {
             saveStack(move.thread);
             run(move.thread);
+            machine.moves[depth].value = thread.result;
         },
-        .flush => flush(thread, move.argument),
+        .flush => {
+            const entry = thread.buffer[move.argument];
+            machine.moves[depth].step = .{ .load = .{ .address = entry.address, .bytes = entry.bytes } };
+            machine.moves[depth].value = entry.value;
+            flush(thread, move.argument);
+        },
         .deliver => thread.step.fence_everyone &= ~(@as(u32, 1) << @intCast(move.argument)),
         .kill => kill(move.thread, move.argument),
     }
-    if (outcome.violation != null) {
-        report(depth + 1);
-    } else {
-        search(depth + 1);
-    }
+    if (machine.outcome.violation == null) search(depth + 1) else machine.outcome.depth = depth + 1;
     undoTo(undo_before);
-    common = common_before;
+    machine.common = common_before;
     thread.* = thread_before;
     if (move.kind == .run) restoreStack(move.thread, saved_before);
 }
 
 fn canRun(index: u8) bool {
     const bit = @as(u32, 1) << @intCast(index);
-    if ((common.finished | common.killed | common.asleep) & bit != 0) return false;
-    const thread = &threads[index];
+    if ((machine.common.finished | machine.common.killed | machine.common.asleep) & bit != 0) return false;
+    const thread = &machine.threads[index];
     return switch (thread.step) {
         .load => true,
         .until => |condition| condition(),
-        .finish => true,
+        .finish, .asleep => true,
         .modify, .modify_pair, .fence, .sleep, .wake, .unlock => thread.buffered == 0,
         .fence_everyone => |mask| mask == 0,
-        .lock => thread.buffered == 0 and (common.lock_owner == null or
-            isDead(common.lock_owner.?)),
+        .lock => thread.buffered == 0 and (machine.common.lock_owner == null or
+            isDead(machine.common.lock_owner.?)),
     };
 }
 
 fn canFlush(thread: *const Thread, index: usize) bool {
-    if (order == .tso) return index == 0;
+    if (machine.order == .tso) return index == 0;
     const entry = &thread.buffer[index];
     for (thread.buffer[0..index]) |*older| {
         if (older.address == entry.address or entry.is_release) return false;
@@ -595,8 +682,8 @@ fn canFlush(thread: *const Thread, index: usize) bool {
 
 /// Threads that the one at `index` has yet to see fenced, if it waits for that.
 fn deliveries(index: u8) ?u32 {
-    if (common.killed >> @intCast(index) & 1 != 0) return null;
-    const thread = &threads[index];
+    if (machine.common.killed >> @intCast(index) & 1 != 0) return null;
+    const thread = &machine.threads[index];
     if (thread.buffered > 0) return null;
     return switch (thread.step) {
         .fence_everyone => |mask| mask,
@@ -606,16 +693,16 @@ fn deliveries(index: u8) ?u32 {
 
 fn canDie(index: u8) bool {
     const bit = @as(u32, 1) << @intCast(index);
-    if (common.deaths_left == 0 or scenario.mortal & bit == 0) return false;
-    return (common.finished | common.killed) & bit == 0;
+    if (machine.common.deaths_left == 0 or machine.scenario.mortal & bit == 0) return false;
+    return (machine.common.finished | machine.common.killed) & bit == 0;
 }
 
 fn kill(index: u8, stored: u8) void {
-    const thread = &threads[index];
+    const thread = &machine.threads[index];
     const bit = @as(u32, 1) << @intCast(index);
-    common.deaths_left -= 1;
-    common.killed |= bit;
-    common.asleep &= ~bit;
+    machine.common.deaths_left -= 1;
+    machine.common.killed |= bit;
+    machine.common.asleep &= ~bit;
     thread.buffered = stored;
     thread.history = 0;
     thread.step = .finish;
@@ -631,8 +718,9 @@ fn flush(thread: *Thread, index: usize) void {
 
 /// Takes the thread's step and lets it go on to its next one.
 fn run(index: u8) void {
-    const thread = &threads[index];
+    const thread = &machine.threads[index];
     const bit = @as(u32, 1) << @intCast(index);
+    thread.result = 0;
     switch (thread.step) {
         .load => |step| thread.result = read(step.address, step.bytes),
         .modify => |step| {
@@ -653,25 +741,120 @@ fn run(index: u8) void {
         },
         .sleep => |step| {
             if (read(step.address, 4) == step.expected) {
-                common.asleep |= bit; // Goes on where it is woken: with this very step, as `until`.
-                thread.step = .{ .until = &always };
+                machine.common.asleep |= bit;
+                thread.step = .{ .asleep = step.address };
                 return;
             }
         },
         .wake => |address| wakeAll(address),
-        .lock => common.lock_owner = index,
-        .unlock => common.lock_owner = null,
+        .lock => machine.common.lock_owner = index,
+        .unlock => machine.common.lock_owner = null,
         .finish => {
-            common.finished |= bit;
+            machine.common.finished |= bit;
             thread.history = 0;
             return;
         },
-        .fence, .fence_everyone, .until => {},
+        .fence, .fence_everyone, .until, .asleep => {},
     }
     thread.history = mix(thread.history, thread.result);
     resumeThread(index);
 }
 
-fn always() bool {
-    return true;
+fn modified(kind: Modification, old: u64, value: u64, bytes: u8) u64 {
+    const result = switch (kind) {
+        .exchange => value,
+        .add => old +% value,
+        .set_bits => old | value,
+        .clear_bits => old & ~value,
+        .raise => @max(old, value),
+    };
+    return if (bytes == 4) result & std.math.maxInt(u32) else result;
 }
+
+fn wakeAll(address: usize) void {
+    for (0..machine.scenario.threads.len) |i| {
+        const bit = @as(u32, 1) << @intCast(i);
+        if (machine.common.asleep & bit == 0 or machine.threads[i].step.asleep != address) continue;
+        machine.common.asleep &= ~bit;
+    }
+}
+
+fn addressOf(step: Step) ?usize {
+    return switch (step) {
+        .load => |load| load.address,
+        .modify => |modify| modify.address,
+        .modify_pair => |pair| pair.address,
+        .sleep => |sleeping| sleeping.address,
+        .wake, .asleep => |address| address,
+        .fence, .fence_everyone, .until, .lock, .unlock, .finish => null,
+    };
+}
+
+fn saveStack(index: u8) void {
+    machine.saved.appendSlice(allocator, liveStack(index)) catch @panic("no memory");
+}
+
+fn restoreStack(index: u8, start: usize) void {
+    @memcpy(liveStack(index), machine.saved.items[start..]);
+    machine.saved.shrinkRetainingCapacity(start);
+}
+
+fn liveStack(index: u8) []u8 {
+    const stack = &machine.stacks[index];
+    return stack[machine.threads[index].stack_pointer - @intFromPtr(stack) ..];
+}
+
+fn stateHash() u64 {
+    var hash = mix(machine.common.memory_hash, machine.common.asleep | machine.common.finished << 8 | machine.common.killed << 16);
+    if (machine.common.lock_owner) |owner| hash = mix(hash, owner);
+    for (machine.threads[0..machine.scenario.threads.len], 0..) |*thread, i| {
+        hash = mix(hash, thread.history);
+        hash = mix(hash, thread.buffered);
+        for (thread.buffer[0..thread.buffered]) |*entry| {
+            hash = mix(hash ^ entry.value, entry.address - machine.region_start);
+            if (machine.order == .tso) continue;
+            const barriers = entry.barriers - thread.buffer[0].barriers;
+            hash = mix(hash, @as(u64, barriers) << 1 | @intFromBool(entry.is_release));
+        }
+        if (thread.step == .fence_everyone) hash = mix(hash, thread.step.fence_everyone);
+        if (canDie(@intCast(i))) hash = mix(hash, thread.settled);
+    }
+    return mix(hash, machine.common.deaths_left);
+}
+
+/// Set of hashes: open addressing, at most half full. 0 stands for an empty place.
+const Visited = struct {
+    table: []u64 = &.{},
+    count: usize = 0,
+
+    fn clear(set: *Visited) void {
+        @memset(set.table, 0);
+        set.count = 0;
+    }
+
+    /// True if the hash is new.
+    fn insert(set: *Visited, hash: u64) bool {
+        if (2 * (set.count + 1) > set.table.len) set.grow();
+        const place = set.find(@max(hash, 1));
+        if (place.* != 0) return false;
+        place.* = @max(hash, 1);
+        set.count += 1;
+        return true;
+    }
+
+    fn find(set: *Visited, hash: u64) *u64 {
+        var i = hash & (set.table.len - 1);
+        while (set.table[i] != 0 and set.table[i] != hash) i = (i + 1) & (set.table.len - 1);
+        return &set.table[i];
+    }
+
+    fn grow(set: *Visited) void {
+        const old = set.table;
+        set.table = allocator.alloc(u64, @max(1 << 16, 2 * old.len)) catch @panic("no memory");
+        @memset(set.table, 0);
+        for (old) |hash| {
+            if (hash != 0) set.find(hash).* = hash;
+        }
+        allocator.free(old);
+    }
+};

@@ -65,7 +65,7 @@ async function send(producer: Producer, counter: number): Promise<void> {
       for (const bytes = message(0);;) {
         const claim = producer.tryClaim(bytes.length);
         if (claim === undefined) {
-          await producer.ready({ length: bytes.length });
+          await producer.ready();
           continue;
         }
         claim.bytes.set(bytes);
