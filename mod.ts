@@ -29,29 +29,31 @@ export {
   type ProducerOptions,
   type WriteOptions,
 } from "./lib/channel/producer.ts";
-export {
-  Consumer,
-  type ConsumerOptions,
-  type Gap,
-  type ObserverOptions,
-  openConsumer,
-  openObserver,
-  type PollWaitOptions,
-  type Start,
-} from "./lib/channel/consumer.ts";
+export { Consumer, openConsumer, openObserver } from "./lib/channel/consumer.ts";
+export type {
+  ConsumerOptions,
+  Gap,
+  ObserverOptions,
+  PollWaitOptions,
+  Start,
+} from "./lib/channel/consumer_options.ts";
 export { BACK_PRESSURED, Message, MESSAGE_FLAGS } from "./lib/channel/record.ts";
 export type { WaitStrategy } from "./lib/channel/wait_strategy.ts";
 export {
   type Accessor,
   type AccessorBase,
   defineSchema,
+  type ElementValue,
   type FieldMap,
   type FieldType,
+  type IsArray,
+  type PrimitiveType,
   type Schema,
   type SchemaField,
   type SchemaOptions,
 } from "./lib/channel/schema.ts";
 export type { Peer } from "./lib/native/ring.ts";
+export { installNativeLibrary, type InstallOptions } from "./lib/native/binary.ts";
 export { monotonicNs, tickClock } from "./lib/native/clock.ts";
 export { pinThread } from "./lib/native/affinity.ts";
 export {

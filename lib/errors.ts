@@ -10,11 +10,13 @@
 
 /** Thrown when the native library is missing, unsuitable or not the one that was published. */
 export class NativeLibraryError extends Error {
+  /** Name of the class. */
   override name = "NativeLibraryError";
 }
 
-/** Thrown when a file was made by a library, or for a schema, of another shape. Upgrade one side. */
+/** Thrown when a file is of another shape than this library, or the schema. Upgrade one side. */
 export class LayoutMismatchError extends Error {
+  /** Name of the class. */
   override name = "LayoutMismatchError";
   /** The file. */
   readonly path: string;
@@ -34,6 +36,7 @@ export class LayoutMismatchError extends Error {
 
 /** Thrown when a file is no ring file, or its header has a value that no sound peer writes. */
 export class CorruptHeaderError extends Error {
+  /** Name of the class. */
   override name = "CorruptHeaderError";
   /** The file. */
   readonly path: string;
@@ -61,6 +64,7 @@ export interface RecordFault {
 
 /** Thrown when a published record does not verify. Recover from a log, a snapshot or a replica. */
 export class CorruptRecordError extends Error {
+  /** Name of the class. */
   override name = "CorruptRecordError";
   /** The file. */
   readonly path: string;
@@ -91,6 +95,7 @@ export class CorruptRecordError extends Error {
 
 /** Thrown when messages are missing, so that going on would lose them. Replay them from a log. */
 export class SequenceGapError extends Error {
+  /** Name of the class. */
   override name = "SequenceGapError";
   /** First sequence that is missing. */
   readonly expected: number;
@@ -110,6 +115,7 @@ export class SequenceGapError extends Error {
 
 /** Thrown when a closed channel, producer or consumer is used. Open it again. */
 export class ChannelClosedError extends Error {
+  /** Name of the class. */
   override name = "ChannelClosedError";
   /** Name of the channel. */
   readonly channel: string;
@@ -123,6 +129,7 @@ export class ChannelClosedError extends Error {
 
 /** Thrown when a ring file was truncated while it was open. Remove the channel, create it anew. */
 export class RingTruncatedError extends Error {
+  /** Name of the class. */
   override name = "RingTruncatedError";
   /** The file. */
   readonly path: string;
@@ -136,6 +143,7 @@ export class RingTruncatedError extends Error {
 
 /** Thrown when a file system has too little room. */
 export class NoSpaceError extends Error {
+  /** Name of the class. */
   override name = "NoSpaceError";
   /** The file that was to be made. */
   readonly path: string;
@@ -158,6 +166,7 @@ export class NoSpaceError extends Error {
 
 /** Thrown when a producer waits for room that only a consumer on its own thread could make. */
 export class DeadlockError extends Error {
+  /** Name of the class. */
   override name = "DeadlockError";
 
   /** Names the consumer. */

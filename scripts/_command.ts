@@ -9,6 +9,11 @@ export class ScriptError extends Error {
   override name = "ScriptError";
 }
 
+/** A wrong argument, to report in one line: `parseArgs` knows names and types, not values. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
 /** How a program ended, and what it wrote. */
 export interface Finished {
   /** Exit status; 128 + n when signal n ended it. */
@@ -22,6 +27,8 @@ export interface Finished {
 export interface RunOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Text for its stdin, which is empty otherwise. */
+  input?: string;
   /** Lets the program write to this process's own output; `stdout` and `stderr` stay empty. */
   inherit?: boolean;
   /** Ends the program with SIGTERM when aborted. */
@@ -36,24 +43,25 @@ export interface RunOptions {
 export async function run(
   program: string,
   args: string[],
-  { cwd, env, inherit = false, signal }: RunOptions = {},
+  { cwd, env, input, inherit = false, signal }: RunOptions = {},
 ): Promise<Finished> {
   const start = performance.now();
   const output = inherit ? "inherit" : "piped";
   const child = new Deno.Command(program, {
     args,
-    stdin: "null",
+    stdin: input === undefined ? "null" : "piped",
     stdout: output,
     stderr: output,
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env }),
     ...(signal === undefined ? {} : { signal }),
   }).spawn();
+  const written = input === undefined ? undefined : writeAll(child.stdin, input);
   const seconds = () => (performance.now() - start) / 1000;
   if (inherit) {
     return { code: (await child.status).code, stdout: "", stderr: "", seconds: seconds() };
   }
-  const { code, stdout, stderr } = await child.output();
+  const [{ code, stdout, stderr }] = await Promise.all([child.output(), written]);
   const decoder = new TextDecoder();
   return {
     code,
@@ -61,6 +69,12 @@ export async function run(
     stderr: decoder.decode(stderr),
     seconds: seconds(),
   };
+}
+
+async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const bytes = new Blob([text]).stream();
+  // A program that ends before it has read everything says why by other means.
+  await bytes.pipeTo(stream).catch(() => {});
 }
 
 /**
@@ -82,7 +96,7 @@ export async function runScript(
       console.error(`error: ${error.message}`);
       Deno.exit(1);
     }
-    if (isWrongArgument(error)) {
+    if (error instanceof UsageError || isWrongArgument(error)) {
       console.error(`error: ${error.message} (see "deno task ${name} --help")`);
       Deno.exit(2);
     }

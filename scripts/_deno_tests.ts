@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { type Finished, run } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
 
@@ -13,6 +14,9 @@ export interface FinishedTests extends Finished {
   /** The JUnit report; empty if the run ended without one, by a crash or a type error. */
   report: string;
 }
+
+/** Real recordings beside the checkout; tests that need one are skipped where it is absent. */
+const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
@@ -51,10 +55,11 @@ export async function runDenoTests(
 function permissions(temporary: string): string[] {
   return [
     "--no-prompt",
-    `--allow-read=${ROOT},${temporary}`,
+    `--allow-read=${ROOT},${temporary},${RECORDINGS}`,
     `--allow-write=${temporary}`,
     `--allow-run=${Deno.execPath()}`,
     `--allow-ffi=${ROOT}zig-out`,
+    "--allow-net=127.0.0.1",
     "--allow-env=MT_*,TMPDIR,XDG_RUNTIME_DIR,HOME",
   ];
 }

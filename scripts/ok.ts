@@ -105,7 +105,8 @@ async function build(): Promise<Verdict> {
 
 /** Runs the examples in the doc comments of the library. */
 async function docTest(): Promise<Verdict> {
-  const { code, stdout, stderr } = await runDenoTests(["--doc", "mod.ts", "lib/"]);
+  const args = ["--doc", "--preload=testing/load_library.ts", "mod.ts", "lib/"];
+  const { code, stdout, stderr } = await runDenoTests(args);
   return { ok: code === 0, output: stdout + stderr };
 }
 

@@ -1,3 +1,4 @@
+/// <reference lib="deno.worker" />
 // The reader of "Producer.offerBatch() is visible in one step".
 
 import { openChannel, openConsumer } from "../mod.ts";
@@ -10,7 +11,7 @@ self.onmessage = ({ data }: MessageEvent) => {
   let received = 0;
   let partial = 0;
   while (received < total) {
-    const count = consumer.pollWait(() => {});
+    const count = consumer.pollWait(() => {}, { limit: 30 * size });
     if (count % size !== 0) partial++;
     received += count;
   }

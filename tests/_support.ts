@@ -13,6 +13,7 @@ import {
   monotonicNs,
   openChannel,
   type OpenChannelOptions,
+  type WaitStrategy,
 } from "../mod.ts";
 
 monotonicNs(); // Loads the library, for good: in a test that would be taken for a leak.
@@ -120,6 +121,56 @@ export function drain(consumer: Consumer): number[] {
 /** Whole numbers from `first` to `last`. */
 export function range(first: number, last: number): number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+}
+
+/** What `_consumer_worker.ts` is to do. */
+export interface ConsumerTask {
+  directory: string;
+  /** Messages to receive. */
+  total: number;
+  wait?: WaitStrategy;
+}
+
+/** A worker that runs a script of the tests' folder and is over with its scope. */
+export class TestWorker implements Disposable {
+  readonly #worker: Worker;
+  readonly #replies: unknown[] = [];
+  #settle: (() => void) | undefined;
+  #error: Error | undefined;
+
+  constructor(script: string, task: unknown) {
+    this.#worker = new Worker(new URL(script, import.meta.url), { type: "module" });
+    this.#worker.onmessage = ({ data }) => {
+      this.#replies.push(data);
+      this.#settle?.();
+    };
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#error = new Error(`${script}: ${event.message}`);
+      this.#settle?.();
+    };
+    this.#worker.postMessage(task);
+  }
+
+  /** The next message that the worker posts. Fails where it ends by an error or is silent. */
+  async next(watchdogMs = 30_000): Promise<unknown> {
+    if (this.#replies.length === 0 && this.#error === undefined) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const watchdog = setTimeout(() => {
+        this.#error = new Error("the worker is silent");
+        resolve();
+      }, watchdogMs);
+      this.#settle = resolve;
+      await promise;
+      clearTimeout(watchdog);
+    }
+    if (this.#replies.length > 0) return this.#replies.shift();
+    throw this.#error;
+  }
+
+  [Symbol.dispose](): void {
+    this.#worker.terminate();
+  }
 }
 
 /** How a child process ended. */

@@ -264,6 +264,22 @@ Deno.test("readRecording() gives what comes before a cut or damage in gzip data"
   assertEquals((await read([damaged])).counts.torn, 1);
 });
 
+Deno.test("readRecording() reads gzip data that was appended to", async () => {
+  const lines = [...generateFeed({ seed: SEED, messages: 600 })];
+  const members = await Promise.all(
+    [lines.slice(0, 200), lines.slice(200, 201), [], lines.slice(201)]
+      .map((part) => gzip(part.map((line) => `${line}\n`))),
+  );
+  const bytes = new Uint8Array(await new Blob(members.flat() as Uint8Array<ArrayBuffer>[]).bytes());
+  for (const step of [1, 999, bytes.length]) {
+    const chunks = [];
+    for (let at = 0; at < bytes.length; at += step) chunks.push(bytes.slice(at, at + step));
+    const { messages, counts } = await read(chunks);
+    assertEquals(messages as unknown[], lines.map(parseRecordingLine));
+    assertEquals(counts, { messages: 600, malformed: 0, torn: 0 });
+  }
+});
+
 Deno.test("readRecording() skips a line without end instead of keeping it", async () => {
   const block = "x".repeat(6 * 1024 * 1024);
   const { counts } = await read([`${MESSAGE}\n`, block, block, block, block, `\n${MESSAGE}\n`]);

@@ -1,9 +1,19 @@
 // Claims and batches: what consumers see of a message that is not published yet, and of several that
 // become visible together.
 
-import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
+import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { BACK_PRESSURED, ChannelClosedError, openConsumer, openProducer } from "../mod.ts";
-import { drain, encode, pattern, pollSequences, pollTexts, range, testModes } from "./_support.ts";
+import {
+  drain,
+  encode,
+  pattern,
+  pollSequences,
+  pollTexts,
+  range,
+  Scratch,
+  testModes,
+  TestWorker,
+} from "./_support.ts";
 
 testModes("Producer.tryClaim() hides a message until publish()", ({ producers, view }, scratch) => {
   const channel = scratch.create({ producers });
@@ -72,7 +82,11 @@ testModes("Producer.tryClaim() takes 0 to maxRecordBytes", ({ producers, view },
     consumer.poll((message) => assertEquals(message.payload, pattern(length, 9)));
   }
   assertEquals(consumer.cursor, 3);
-  assertThrows(() => producer.tryClaim(producer.maxRecordBytes + 1), RangeError, "expected at most");
+  assertThrows(
+    () => producer.tryClaim(producer.maxRecordBytes + 1),
+    RangeError,
+    "expected at most",
+  );
   for (const length of [-1, 0.5, NaN]) assertThrows(() => producer.tryClaim(length), TypeError);
   assertEquals(producer.offer(encode("next")), 4, "refused claims took nothing");
 });
@@ -121,37 +135,37 @@ testModes("Producer.close() aborts an open claim", ({ producers, view }, scratch
   assertEquals(pollTexts(consumer), ["after"]);
 });
 
-Deno.test("Claim.publish() lets consumers pass in the order of claims", () =>
-  withMany((scratch) => {
-    const channel = scratch.create({ producers: "many" });
-    const consumer = openConsumer(channel);
-    const [first, second] = [openProducer(channel), openProducer(channel)];
-    const claim = first.tryClaim(5)!;
-    assertEquals(second.offer(encode("later")), 2);
-    assertEquals(pollTexts(consumer), [], "the earlier one is still open");
-    claim.bytes.set(encode("early"));
-    assertEquals(claim.publish(), 1);
-    assertEquals(pollTexts(consumer), ["early", "later"]);
-  }));
+Deno.test("Claim.publish() lets consumers pass in the order of claims", () => {
+  using scratch = new Scratch();
+  const channel = scratch.create({ producers: "many" });
+  const consumer = openConsumer(channel);
+  const [first, second] = [openProducer(channel), openProducer(channel)];
+  const claim = first.tryClaim(5)!;
+  assertEquals(second.offer(encode("later")), 2);
+  assertEquals(pollTexts(consumer), [], "the earlier one is still open");
+  claim.bytes.set(encode("early"));
+  assertEquals(claim.publish(), 1);
+  assertEquals(pollTexts(consumer), ["early", "later"]);
+});
 
-Deno.test("Producer.offer() does not overrun another producer's open claim", () =>
-  withMany((scratch) => {
-    // Nobody gates here: only the claim itself holds the others back.
-    const channel = scratch.create({ producers: "many" });
-    const reader = openConsumer(channel, { onSlow: "drop" });
-    const [slow, fast] = [openProducer(channel), openProducer(channel)];
-    const claim = slow.tryClaim(40)!;
-    assertEquals(range(2, 64).map(() => fast.offer(encode("fast"))), range(2, 64));
-    assertEquals(fast.offer(encode("fast")), BACK_PRESSURED);
-    claim.bytes.set(pattern(40, 5));
-    assertEquals(claim.publish(), 1);
-    assertEquals(fast.offer(encode("fast")), 65);
-    assertEquals(reader.lostCount, 0);
-    const sequences = drain(reader);
-    assertEquals(sequences, range(65 - sequences.length + 1, 65));
-    assertEquals(reader.lostCount + sequences.length, 65);
-    for (let i = 0; i < 200; i++) assertGreater(fast.offer(encode("on")), 0);
-  }));
+Deno.test("Producer.offer() does not overrun another producer's open claim", () => {
+  using scratch = new Scratch();
+  // Nobody gates here: only the claim itself holds the others back.
+  const channel = scratch.create({ producers: "many" });
+  const reader = openConsumer(channel, { onSlow: "drop" });
+  const [slow, fast] = [openProducer(channel), openProducer(channel)];
+  const claim = slow.tryClaim(40)!;
+  assertEquals(range(2, 64).map(() => fast.offer(encode("fast"))), range(2, 64));
+  assertEquals(fast.offer(encode("fast")), BACK_PRESSURED);
+  claim.bytes.set(pattern(40, 5));
+  assertEquals(claim.publish(), 1);
+  assertEquals(fast.offer(encode("fast")), 65);
+  assertEquals(reader.lostCount, 0);
+  const sequences = drain(reader);
+  assertEquals(sequences, range(65 - sequences.length + 1, 65));
+  assertEquals(reader.lostCount + sequences.length, 65);
+  for (let i = 0; i < 200; i++) assertGreater(fast.offer(encode("on")), 0);
+});
 
 testModes("Producer.offerBatch() sends all messages or none", ({ producers, view }, scratch) => {
   const channel = scratch.create({ producers });
@@ -198,16 +212,10 @@ testModes("Producer.offerBatch() is visible in one step", async ({ producers, vi
   const [batches, size] = [3000, 7];
   const channel = scratch.create({ producers, alignment: 8 });
   const producer = openProducer(channel, { view });
-  const url = new URL("_batch_worker.ts", import.meta.url);
-  const worker = new Worker(url, { type: "module" });
-  const replies = new Replies(worker);
-  try {
-    worker.postMessage({ directory: scratch.directory, total: batches * size, size });
-    assertEquals(await replies.next(), "ready");
-    const batch = range(1, size).map((i) => pattern(i * 3, i));
-    for (let i = 0; i < batches; i++) producer.writeBatch(batch);
-    assertEquals(await replies.next(), { received: batches * size, partial: 0 });
-  } finally {
-    worker.terminate();
-  }
+  const { directory } = scratch;
+  using worker = new TestWorker("_batch_worker.ts", { directory, total: batches * size, size });
+  assertEquals(await worker.next(), "ready");
+  const batch = range(1, size).map((i) => pattern(i * 3, i));
+  for (let i = 0; i < batches; i++) producer.writeBatch(batch);
+  assertEquals(await worker.next(), { received: batches * size, partial: 0 });
 });

@@ -39,6 +39,10 @@ pub const name_bytes_max = 96;
 /// Bytes of a schema's canonical text in the identity page.
 pub const schema_bytes_max = 2048;
 
+/// Parts of a ring that a producer may go without another look at the consumers' cursors. More of
+/// them let a joining consumer begin with older messages, and cost a shared line read for each.
+pub const limits_per_ring = 16;
+
 /// Entries of the block index: a position to start from is never more than 1/64 of a ring away.
 pub const blocks = 64;
 

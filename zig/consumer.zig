@@ -60,6 +60,10 @@ pub const Options = struct {
     start: seek.Start,
 };
 
+/// What stood at a reader's place while nothing was there: another word shows that somebody has been
+/// there, for instance a producer that came round.
+const Idle = struct { position: u64 = std.math.maxInt(u64), word: u64 = 0 };
+
 /// Where polled records go.
 const Sink = struct {
     bytes: []u8,
@@ -82,6 +86,7 @@ pub const Consumer = struct {
     policy: header.Policy,
     counters: header.ConsumerCounters,
     idle_polls: u32 = 0,
+    idle: Idle = .{},
     /// Records read since the last acknowledgement that nobody is given.
     skipped: u64 = 0,
     /// Since when the same claim has been open before us.
@@ -123,7 +128,7 @@ pub const Consumer = struct {
     pub fn initObserver(channel: *Channel, start: seek.Start, detail: *Detail) Error!*Consumer {
         const consumer = try allocator.create(Consumer);
         errdefer allocator.destroy(consumer);
-        const place = try seek.find(&channel.ring, start, null, detail);
+        const place = try seek.find(&channel.ring, start, null, 0, detail);
         consumer.* = .{
             .ring = channel.ring,
             .position = place.position,
@@ -171,26 +176,21 @@ pub const Consumer = struct {
             .sequence = memory.load(u64, &slot.cursor.sequence, .acquire),
         } else null;
         errdefer consumer.leave();
-        while (true) {
-            const place = try seek.find(ring, options.start, kept, detail);
+        // Producers may overwrite what is before it without another look at the cursors.
+        var floor = if (options.policy == .block) protocol.respectedFrom(ring) else 0;
+        for (0..joins_max) |_| {
+            const place = try seek.find(ring, options.start, kept, floor, detail);
             consumer.position = place.position;
             consumer.sequence = place.sequence;
             consumer.acked = place;
-            memory.store(u64, &slot.cursor.position, place.position, .release);
-            memory.store(u64, &slot.cursor.sequence, place.sequence, .release);
-            if (options.policy == .drop) return;
-            // A fence: the bit is seen by any producer whose announcement we do not see.
-            _ = memory.setBits(u64, &ring.lines.control.gating, consumer.bit());
-            memory.fullFence();
-            fault_points.hit(.mid_join);
-            if (protocol.isProtected(ring, place.position)) return;
-            // Producers may already run past it; look again for a place that they will respect.
-            if (options.start == .latest or options.start == .earliest) continue;
-            if (seek.oldest(ring)) |first| if (first.sequence <= place.sequence) continue;
-            detail.expected = @floatFromInt(place.sequence);
-            return error.SequenceGone;
+            if (protocol.enter(ring, consumer.slot_index, place, options.policy)) return;
+            floor = protocol.respectedFrom(ring);
         }
+        return error.CorruptHeader;
     }
+
+    /// Tries to join. A producer can spoil one each time that it raises the limit; a hostile word all.
+    const joins_max = 64;
 
     /// Copies up to `limit` messages into `sink`. Returns how many.
     pub fn poll(consumer: *Consumer, bytes: []u8, limit: u32, in_place: bool) Error!u32 {
@@ -198,7 +198,11 @@ pub const Consumer = struct {
         var sink: Sink = .{ .bytes = bytes, .in_place = in_place };
         const ring = &consumer.ring;
         while (sink.count < limit) {
-            if (!protocol.isReady(ring, consumer.position, consumer.sequence)) break;
+            const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
+            if (word != consumer.sequence) { // Pairs with the release of whoever publishes.
+                if (sink.count > 0) consumer.idle = .{ .position = consumer.position, .word = word };
+                break;
+            }
             switch (consumer.take(&sink)) {
                 .taken => {},
                 .full => break,
@@ -285,14 +289,20 @@ pub const Consumer = struct {
     /// Nothing was sound at our place: mostly because nothing is there. Finds out when it matters.
     fn pollNothing(consumer: *Consumer, sink: *Sink) Error!u32 {
         if (consumer.channel.isPoisoned()) return error.Truncated;
-        return if (consumer.isWorthALook()) consumer.examine(sink) else 0;
+        const word = memory.load(u64, consumer.ring.sequenceWord(consumer.position), .acquire);
+        if (!consumer.isWorthALook(word)) return 0;
+        const position = consumer.position;
+        const count_found = try consumer.examine(sink);
+        consumer.idle = .{ .position = position, .word = word };
+        return count_found;
     }
 
-    /// Whether the record's place looks odd, or it is time to look at the producers' words anyway.
-    inline fn isWorthALook(consumer: *Consumer) bool {
-        const word = memory.load(u64, consumer.ring.sequenceWord(consumer.position), .acquire);
+    /// Whether the record's place looks odd, with `word` in the place of its sequence, or it is time to
+    /// look at the producers' words anyway.
+    inline fn isWorthALook(consumer: *Consumer, word: u64) bool {
         consumer.idle_polls +%= 1;
         if (word >= consumer.sequence) return true;
+        if (consumer.idle.position != consumer.position or consumer.idle.word != word) return true;
         return consumer.idle_polls % constants.polls_between_checks == 0;
     }
 
@@ -301,7 +311,8 @@ pub const Consumer = struct {
         const ring = &consumer.ring;
         if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
         if (consumer.channel.isPoisoned()) return error.Truncated;
-        if (!consumer.isWorthALook()) return false;
+        const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
+        if (!consumer.isWorthALook(word)) return false;
         switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
             .waiting => if (consumer.isHeaderLost()) return error.CorruptHeader,
             .lapped, .published => return true,
@@ -394,6 +405,7 @@ pub const Consumer = struct {
         consumer.skipped = 0;
         // Pairs with the acquire in `slowestCursor`.
         memory.store(u64, &slot.cursor.position, place.position, .release);
+        fault_points.hit(.mid_ack);
         memory.store(u64, &slot.cursor.sequence, place.sequence, .monotonic);
         consumer.count("messages");
         consumer.count("bytes");

@@ -166,6 +166,18 @@ pub export fn mt_channel_remove(path: [*:0]const u8, detail: [*]u8) callconv(.c)
     return code(.ok);
 }
 
+/// Removes a channel's file (zero-ended absolute path) if it is of before this host's last start.
+/// Returns 1 if it was removed, 0 if there was nothing to remove.
+pub export fn mt_channel_remove_stale(path: [*:0]const u8, detail: [*]u8) callconv(.c) i32 {
+    var result: DetailOut = .{ .bytes = detail };
+    const place = file.Place.open(path, false, &result.value) catch |err|
+        return result.finish(file.statusOf(err));
+    defer place.close();
+    const is_removed = file.removeStale(place, abi.fingerprint, &result.value) catch |err|
+        return result.finish(file.statusOf(err));
+    return if (is_removed) 1 else 0;
+}
+
 /// Copies the channel's `Identity` to `out`.
 pub export fn mt_channel_identity(handle: u32, out: [*]u8) callconv(.c) i32 {
     const channel = handles.get(Channel, handle) orelse return code(.closed);

@@ -333,6 +333,30 @@ pub fn remove(place: Place, detail: *Detail) Error!void {
     _ = try check(linux.unlinkat(place.directory.fd, place.name, 0), detail);
 }
 
+/// Removes the file if it is a ring of before this host's last start, and still has this name when
+/// nobody else can be about to do the same. False if there is nothing to remove.
+pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
+    const flags: linux.O = .{ .ACCMODE = .RDWR, .NOFOLLOW = true, .CLOEXEC = true, .NONBLOCK = true };
+    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
+    const fd: i32 = @intCast(check(rc, detail) catch |err| {
+        return if (err == error.NotFound) false else err;
+    });
+    defer _ = linux.close(fd);
+    liveness.lock(fd, .registration) catch return error.Os;
+    var status: linux.Statx = undefined;
+    try statFile(fd, &status, detail);
+    var identity: header.Identity = undefined;
+    try checkIdentity(fd, &status, fingerprint, &identity, detail);
+    const boot_id = bootId() orelse return false;
+    if (std.mem.eql(u8, &boot_id, &identity.boot_id)) return false;
+    var named: linux.Statx = undefined;
+    const no_follow = linux.AT.SYMLINK_NOFOLLOW;
+    const found = linux.statx(place.directory.fd, place.name, no_follow, .BASIC_STATS, &named);
+    if (linux.errno(found) != .SUCCESS or named.ino != status.ino) return false;
+    try remove(place, detail);
+    return true;
+}
+
 /// Identity of this boot of the kernel; null where /proc is not to be had.
 pub fn bootId() ?[16]u8 {
     const path = "/proc/sys/kernel/random/boot_id";

@@ -4,6 +4,7 @@
 //! through here so that the model of testing/interleave.zig can stand in for the kernel.
 const std = @import("std");
 const linux = std.os.linux;
+const clock = @import("clock.zig");
 
 /// How a wait ended.
 pub const WaitResult = enum { woken, changed, timed_out, interrupted };
@@ -66,10 +67,7 @@ pub const WaitManyResult = enum { woken, timed_out, unsupported };
 
 /// Sleeps until one of the words is woken or differs from what is expected of it (Linux 5.16).
 pub fn waitMany(waiters: []const Waiter, timeout_ns: u64) WaitManyResult {
-    var now: linux.timespec = undefined;
-    _ = linux.clock_gettime(.MONOTONIC, &now);
-    const end = @as(u64, @intCast(now.sec)) * std.time.ns_per_s + @as(u64, @intCast(now.nsec)) +
-        timeout_ns;
+    const end = clock.monotonicNs() +| timeout_ns;
     const deadline: linux.timespec = .{
         .sec = @intCast(end / std.time.ns_per_s),
         .nsec = @intCast(end % std.time.ns_per_s),

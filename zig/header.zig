@@ -175,6 +175,10 @@ pub const Owner = extern struct {
     name: [constants.name_bytes_max]u8,
 };
 
+/// Bit of `Intent.count`: the claim was won. Set before anything is written into a claim of several
+/// records, whose inner ones could be taken for claims of their own, and by whoever has found it out.
+pub const intent_won: u64 = 1 << 63;
+
 /// What a producer of many is claiming, so that its death can be repaired. `sequence` is 0 while
 /// nothing is open; it is stored last and cleared first.
 pub const Intent = extern struct {

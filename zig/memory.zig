@@ -48,6 +48,29 @@ pub const direct = struct {
         return @cmpxchgStrong(u128, words, @bitCast(expected), @bitCast(value), .seq_cst, .monotonic) == null;
     }
 
+    /// Lets `function` write `bytes` at `place`, all but the sequence word, which are the caller's
+    /// alone until it publishes them.
+    pub inline fn edit(
+        place: [*]u8,
+        bytes: usize,
+        comptime function: anytype,
+        arguments: anytype,
+    ) void {
+        _ = bytes; // For the model, which has to know what may change.
+        @call(.auto, function, .{place} ++ arguments);
+    }
+
+    /// Lets `function` read `bytes` at `place`, all but the head of the record there.
+    pub inline fn inspect(
+        place: [*]const u8,
+        bytes: usize,
+        comptime function: anytype,
+        arguments: anytype,
+    ) Returned(function) {
+        _ = bytes; // As above.
+        return @call(.auto, function, .{place} ++ arguments);
+    }
+
     /// Keeps stores before it ahead of stores after it, for every observer.
     pub inline fn storeBarrier() void {
         switch (builtin.cpu.arch) {
@@ -73,6 +96,11 @@ pub const direct = struct {
         }
     }
 };
+
+/// What a function returns.
+pub fn Returned(comptime function: anytype) type {
+    return @typeInfo(@TypeOf(function)).@"fn".return_type.?;
+}
 
 /// Fetches the line at `address` for writing ahead of time, so that the store finds it owned.
 pub inline fn prefetchForWrite(address: [*]const u8) void {

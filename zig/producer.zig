@@ -1,7 +1,7 @@
 //! Producer: one process's place among a channel's producers, and everything it can do there.
 //!
 //! Used by one thread only, apart from `park`. A crash leaves the slot as it was: a single producer's
-//! successor walks from `ClaimLine.last` to the true end; for one of many, see repair.zig.
+//! successor walks from `ClaimLine.last` to the true end; both cases are in recovery.zig.
 const std = @import("std");
 const linux = std.os.linux;
 const channel_module = @import("channel.zig");
@@ -24,6 +24,7 @@ const Sleeper = @import("sleeper.zig").Sleeper;
 const Status = @import("status.zig").Status;
 const memory = memory_module.direct;
 const protocol = ring_module.Protocol(memory);
+const recovery = @import("recovery.zig").Protocol(memory);
 const wait = @import("wait.zig").Protocol(memory);
 
 const allocator = std.heap.c_allocator;
@@ -85,7 +86,7 @@ pub const Producer = struct {
             .account = if (channel.ring.is_many)
                 .{ .position = 0, .sequence = 0, .claimed = 0 }
             else
-                try findEnd(&channel.ring),
+                try recovery.findEnd(&channel.ring),
             .channel = channel,
             .slot = slot,
             .slot_index = index,
@@ -214,7 +215,7 @@ pub const Producer = struct {
         const open = producer.open_claim orelse return error.NoClaim;
         producer.open_claim = null;
         if (producer.channel.isPoisoned()) return error.Truncated;
-        repair.writeAborted(&producer.ring, open.claim, 1);
+        recovery.writeAborted(&producer.ring, open.claim, 1);
         producer.makeVisible(open.claim, 1, open.claim.position);
         producer.counters.aborted += 1;
         producer.storeCounter(&producer.slot.counters.aborted, producer.counters.aborted);
@@ -378,12 +379,14 @@ pub const Producer = struct {
         const ring = &producer.ring;
         if (ring.is_many) {
             const position = protocol.readClaim(ring).position;
-            return position + bytes <= try protocol.refreshLimit(ring, position);
+            const end = position + bytes;
+            return end <= try protocol.refreshLimit(ring, position, end);
         }
         // Before the shared word is read, which its thread may raise while we wait on another.
         const known = memory.load(u64, &producer.account.limit, .acquire);
         const position = producer.account.position;
-        return position + bytes <= try protocol.refreshLimitAlone(ring, position, known);
+        const end = position + bytes;
+        return end <= try protocol.refreshLimitAlone(ring, position, end, known);
     }
 
     /// Whether only a consumer of this very thread could make room: waiting would never end.
@@ -455,11 +458,11 @@ inline fn noteBlock(ring: *const Ring, position: u64) void {
 
 fn takeSlot(channel: *Channel, detail: *Detail) Error!u32 {
     const ring = &channel.ring;
-    for (ring.producers[0..ring.producers_max], 0..) |*slot, i| {
+    for (0..ring.producers_max) |i| {
         const index: u32 = @intCast(i);
         if (channel.holds_producer[index]) continue;
         liveness.tryLock(channel.fd, .producer(index)) catch continue;
-        if (!isClear(channel, slot)) {
+        if (!recovery.isClear(channel, index)) {
             liveness.unlock(channel.fd, .producer(index));
             continue;
         }
@@ -472,54 +475,7 @@ fn takeSlot(channel: *Channel, detail: *Detail) Error!u32 {
     return if (ring.is_many) error.SlotsFull else error.Busy;
 }
 
-/// Whether a slot's last owner left no open claim behind; repairs one if that is possible now.
-fn isClear(channel: *Channel, slot: *header.ProducerSlot) bool {
-    if (!channel.ring.is_many) return true;
-    const sequence = memory.load(u64, &slot.intent.sequence, .acquire);
-    if (sequence == 0) return true;
-    const position = memory.load(u64, &slot.intent.position, .monotonic);
-    return switch (repair.repairClaimLocked(channel, position, sequence)) {
-        .repaired, .not_open => true,
-        .owner_alive, .unprovable => false,
-    };
-}
-
 fn dropSlot(channel: *Channel, index: u32) void {
     channel.holds_producer[index] = false;
     liveness.unlock(channel.fd, .producer(index));
-}
-
-/// Walks from the newest record that the last producer is known to have published to the true end.
-fn findEnd(ring: *const Ring) Error!ring_module.Account {
-    const line = &ring.lines.claim_line;
-    const last = memory.load(u64, &line.last, .acquire);
-    var account: ring_module.Account = .{ .position = 0, .sequence = 1, .claimed = 0 };
-    if (last != header.nothing_published) {
-        if (!ring.isPosition(last)) return error.CorruptHeader;
-        const sequence = memory.load(u64, ring.sequenceWord(last), .acquire);
-        const stride = repair.soundStride(ring, last, sequence) orelse return error.CorruptHeader;
-        account.position = last + stride;
-        account.sequence = sequence + 1;
-    }
-    while (repair.soundStride(ring, account.position, account.sequence)) |stride| {
-        account.position += stride;
-        account.sequence += 1;
-        // What the dead one published is told as published before anything new is.
-        memory.store(u64, &line.last, account.position - stride, .release);
-    }
-    account.claimed = memory.load(u64, &line.claim.position, .acquire);
-    const beyond = account.claimed -% account.position;
-    if (beyond > ring.claim_max) return error.CorruptHeader;
-    eraseUnpublished(ring, &account);
-    memory.store(u64, &line.claim.sequence, account.sequence, .monotonic);
-    return account;
-}
-
-/// Takes the sequence words out of what the dead one had claimed and not published. Whole records
-/// of a batch may stand there, and would be taken for ours as soon as ours end where they begin.
-fn eraseUnpublished(ring: *const Ring, account: *const ring_module.Account) void {
-    var position = account.position;
-    while (position < account.claimed) : (position += ring.alignment) {
-        memory.store(u64, ring.sequenceWord(position), 0, .monotonic);
-    }
 }

@@ -148,7 +148,7 @@ pub fn Protocol(comptime memory: type) type {
             const end = account.position + bytes;
             fault_points.hit(.before_claim);
             if (end > account.limit) {
-                account.limit = try refreshLimitAlone(ring, account.position, account.limit);
+                account.limit = try refreshLimitAlone(ring, account.position, end, account.limit);
                 if (end > account.limit) return error.BackPressured;
             }
             if (end > account.claimed) {
@@ -194,10 +194,11 @@ pub fn Protocol(comptime memory: type) type {
                 const pair = readClaim(ring);
                 // Sequences begin with 1; 0 is what a file has that was cut off and made longer again.
                 if (!ring.isPosition(pair.position) or pair.sequence == 0) return error.CorruptHeader;
+                const end = pair.position + bytes;
                 const limit = memory.load(u64, &ring.lines.claim_line.limit, .acquire);
-                if (pair.position + bytes > limit or limit - pair.position > ring.capacity) {
-                    const fresh = try refreshLimit(ring, pair.position);
-                    if (pair.position + bytes > fresh) return error.BackPressured;
+                if (end > limit or limit - pair.position > ring.capacity) {
+                    const fresh = try refreshLimit(ring, pair.position, end);
+                    if (end > fresh) return error.BackPressured;
                 }
                 announce(intent, pair, bytes, count);
                 fault_points.hit(.before_claim);
@@ -208,6 +209,9 @@ pub fn Protocol(comptime memory: type) type {
                 const claim = &ring.lines.claim_line.claim;
                 if (memory.compareExchangePair(claim, pair, next)) {
                     fault_points.hit(.after_claim);
+                    if (count > 1) memory.store(u64, &intent.count, count | header.intent_won, .monotonic);
+                    // Before the first byte is overwritten, so that a lapped reader can tell.
+                    memory.storeBarrier();
                     return .{ .position = pair.position, .sequence = pair.sequence, .bytes = bytes };
                 }
                 fault_points.hit(.claim_lost);
@@ -242,42 +246,48 @@ pub fn Protocol(comptime memory: type) type {
         pub fn refreshLimitAlone(
             ring: *const Ring,
             position: u64,
+            end: u64,
             known: u64,
         ) error{CorruptHeader}!u64 {
             const limit = memory.load(u64, &ring.lines.claim_line.limit, .acquire);
-            return if (limit < known) error.CorruptHeader else refreshLimit(ring, position);
+            return if (limit < known) error.CorruptHeader else refreshLimit(ring, position, end);
         }
 
-        /// Computes how far producers may go, and makes it known.
+        /// Computes how far producers may go, and makes it known: to `end` at least, from `position`,
+        /// if there is room.
         ///
-        /// The new limit is announced before the set of gating consumers is read a second time; a
-        /// joining consumer enters that set before it reads the announcement (`isProtected`). One
-        /// of the two always sees the other.
-        pub fn refreshLimit(ring: *const Ring, position: u64) error{CorruptHeader}!u64 {
+        /// Not much further, although there may be: what producers may overwrite unasked, a consumer
+        /// that joins or comes back can no longer begin with.
+        ///
+        /// The new limit is announced before the gating consumers and their cursors are read a second
+        /// time; a joining consumer enters that set before it reads the announcement (`enter`). One of
+        /// the two always sees the other. (The cursors too: it may have been in the set before, and
+        /// come back to an earlier place.)
+        pub fn refreshLimit(ring: *const Ring, position: u64, end: u64) error{CorruptHeader}!u64 {
             const line = &ring.lines.claim_line;
             while (true) {
-                const gating = memory.load(u64, &ring.lines.control.gating, .acquire);
-                const slowest = try slowestCursor(ring, gating, position);
-                const fresh = slowest + ring.capacity;
+                const near = end + ring.capacity / constants.limits_per_ring;
+                const fresh = @min(try slowestCursor(ring, position) + ring.capacity, near);
                 if (fresh <= memory.load(u64, &line.limit, .acquire)) return fresh;
                 memory.raise(&line.limit_announced, fresh);
                 memory.fullFence();
-                if (memory.load(u64, &ring.lines.control.gating, .acquire) != gating) continue;
+                if (try slowestCursor(ring, position) + ring.capacity < fresh) continue;
                 memory.raise(&line.limit, fresh);
                 return fresh;
             }
         }
 
-        fn slowestCursor(ring: *const Ring, gating: u64, position: u64) error{CorruptHeader}!u64 {
+        fn slowestCursor(ring: *const Ring, position: u64) error{CorruptHeader}!u64 {
             var slowest = position;
-            var rest = gating;
+            var rest = memory.load(u64, &ring.lines.control.gating, .acquire);
             while (rest != 0) : (rest &= rest - 1) {
                 const index = @ctz(rest);
                 if (index >= ring.consumers_max) return error.CorruptHeader;
                 // Pairs with the release in `Consumer.ack`.
                 const cursor = memory.load(u64, &ring.consumers[index].cursor.position, .acquire);
                 if (cursor >= position) continue; // Others have claimed on since we looked.
-                if (position - cursor > ring.capacity) return error.CorruptHeader;
+                // Of one that is joining, at a place that it will find to be overwritten.
+                if (position - cursor > ring.capacity) continue;
                 slowest = @min(slowest, cursor);
             }
             return if (ring.is_many) @min(slowest, oldestIntent(ring, position)) else slowest;
@@ -295,11 +305,36 @@ pub fn Protocol(comptime memory: type) type {
             return oldest;
         }
 
-        /// Whether producers will not overwrite `position`. Call after the caller's bit in `gating`
-        /// and its cursor were stored, with a fence behind them.
-        pub fn isProtected(ring: *const Ring, position: u64) bool {
+        /// Makes a consumer's place known and, if its policy is to block, one that holds producers back.
+        /// False if they may overwrite it all the same, having been on their way: try another place.
+        pub fn enter(
+            ring: *const Ring,
+            index: u32,
+            place: header.Cursor,
+            policy: header.Policy,
+        ) bool {
+            const cursor = &ring.consumers[index].cursor;
+            memory.store(u64, &cursor.position, place.position, .release);
+            memory.store(u64, &cursor.sequence, place.sequence, .release);
+            if (policy == .drop) return true;
+            const bit = @as(u64, 1) << @intCast(index);
+            // A fence: the bit is seen by any producer whose announcement we do not see.
+            _ = memory.setBits(u64, &ring.lines.control.gating, bit);
+            memory.fullFence();
+            fault_points.hit(.mid_join);
+            return isProtected(ring, place.position);
+        }
+
+        /// Whether producers will not overwrite `position`.
+        fn isProtected(ring: *const Ring, position: u64) bool {
+            return position >= respectedFrom(ring);
+        }
+
+        /// Position from which on producers will not overwrite anything before they have looked at
+        /// the cursors again.
+        pub fn respectedFrom(ring: *const Ring) u64 {
             const announced = memory.load(u64, &ring.lines.claim_line.limit_announced, .acquire);
-            return position + ring.capacity >= announced;
+            return announced -| ring.capacity;
         }
 
         /// Whether the record that a reader waits for stands at its place. It still has to verify.

@@ -1,4 +1,10 @@
 //! The library's root: its exports, and every file whose tests belong to it.
+const std = @import("std");
+
+/// Without the 256 KiB that std keeps in every thread for a handler of its own, which a library that
+/// is loaded by others does not install.
+pub const std_options: std.Options = .{ .signal_stack_size = null };
+
 pub const abi = @import("abi.zig");
 pub const channel = @import("channel.zig");
 pub const clock = @import("clock.zig");
@@ -30,6 +36,7 @@ test {
     _ = @import("memory.zig");
     _ = @import("notifier.zig");
     _ = @import("process.zig");
+    _ = @import("recovery.zig");
     _ = @import("repair.zig");
     _ = @import("ring.zig");
     _ = @import("seek.zig");

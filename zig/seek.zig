@@ -5,13 +5,13 @@
 const std = @import("std");
 const constants = @import("constants.zig");
 const header = @import("header.zig");
-const repair = @import("repair.zig");
 const ring_module = @import("ring.zig");
 const Cursor = header.Cursor;
 const Detail = @import("detail.zig").Detail;
 const Ring = ring_module.Ring;
 const memory = @import("memory.zig").direct;
 const protocol = ring_module.Protocol(memory);
+const recovery = @import("recovery.zig").Protocol(memory);
 
 pub const Start = union(enum) {
     latest,
@@ -23,40 +23,71 @@ pub const Start = union(enum) {
 
 pub const Error = error{ CorruptHeader, SequenceGone };
 
-/// Finds where a reader starts. `kept` is the cursor that its name has left behind, if any.
-/// On `SequenceGone`, `detail` has the sequence asked for and the oldest one present.
+/// Finds where a reader starts, not before position `floor`. `kept` is the cursor that its name has
+/// left behind, if any. On `SequenceGone`, `detail` has the sequence asked for and the oldest one.
 pub fn find(
     ring: *const Ring,
     start: Start,
     kept: ?Cursor,
+    floor: u64,
     detail: *Detail,
 ) Error!Cursor {
+    var found: ?Cursor = null;
+    var wanted: u64 = undefined;
     switch (start) {
         .latest => return end(ring),
-        .earliest => return oldest(ring) orelse end(ring),
+        .earliest => return oldestFrom(ring, floor) orelse end(ring),
         .checkpoint => {
-            const cursor = kept orelse return oldest(ring) orelse end(ring);
-            return resumeAt(ring, cursor) orelse gone(ring, cursor.sequence, detail);
+            const cursor = kept orelse return oldestFrom(ring, floor) orelse end(ring);
+            wanted = cursor.sequence;
+            found = resumeAt(ring, cursor);
         },
         .sequence => |sequence| {
-            return bySequence(ring, sequence) orelse gone(ring, sequence, detail);
+            wanted = sequence;
+            found = bySequence(ring, sequence);
         },
     }
-}
-
-fn gone(ring: *const Ring, sequence: u64, detail: *Detail) Error!Cursor {
-    detail.expected = @floatFromInt(sequence);
-    const first = oldest(ring) orelse try end(ring);
+    if (found) |cursor| if (cursor.position >= floor) return cursor;
+    detail.expected = @floatFromInt(wanted);
+    const first = oldestFrom(ring, floor) orelse try end(ring);
     detail.actual = @floatFromInt(first.sequence);
     return error.SequenceGone;
 }
 
-/// The sequence of a sound record at `position`, whatever it is.
+/// The sound record that was published at `position`. None is what an earlier lap has left there under
+/// a claim that is still open, nor what a later lap has put there.
 fn soundAt(ring: *const Ring, position: u64) ?Cursor {
-    if (!ring.isPosition(position)) return null;
+    if (!ring.isPosition(position) or !isWithin(ring, position)) return null;
+    // Looked at before the record: one that was published by then is the one that is read.
+    const intended = intendedAt(ring, position);
+    if (!ring.is_many) {
+        const last = memory.load(u64, &ring.lines.claim_line.last, .acquire);
+        if (last == header.nothing_published or last < position) return null;
+    }
     const sequence = memory.load(u64, ring.sequenceWord(position), .acquire);
-    if (sequence == 0 or !repair.isSound(ring, position, sequence)) return null;
-    return .{ .position = position, .sequence = sequence };
+    if (sequence == 0 or !recovery.isSound(ring, position, sequence)) return null;
+    if (intended) |wanted| if (sequence != wanted) return null;
+    memory.loadBarrier();
+    return if (isWithin(ring, position)) .{ .position = position, .sequence = sequence } else null;
+}
+
+/// Whether `position` is claimed, and no producer has come round to it again.
+fn isWithin(ring: *const Ring, position: u64) bool {
+    const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+    return claimed > position and claimed - position <= ring.capacity;
+}
+
+/// The sequence of a claim at `position` that a producer of many has open, or wanted to have.
+fn intendedAt(ring: *const Ring, position: u64) ?u64 {
+    if (!ring.is_many) return null;
+    for (ring.producers[0..ring.producers_max]) |*slot| {
+        const sequence = memory.load(u64, &slot.intent.sequence, .acquire);
+        if (sequence == 0) continue;
+        if (memory.load(u64, &slot.intent.position, .acquire) != position) continue;
+        // Unchanged around the position's read, so that both belong together.
+        if (memory.load(u64, &slot.intent.sequence, .acquire) == sequence) return sequence;
+    }
+    return null;
 }
 
 /// The place after the newest record. A reader that starts here sees what comes from now on.
@@ -71,19 +102,20 @@ fn end(ring: *const Ring) Error!Cursor {
     for (0..64) |_| {
         const last = memory.load(u64, &line.last, .acquire);
         if (last == header.nothing_published) return .{ .position = 0, .sequence = 1 };
-        const cursor = soundAt(ring, last) orelse continue;
-        const stride = repair.soundStride(ring, last, cursor.sequence) orelse continue;
-        return .{ .position = last + stride, .sequence = cursor.sequence + 1 };
+        var cursor = soundAt(ring, last) orelse continue;
+        // Beyond it lies what a producer has published and, killed, did not tell.
+        while (cursor.position - last < ring.capacity) {
+            const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse break;
+            cursor.position += stride;
+            cursor.sequence += 1;
+        }
+        const claimed = memory.load(u64, &line.claim.position, .acquire);
+        if (cursor.position > last and claimed -| cursor.position <= ring.capacity) return cursor;
     }
     return error.CorruptHeader;
 }
 
-/// The oldest record that is surely still there, by the block index.
-pub fn oldest(ring: *const Ring) ?Cursor {
-    return oldestFrom(ring, 0);
-}
-
-/// The oldest noted record at or after `floor`.
+/// The oldest record that is surely still there, at or after `floor`, by the block index.
 fn oldestFrom(ring: *const Ring, floor: u64) ?Cursor {
     const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
     const lowest = @max(floor, claimed -| ring.capacity);
@@ -99,15 +131,21 @@ fn oldestFrom(ring: *const Ring, floor: u64) ?Cursor {
 
 /// A consumer's own cursor, if the record there, or the end, still is.
 fn resumeAt(ring: *const Ring, cursor: Cursor) ?Cursor {
-    const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
     if (!ring.isPosition(cursor.position)) return null;
-    if (claimed -| cursor.position > ring.capacity) return null;
-    if (soundAt(ring, cursor.position)) |found| return found;
-    const tail = end(ring) catch return null;
-    if (tail.position == cursor.position) return tail;
-    // In a channel of many, the claim at the cursor may still be open.
-    const is_open = protocol.standing(ring, cursor.position, cursor.sequence) == .claimed;
-    return if (is_open) cursor else null;
+    for (0..64) |_| { // A claim may be published between two looks; the next one finds it.
+        const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+        if (claimed -| cursor.position > ring.capacity) return null;
+        if (soundAt(ring, cursor.position)) |found| return found;
+        if (claimed > cursor.position) {
+            // The cursor's own sequence is older where its consumer died between the two words.
+            if (intendedAt(ring, cursor.position)) |sequence| {
+                return .{ .position = cursor.position, .sequence = sequence };
+            }
+        }
+        const tail = end(ring) catch return null;
+        if (tail.position == cursor.position) return tail;
+    }
+    return null;
 }
 
 fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
@@ -118,10 +156,10 @@ fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
     }
     if (cursor.sequence == 0) cursor.sequence = 1;
     while (cursor.sequence < sequence) : (cursor.sequence += 1) {
-        const stride = repair.soundStride(ring, cursor.position, cursor.sequence) orelse return null;
+        const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse return null;
         cursor.position += stride;
     }
-    if (repair.isSound(ring, cursor.position, sequence)) return cursor;
+    if (recovery.isSound(ring, cursor.position, sequence)) return cursor;
     const tail = end(ring) catch return null;
     return if (std.meta.eql(tail, cursor)) cursor else null;
 }

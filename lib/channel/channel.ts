@@ -51,7 +51,7 @@ const DEFAULT_SIZE_BYTES = 8 * 1024 * 1024;
 const DEFAULT_CONSUMERS = 16;
 const DEFAULT_ALIGNMENT = 64;
 
-/** Something that lives no longer than its channel. */
+/** @ignore Something that lives no longer than its channel. */
 export interface ChannelMember {
   close(): void;
 }
@@ -154,28 +154,28 @@ export class Channel implements Disposable {
     this.close();
   }
 
-  /** The native handle. Not for applications. @ignore */
+  /** @ignore The native handle. Not for applications. */
   get handle(): number {
     if (!this.#isOpen) throw new ChannelClosedError(this.name, "the handle");
     return this.#handle;
   }
 
-  /** What the file says of itself. Not for applications. @ignore */
+  /** @ignore What the file says of itself. Not for applications. */
   get identity(): RingIdentity {
     return this.#identity;
   }
 
-  /** The data area, both mappings, one buffer for all views. Not for applications. @ignore */
+  /** @ignore The data area, both mappings, one buffer for all views. Not for applications. */
   get data(): ArrayBuffer {
     return this.#view ??= ring.viewData(this.handle, this.sizeBytes);
   }
 
-  /** Makes the member close with the channel. Not for applications. @ignore */
+  /** @ignore Makes the member close with the channel. Not for applications. */
   adopt(member: ChannelMember): void {
     this.#members.add(member);
   }
 
-  /** The member has closed by itself. Not for applications. @ignore */
+  /** @ignore The member has closed by itself. Not for applications. */
   release(member: ChannelMember): void {
     this.#members.delete(member);
   }
@@ -242,16 +242,8 @@ export function createChannel(name: string, options: ChannelOptions = {}): Chann
     } catch (error) {
       // Removed between the two calls, or from before this host's last start: once more.
       if (!(error instanceof Deno.errors.NotFound) || attempt > 9) throw error;
-      removeIfOfOtherBoot(path, name);
+      ring.removeStaleRing(path, name);
     }
-  }
-}
-
-function removeIfOfOtherBoot(path: string, name: string): void {
-  try {
-    ring.removeRing(path, name);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

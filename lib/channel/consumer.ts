@@ -14,82 +14,22 @@ import {
 import * as layout from "../native/_layout.ts";
 import { Detail, failure } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
-import { canNotify, notifyOnce } from "../native/notifier.ts";
 import { closeHandle, readFault } from "../native/ring.ts";
 import type { Channel, ChannelMember } from "./channel.ts";
-import { Assembly, FRAGMENT_BITS } from "./fragments.ts";
-import { Message } from "./record.ts";
 import {
-  ADAPTIVE_TURNS,
-  blockingWait,
-  checkTimeout,
-  nextTurn,
-  POOL_WAIT_MS,
-  type WaitStrategy,
-} from "./wait_strategy.ts";
-
-/** Where a consumer begins. A number is the sequence of its first message. */
-export type Start = "latest" | "earliest" | "checkpoint" | number;
-
-/** Messages that a `drop` consumer has lost: the producer was a whole ring ahead. */
-export interface Gap {
-  /** First sequence lost. */
-  from: number;
-  /** Last sequence lost. */
-  to: number;
-}
-
-/** How an observer is opened. */
-export interface ObserverOptions {
-  /** Where it begins. Default: `latest`. */
-  from?: Exclude<Start, "checkpoint">;
-  /** Told of each gap, before the message behind it. */
-  onGap?: (gap: Gap) => void;
-}
-
-/** How a consumer is opened. */
-export interface ConsumerOptions {
-  /** Under which its cursor is kept, so that it goes on there after a crash. Default: none. */
-  name?: string;
-  /**
-   * Where it begins: with the next message (`latest`), the oldest in the ring (`earliest`), behind
-   * what a consumer of its name acknowledged last (`checkpoint`; `earliest` if there was none), or
-   * at a sequence. Default: `checkpoint` with a name, `latest` without.
-   */
-  from?: Start;
-  /**
-   * What happens when it is slow: `block` holds producers back, `drop` lets them overrun it, and
-   * tells it exactly what it has lost. Default: `block`.
-   */
-  onSlow?: "block" | "drop";
-  /** How it waits. Default: `adaptive`. */
-  wait?: WaitStrategy;
-  /**
-   * `auto`: a message is acknowledged when its handler has returned, or the loop asks for the next.
-   * `manual`: by {@linkcode Consumer.ack}. Default: `auto`.
-   */
-  ack?: "auto" | "manual";
-  /** Told of each gap of a `drop` consumer, before the message behind it. */
-  onGap?: (gap: Gap) => void;
-  /**
-   * Read messages in the ring's own memory, without a copy. For `block` only; needs unscoped
-   * `--allow-ffi`. Default: false, where a batch is copied into a buffer of the consumer's.
-   */
-  view?: boolean;
-}
-
-/** How a blocking poll waits. */
-export interface PollWaitOptions {
-  /** Messages at most. Default: 256. */
-  limit?: number;
-  /** Milliseconds. Default: as long as it takes. */
-  timeoutMs?: number;
-}
+  type ConsumerOptions,
+  type Gap,
+  type ObserverOptions,
+  openConsumerHandle,
+  type PollWaitOptions,
+} from "./consumer_options.ts";
+import { ConsumerWait } from "./consumer_wait.ts";
+import { DeliveryBatch } from "./delivery.ts";
+import type { Message } from "./record.ts";
+import { type BlockingWait, blockingWait, checkTimeout, POOL_WAIT_MS } from "./wait_strategy.ts";
 
 /** Messages that one poll delivers unless told otherwise. */
 const DEFAULT_LIMIT = 256;
-/** Bytes of the copy buffer beyond one longest record: some hundred small messages. */
-const BATCH_BYTES = 192 * 1024;
 
 /** The receiving end of a channel. Made by {@linkcode openConsumer}. Thread: its isolate's only. */
 export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMember {
@@ -100,16 +40,12 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   readonly #native: Native;
   readonly #handle: number;
   readonly #channel: Channel;
-  readonly #strategy: WaitStrategy;
+  readonly #wait: ConsumerWait;
+  readonly #blocking: BlockingWait;
   readonly #isManual: boolean;
   readonly #isView: boolean;
   readonly #onGap: ((gap: Gap) => void) | undefined;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #words: Uint32Array<ArrayBuffer>;
-  readonly #floats: Float64Array<ArrayBuffer>;
-  readonly #view: DataView<ArrayBuffer>;
-  readonly #message: Message;
-  readonly #assembly = new Assembly();
+  readonly #batch: DeliveryBatch;
   /** Last sequence that was handed out, and last one whose handler has returned. */
   #lastDelivered = 0;
   #lastDone = 0;
@@ -117,7 +53,6 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   #isBusy = false;
   #isWaiting = false;
   #isOpen = true;
-  #cancelWait: (() => void) | undefined;
 
   /** Takes an open handle over; see {@linkcode openConsumer}. */
   constructor(channel: Channel, handle: number, options: ConsumerOptions) {
@@ -126,16 +61,14 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     this.#channel = channel;
     this.channelName = channel.name;
     this.name = options.name ?? "";
-    this.#strategy = options.wait ?? "adaptive";
+    const strategy = options.wait ?? "adaptive";
+    this.#wait = new ConsumerWait(handle, strategy, channel.isReadOnly);
+    this.#blocking = blockingWait(strategy);
     this.#isManual = options.ack === "manual";
     this.#isView = options.view ?? false;
     this.#onGap = options.onGap;
     const recordBytes = Math.min(channel.sizeBytes, layout.RECORD_PAYLOAD_MAX);
-    this.#bytes = new Uint8Array(BATCH_BYTES + recordBytes);
-    this.#words = new Uint32Array(this.#bytes.buffer);
-    this.#floats = new Float64Array(this.#bytes.buffer);
-    this.#view = new DataView(this.#isView ? channel.data : this.#bytes.buffer);
-    this.#message = new Message(this.#view);
+    this.#batch = new DeliveryBatch(recordBytes, this.#isView ? channel.data : undefined);
     this.#lastDone = this.#lastDelivered = this.cursor;
   }
 
@@ -180,7 +113,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
       const count = this.#fill(limit);
       const delivered = count > 0 ? this.#deliver(handler, count) : 0;
       // The batch may have ended in the middle of a split message, all of which is there.
-      if (count === 0 || delivered > 0 || !this.#assembly.isOpen) return delivered;
+      if (count === 0 || delivered > 0 || !this.#batch.isSplit) return delivered;
     }
   }
 
@@ -194,7 +127,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     handler: (message: Message) => void,
     { limit = DEFAULT_LIMIT, timeoutMs = Infinity }: PollWaitOptions = {},
   ): number {
-    const { spins, sleeps } = blockingWait(this.#strategy);
+    const { spins, sleeps } = this.#blocking;
     const wholeMs = checkTimeout(timeoutMs);
     const end = timeoutMs === Infinity ? Infinity : performance.now() + wholeMs;
     for (let first = true;; first = false) {
@@ -204,7 +137,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
       const count = this.#fillParked(limit, spins, sleepMs);
       const delivered = count > 0 ? this.#deliver(handler, count) : 0;
       if (delivered > 0 || !this.#isOpen) return delivered;
-      if (count > 0 && this.#assembly.isOpen) continue; // The rest of a split message is there.
+      if (count > 0 && this.#batch.isSplit) continue; // The rest of a split message is there.
       if (count < 0 || performance.now() >= end) return 0;
     }
   }
@@ -230,7 +163,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
         if (count !== 0) return true; // A message; or an error, which the next poll throws.
         const restMs = end - performance.now();
         if (restMs <= 0) return false;
-        await this.#idle(turn, restMs);
+        await this.#wait.step(turn, restMs);
       }
       return false;
     } finally {
@@ -246,14 +179,15 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
    * Ends when the consumer is closed.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
+    const batch = this.#batch;
     while (await this.wait()) {
       const count = this.#fill(DEFAULT_LIMIT);
       if (count === 0) continue;
       this.#isBusy = true;
       let i = 0;
       try {
-        for (let at = 0; i < count && this.#isOpen; i++, at = this.#next(at)) {
-          const message = this.#read(at);
+        for (let at = 0; i < count && this.#isOpen; i++, at = batch.next(at)) {
+          const message = batch.read(at);
           if (message === undefined) continue;
           const { sequence } = message;
           this.#lastDelivered = sequence;
@@ -282,7 +216,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     }
     const { mt_consumer_ack, mt_consumer_ack_all } = this.#native;
     // All that was read, so that aborted records behind the last message are done as well.
-    const isAll = sequence === this.#lastDelivered && !this.#isBusy && !this.#assembly.isOpen;
+    const isAll = sequence === this.#lastDelivered && !this.#isBusy && !this.#batch.isSplit;
     const status = isAll
       ? mt_consumer_ack_all(this.#handle)
       : mt_consumer_ack(this.#handle, Math.max(0, sequence));
@@ -300,7 +234,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     }
     this.#isOpen = false;
     this.#channel.release(this);
-    this.#cancelWait?.();
+    this.#wait.cancel();
     closeHandle(this.#handle);
   }
 
@@ -314,7 +248,8 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     if (this.#isBusy) this.#refuseReentry();
     const { mt_consumer_poll, mt_consumer_poll_in_place } = this.#native;
     const poll = this.#isView ? mt_consumer_poll_in_place : mt_consumer_poll;
-    const count = poll(this.#handle, this.#bytes, this.#bytes.length, limit);
+    const { bytes } = this.#batch;
+    const count = poll(this.#handle, bytes, bytes.length, limit);
     return count >= 0 ? count : this.#check(count, limit);
   }
 
@@ -326,7 +261,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
       const status = this.#native.mt_consumer_park(handle, spins, sleepMs);
       return status === layout.INTERRUPTED ? status : this.#fill(limit);
     }
-    const bytes = this.#bytes;
+    const { bytes } = this.#batch;
     const { mt_consumer_poll_parked } = this.#native;
     const count = mt_consumer_poll_parked(handle, bytes, bytes.length, limit, spins, sleepMs);
     return count >= 0 || count === layout.INTERRUPTED ? count : this.#check(count, limit);
@@ -349,12 +284,13 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   }
 
   #deliver(handler: (message: Message) => void, count: number): number {
+    const batch = this.#batch;
     this.#isBusy = true;
     let delivered = 0;
     let i = 0;
     try {
-      for (let at = 0; i < count && this.#isOpen; i++, at = this.#next(at)) {
-        const message = this.#read(at);
+      for (let at = 0; i < count && this.#isOpen; i++, at = batch.next(at)) {
+        const message = batch.read(at);
         if (message === undefined) continue;
         const { sequence } = message;
         this.#lastDelivered = sequence;
@@ -375,51 +311,16 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     const { mt_consumer_ack, mt_consumer_ack_all, mt_consumer_rewind } = this.#native;
     let status: number = layout.OK;
     if (!this.#isManual) {
-      status = isWhole && !this.#assembly.isOpen
+      status = isWhole && !this.#batch.isSplit
         ? mt_consumer_ack_all(this.#handle)
         : mt_consumer_ack(this.#handle, this.#lastDone);
     }
     if (status === layout.OK && !isWhole) {
-      this.#assembly.reset();
+      this.#batch.reset();
       this.#lastDelivered = this.#lastDone;
       status = mt_consumer_rewind(this.#handle, this.#lastDone);
     }
     if (status !== layout.OK) this.#refuse(status);
-  }
-
-  /** Points the message at the record that lies at `at`; undefined while fragments are missing. */
-  #read(at: number): Message | undefined {
-    const message = this.#message;
-    const flags = this.#words[(at + layout.DELIVERY_FLAGS_OFFSET) >>> 2]!;
-    const stamp = (flags & layout.RECORD_TIMESTAMPED) === 0 ? 0 : layout.RECORD_TIMESTAMP_BYTES;
-    const length = this.#words[(at + layout.DELIVERY_LENGTH_OFFSET) >>> 2]!;
-    const start = this.#isView
-      ? this.#floats[(at + layout.DELIVERY_OFFSET_OFFSET) >>> 3]!
-      : at + layout.DELIVERY_SIZE;
-    message.sequence = this.#floats[(at + layout.DELIVERY_SEQUENCE_OFFSET) >>> 3]!;
-    message.latencyNs = this.#floats[(at + layout.DELIVERY_LATENCY_NS_OFFSET) >>> 3]!;
-    message.flags = flags & (layout.RECORD_USER | layout.RECORD_CRITICAL);
-    message.view = this.#view;
-    message.offset = start + stamp;
-    message.length = length - stamp;
-    if ((flags & FRAGMENT_BITS) === 0) return message;
-    return this.#assemble(message, flags & FRAGMENT_BITS);
-  }
-
-  #assemble(message: Message, bits: number): Message | undefined {
-    const whole = this.#assembly.add(bits, message.payload);
-    if (whole === undefined) return undefined;
-    message.view = whole;
-    message.offset = 0;
-    message.length = whole.byteLength;
-    return message;
-  }
-
-  /** Where the record after the one at `at` lies in the buffer. */
-  #next(at: number): number {
-    if (this.#isView) return at + layout.DELIVERY_SIZE;
-    const length = this.#words[(at + layout.DELIVERY_LENGTH_OFFSET) >>> 2]!;
-    return at + layout.DELIVERY_SIZE + ((length + 7) & ~7);
   }
 
   #skipGap(): void {
@@ -430,53 +331,10 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     }
     if (status !== layout.OK) this.#refuse(status);
     const gap = { from: detail.expected, to: detail.actual - 1 };
-    this.#assembly.reset();
+    this.#batch.reset();
     this.#lostCount += gap.to - gap.from + 1;
     this.#lastDone = this.#lastDelivered = gap.to;
     this.#onGap?.(gap);
-  }
-
-  /** One step of waiting, by strategy. */
-  async #idle(turn: number, restMs: number): Promise<void> {
-    switch (this.#strategy) {
-      case "spin":
-        this.#native.mt_consumer_park(this.#handle, blockingWait("adaptive").spins, 0);
-        return nextTurn();
-      case "yield":
-        return nextTurn();
-      case "adaptive":
-        if (turn < ADAPTIVE_TURNS) return nextTurn();
-        return await this.#sleep(restMs);
-      case "park":
-        return await this.#sleep(restMs);
-    }
-  }
-
-  async #sleep(restMs: number): Promise<void> {
-    const wait = canNotify() && !this.#channel.isReadOnly ? notifyOnce(this.#handle) : undefined;
-    if (wait === undefined) return await this.#sleepOnPool(restMs);
-    const timer = restMs === Infinity ? undefined : setTimeout(wait.cancel, restMs);
-    this.#cancelWait = wait.cancel;
-    try {
-      await wait.promise;
-    } finally {
-      this.#cancelWait = undefined;
-      clearTimeout(timer);
-    }
-  }
-
-  /** A read-only mapping has no word to sleep on: an observer looks now and then. */
-  async #sleepOnPool(restMs: number): Promise<void> {
-    if (this.#channel.isReadOnly) {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, Math.min(restMs, OBSERVER_INTERVAL_MS));
-      this.#cancelWait = resolve;
-      await promise;
-      this.#cancelWait = undefined;
-      return clearTimeout(timer);
-    }
-    const sliceMs = Math.min(Math.ceil(restMs), POOL_WAIT_MS);
-    await this.#native.mt_consumer_wait(this.#handle, sliceMs); // The next look tells why it ended.
   }
 
   #refuseReentry(): never {
@@ -502,54 +360,6 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   }
 }
 
-/** Milliseconds between two looks of an observer, which cannot be woken. */
-const OBSERVER_INTERVAL_MS = 10;
-
-const STARTS = {
-  latest: layout.START_LATEST,
-  earliest: layout.START_EARLIEST,
-  checkpoint: layout.START_CHECKPOINT,
-} as const;
-
-function openHandle(
-  channel: Channel,
-  options: { name: string; from: Start; onSlow: "block" | "drop"; observes: boolean },
-): number {
-  const { name, from, onSlow, observes } = options;
-  const bytes = new Uint8Array(layout.CONSUMER_PARAMETERS_SIZE);
-  const view = new DataView(bytes.buffer);
-  const encoded = new TextEncoder().encode(name);
-  if (encoded.length > layout.NAME_BYTES_MAX) {
-    throw new RangeError(
-      `Cannot open a consumer: expected a name of at most ${layout.NAME_BYTES_MAX} bytes, ` +
-        `found ${encoded.length}`,
-    );
-  }
-  const isSequence = typeof from === "number";
-  const start = isSequence ? layout.START_SEQUENCE : STARTS[from];
-  if (start === undefined || isSequence && !(Number.isSafeInteger(from) && from >= 1)) {
-    throw new RangeError(
-      `Cannot open a consumer from "${from}": expected a sequence, or one of ` +
-        Object.keys(STARTS).join(", "),
-    );
-  }
-  const policy = onSlow === "drop" ? layout.POLICY_DROP : layout.POLICY_BLOCK;
-  view.setFloat64(layout.CONSUMER_PARAMETERS_SEQUENCE_OFFSET, isSequence ? from : 0, true);
-  view.setUint32(layout.CONSUMER_PARAMETERS_START_OFFSET, start, true);
-  view.setUint32(layout.CONSUMER_PARAMETERS_POLICY_OFFSET, policy, true);
-  view.setUint32(layout.CONSUMER_PARAMETERS_OBSERVES_OFFSET, Number(observes), true);
-  view.setUint32(layout.CONSUMER_PARAMETERS_NAME_BYTES_OFFSET, encoded.length, true);
-  bytes.set(encoded, layout.CONSUMER_PARAMETERS_NAME_OFFSET);
-  const detail = new Detail();
-  const handle = native().mt_consumer_open(channel.handle, bytes, detail.bytes);
-  if (handle >= 0) return handle;
-  if (handle === layout.SEQUENCE_GONE) {
-    throw new SequenceGapError(channel.name, detail.expected, detail.actual);
-  }
-  const context = { action: "read from", path: channel.bufferFile, channel: channel.name };
-  throw failure(handle, context, detail);
-}
-
 /**
  * Opens a consumer.
  *
@@ -571,7 +381,7 @@ export function openConsumer(channel: Channel, options: ConsumerOptions = {}): C
     );
   }
   if (view) void channel.data; // Refuses a missing permission before anything is taken.
-  const handle = openHandle(channel, { name, from, onSlow, observes: false });
+  const handle = openConsumerHandle(channel, { name, from, onSlow, observes: false });
   const consumer = new Consumer(channel, handle, options);
   channel.adopt(consumer);
   return consumer;
@@ -583,7 +393,7 @@ export function openConsumer(channel: Channel, options: ConsumerOptions = {}): C
  */
 export function openObserver(channel: Channel, options: ObserverOptions = {}): Consumer {
   const { from = "latest" } = options;
-  const handle = openHandle(channel, { name: "", from, onSlow: "drop", observes: true });
+  const handle = openConsumerHandle(channel, { name: "", from, onSlow: "drop", observes: true });
   const observer = new Consumer(channel, handle, { ...options, onSlow: "drop" });
   channel.adopt(observer);
   return observer;

@@ -292,14 +292,14 @@ export class Producer implements Disposable, ChannelMember {
     return this.#claim;
   }
 
-  /** Part of {@linkcode Claim.publish}. @ignore */
+  /** @ignore Part of {@linkcode Claim.publish}. */
   publishClaim(flags: number): number {
     const source = this.#isView ? null : this.#scratch;
     const result = this.#native.mt_producer_publish(this.#handle, source, flags);
     return result > 0 ? result : this.#refuse(result, 0);
   }
 
-  /** Part of {@linkcode Claim.abort}. @ignore */
+  /** @ignore Part of {@linkcode Claim.abort}. */
   abortClaim(): void {
     const status = this.#native.mt_producer_abort(this.#handle);
     if (status !== layout.OK) this.#refuse(status, 0);

@@ -4,17 +4,17 @@
  * @module
  */
 
-/** Returned by `offer` when the ring is full: retry later, or ask {@linkcode Producer.gating} who. */
-export { BACK_PRESSURED } from "../native/_layout.ts";
+import * as layout from "../native/_layout.ts";
 
-import { RECORD_CRITICAL, RECORD_USER } from "../native/_layout.ts";
+/** Result of `offer` when the ring is full: retry later, or ask {@linkcode Producer.gating} who. */
+export const BACK_PRESSURED: -2 = layout.BACK_PRESSURED;
 
 /** Bits that a producer may put on a message. */
 export const MESSAGE_FLAGS = {
   /** Wants the strongest durability that its channel has. */
-  critical: RECORD_CRITICAL,
+  critical: layout.RECORD_CRITICAL,
   /** Two bits that are the application's own. */
-  user: RECORD_USER,
+  user: layout.RECORD_USER,
 } as const;
 
 const decoder = new TextDecoder();
@@ -24,7 +24,7 @@ const decoder = new TextDecoder();
  * until the loop asks for the next message. Copy what has to live longer.
  */
 export class Message {
-  /** Number of the message in its channel: 1, 2, 3 … A split message has that of its last record. */
+  /** Number of the message in its channel: 1, 2, 3 … A split one has that of its last record. */
   sequence = 0;
   /** Bytes of payload. */
   length = 0;

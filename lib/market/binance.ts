@@ -133,7 +133,7 @@ interface KnownSymbol {
  *
  * @example One trade
  * ```ts
- * import { BinanceNormaliser, formatE8, ScratchSink, Trade } from "message_transport";
+ * import { BinanceNormaliser, formatE8, ScratchSink, Trade } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
  * const trade = Trade.accessor();

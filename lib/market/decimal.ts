@@ -104,7 +104,7 @@ function fourDigits(bytes: number): number {
  * more than 8 decimals, or is larger than 90071992.54740991.
  * @example Prices are integers
  * ```ts
- * import { formatE8, parseE8 } from "message_transport";
+ * import { formatE8, parseE8 } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(parseE8("61685.99"), 6_168_599_000_000);

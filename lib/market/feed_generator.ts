@@ -41,7 +41,7 @@ const UPDATES_BEFORE_SNAPSHOT = 3;
  * @throws {RangeError} If the seed is no u32 or `messages` is no count.
  * @example The same seed, the same feed
  * ```ts
- * import { generateFeed } from "message_transport";
+ * import { generateFeed } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
  * const lines = [...generateFeed({ seed: 7, messages: 100 })];

@@ -79,7 +79,7 @@ export interface OrderBookOptions {
  *
  * @example Two levels
  * ```ts
- * import { BinanceNormaliser, OrderBook, ScratchSink } from "message_transport";
+ * import { BinanceNormaliser, OrderBook, ScratchSink } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
  * const book = new OrderBook(1);

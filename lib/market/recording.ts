@@ -4,6 +4,8 @@
  * @module
  */
 
+import { createGunzip } from "node:zlib";
+
 /** One recorded message. */
 export interface RecordedMessage {
   /**
@@ -128,20 +130,46 @@ async function* decodedText(
   counts: RecordingCounts,
 ): AsyncGenerator<string> {
   const [sniffed, isGzip] = await sniffGzip(bytes);
-  const plain = isGzip
-    ? sniffed.pipeThrough(
-      new DecompressionStream("gzip") as TransformStream<Uint8Array, Uint8Array>,
-    )
-    : sniffed;
   const decoder = new TextDecoder();
-  try {
-    for await (const chunk of plain) yield decoder.decode(chunk, { stream: true });
-  } catch (error) {
-    // DecompressionStream reports damage as TypeError; errors of reading are Deno.errors.
-    if (!isGzip || !(error instanceof TypeError)) throw error;
-    counts.torn = 1;
+  for await (const chunk of isGzip ? gunzipped(sniffed, counts) : sniffed) {
+    yield decoder.decode(chunk, { stream: true });
   }
   yield decoder.decode();
+}
+
+/**
+ * Decompresses gzip data of any number of members, which is what appending to a file gives.
+ *
+ * Not by `DecompressionStream`: it takes a second member for damage, and keeps back what it had
+ * decompressed before.
+ */
+async function* gunzipped(
+  bytes: ReadableStream<Uint8Array>,
+  counts: RecordingCounts,
+): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip();
+  let pieces: Uint8Array[] = [];
+  gunzip.on("data", (piece: Uint8Array) => pieces.push(piece));
+  const end = new Promise<void>((resolve) => {
+    gunzip.once("end", resolve);
+    gunzip.once("error", () => {
+      counts.torn = 1;
+      resolve();
+    });
+  });
+  try {
+    for await (const chunk of bytes) {
+      await new Promise<void>((resolve) => gunzip.write(chunk, () => resolve()));
+      yield* pieces;
+      pieces = [];
+      if (counts.torn > 0) return;
+    }
+    gunzip.end();
+    await end;
+    yield* pieces;
+  } finally {
+    gunzip.destroy();
+  }
 }
 
 /** Looks at the first bytes and gives back a stream that still begins with them. */

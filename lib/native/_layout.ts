@@ -47,6 +47,7 @@ export const PRODUCERS_MAX = 64;
 export const CONSUMERS_MAX = 64;
 export const NAME_BYTES_MAX = 96;
 export const SCHEMA_BYTES_MAX = 2048;
+export const LIMITS_PER_RING = 16;
 export const BLOCKS = 64;
 export const HANDLES_MAX = 4096;
 export const MAPPINGS_MAX = 1024;

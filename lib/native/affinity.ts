@@ -10,7 +10,7 @@ import { native } from "./library.ts";
 /**
  * Pins the calling thread (the main one, or a Worker's) to a processor core.
  *
- * A pinned, spinning consumer should have its core for itself: see docs/operations.md.
+ * A pinned, spinning consumer should have its core for itself.
  *
  * @param core Number of the core, from 0.
  * @throws {RangeError} If the thread may not run on that core.

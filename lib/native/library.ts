@@ -33,8 +33,10 @@ function load(path: string): Native {
     library = Deno.dlopen(path, symbols);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) throw cause; // It names the missing flag.
+    const found = cause instanceof Error ? cause.message : String(cause);
     throw new NativeLibraryError(
-      `Cannot load "${path}": run "deno task build" in the checkout, or name another file in MT_LIB`,
+      `Cannot load "${path}" on ${Deno.build.target}: ${found}; ` +
+        `run "deno task build" in the checkout, or name another file in MT_LIB`,
       { cause },
     );
   }

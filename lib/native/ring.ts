@@ -106,6 +106,13 @@ export function removeRing(path: string, name: string): void {
   checked(status, { action: "remove", path, channel: name }, detail);
 }
 
+/** Removes a ring file if it is of before this host's last start. Does nothing to any other. */
+export function removeStaleRing(path: string, name: string): void {
+  const detail = new Detail();
+  const status = native().mt_channel_remove_stale(zeroEnded(path), detail.bytes);
+  checked(status, { action: "remove", path, channel: name }, detail);
+}
+
 /** Returns the default directory of ring files. */
 export function defaultDirectory(): string {
   const bytes = new Uint8Array(4096);

@@ -6,6 +6,10 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { type Channel, monotonicNs } from "../../mod.ts";
+import { IDENTITY_SIZE, LINE_BYTES } from "../../lib/native/_layout.ts";
+
+monotonicNs(); // Loads the library, which stays: no single test is to blame for that.
 
 /** Root of the checkout. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -188,6 +192,19 @@ export async function until(what: string, condition: () => boolean): Promise<voi
     }
     await pause();
   }
+}
+
+/**
+ * Reads the word of a ring file that somebody sets before he sleeps: for a message (`data`), or for
+ * room (`space`).
+ */
+export function isSomebodyAsleep(channel: Channel, direction: "data" | "space"): boolean {
+  const lines = direction === "data" ? 1 : 2; // Behind the line of claims: docs/format.md.
+  using file = Deno.openSync(channel.bufferFile);
+  file.seekSync(IDENTITY_SIZE + lines * LINE_BYTES, Deno.SeekMode.Start);
+  const word = new Uint32Array(1);
+  file.readSync(new Uint8Array(word.buffer));
+  return word[0] !== 0;
 }
 
 /** Random numbers that come again with their seed: xorshift32 (Marsaglia, 2003). */

@@ -76,23 +76,27 @@ function drain(consumer: Consumer, ledger: Ledger): void {
   while (consumer.poll((message) => ledger.accept(message)) > 0);
 }
 
-/** Keeps a consumer polling beside a test; `stop` ends it when nothing is there. */
-function follow(consumer: Consumer, ledger: Ledger): { stop: () => Promise<void> } {
-  let isStopped = false;
-  const run = async () => {
-    while (!isStopped) {
+/** Keeps a consumer polling beside a test, until it is disposed of and nothing is there. */
+class Following implements AsyncDisposable {
+  #isStopped = false;
+  readonly #done: Promise<void>;
+
+  constructor(consumer: Consumer, ledger: Ledger) {
+    this.#done = this.#run(consumer, ledger);
+  }
+
+  async #run(consumer: Consumer, ledger: Ledger): Promise<void> {
+    while (!this.#isStopped) {
       drain(consumer, ledger);
       await consumer.wait({ timeoutMs: 5 });
     }
     drain(consumer, ledger);
-  };
-  const done = run();
-  return {
-    stop: () => {
-      isStopped = true;
-      return done;
-    },
-  };
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    return this.#done;
+  }
 }
 
 Deno.test("Producer killed at each point of a single producer's work leaves no trace", async () => {
@@ -107,9 +111,11 @@ Deno.test("Producer killed at each point of a single producer's work leaves no t
   for (const operation of Object.keys(OPERATIONS) as Operation[]) {
     for (const label of ["before_claim", ...OPEN, ...PUBLISHED]) {
       for (const passing of PASSINGS) {
-        const following = follow(consumer, ledger);
-        const death = await die(directory.path, name, { id, operation, label, passing });
-        await following.stop();
+        let death: Death;
+        {
+          await using _following = new Following(consumer, ledger);
+          death = await die(directory.path, name, { id, operation, label, passing });
+        }
         const where = `${operation} at ${label}:${passing}`;
         assertEquals(ledger.countOf(id), publishedBy(death), where);
         continueAfter(channel, consumer, ledger, id + 1, where);
@@ -172,7 +178,11 @@ Deno.test("Producer killed at each point beside others costs them nothing", asyn
   });
   const consumers = [openConsumer(channel), openConsumer(channel)];
   const ledgers = consumers.map(() => new Ledger());
-  const following = consumers.map((consumer, i) => follow(consumer, ledgers[i]!));
+  const following = new AsyncDisposableStack();
+  for (const [i, consumer] of consumers.entries()) {
+    following.use(new Following(consumer, ledgers[i]!));
+  }
+  await using _following = following;
   const others = [1, 2].map((id) =>
     new Child("producer", { channel: name, id, operation: "offer", burst: 50 }, place)
   );
@@ -193,7 +203,7 @@ Deno.test("Producer killed at each point beside others costs them nothing", asyn
   for (const other of others) await other.send("stop");
   const sent = await Promise.all(others.map(async (other) => Number(await other.expect("end"))));
   for (const other of others) await other.succeeded();
-  for (const each of following) await each.stop();
+  await following.disposeAsync();
   for (const [i, ledger] of ledgers.entries()) {
     assertEquals([ledger.countOf(1), ledger.countOf(2), ledger.countOf(MARKER)], [
       ...sent,
@@ -274,13 +284,15 @@ Deno.test("Consumer killed while it clears a dead claim away lets another one fi
   const place = { directory: directory.path };
   using channel = createChannel(name, { ...place, producers: "many" });
   const consumer = openConsumer(channel);
+  await using stack = new AsyncDisposableStack();
+  const repairers = [1, 2, 3].map(() => {
+    const config = { channel: name, handle: "print" };
+    return stack.use(new Child("consumer", config, { ...place, fault: "mid_repair:1" }));
+  });
+  for (const repairer of repairers) await repairer.expect("open");
   const victim = { id: 10, operation: "batch", label: "before_publish", passing: 1 } as const;
   await die(directory.path, name, victim);
-  for (let round = 0; round < 3; round++) {
-    const config = { channel: name, from: "earliest", handle: "print" };
-    await using repairer = new Child("consumer", config, { ...place, fault: "mid_repair:1" });
-    assertEquals((await repairer.ended()).signal, "SIGKILL");
-  }
+  for (const repairer of repairers) assertEquals((await repairer.ended()).signal, "SIGKILL");
   openProducer(channel).offer(encode(1, 0, 20));
   const ledger = new Ledger();
   await until("the message has come", () => {

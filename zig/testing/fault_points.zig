@@ -26,6 +26,8 @@ pub const Label = enum {
     /// A consumer gates producers, and its slot is not marked as taken.
     mid_join,
     before_ack,
+    /// A cursor's position is ahead of its sequence.
+    mid_ack,
     /// The aborted records of a dead claim are written, all but the first sequence word.
     mid_repair,
 };

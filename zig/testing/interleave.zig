@@ -23,8 +23,11 @@
 const std = @import("std");
 const AtomicOrder = std.builtin.AtomicOrder;
 const Pair = @import("../memory.zig").Pair;
+const Returned = @import("../memory.zig").Returned;
 
 pub const threads_max = 5;
+/// A thread that was dead before all began.
+pub const nobody = 255;
 
 /// How stores leave a store buffer.
 pub const Order = enum { tso, weak };
@@ -91,6 +94,8 @@ const Step = union(enum) {
     asleep: usize,
     wake: usize,
     until: *const fn () bool,
+    /// Asks whether that thread is gone.
+    ask: u8,
     lock,
     unlock,
     finish,
@@ -109,6 +114,8 @@ const Thread = struct {
     /// Entries before this were stored before the last step, so that a death cannot undo them.
     settled: u8,
     barriers: u8,
+    /// How often it has forgotten.
+    phase: u8,
 };
 
 /// State that belongs to no thread; small, because it is copied for each step.
@@ -135,6 +142,8 @@ const Move = struct {
 
 const stack_bytes = 64 * 1024;
 const moves_max = 4096;
+/// Far above what a scenario should need.
+const states_max = 4_000_000;
 const allocator = std.heap.page_allocator;
 
 /// Everything that changes. One object, whose address is given away at each switch of stacks: the
@@ -162,13 +171,28 @@ const Machine = struct {
     mirror_bytes: usize = 0,
     constants: []const usize = &.{},
     unread: []const usize = &.{},
+    accesses: Accesses = undefined,
+    /// Thread whose condition is looked at from outside of it.
+    observer: ?u8 = null,
+    /// Whether the thread has touched notes since its last step.
+    has_noted: bool = false,
 };
 
-/// Searches all orders. Every state is visited once.
+/// Searches all orders.
 pub fn explore(chosen: *const Scenario, store_order: Order) Outcome {
     machine.scenario = chosen;
     machine.order = store_order;
-    machine.common = .{ .memory_hash = 0, .deaths_left = chosen.deaths_max };
+    @memset(std.mem.asBytes(&machine.accesses), 0);
+    while (true) {
+        machine.accesses.has_grown = false;
+        searchOnce();
+        if (machine.outcome.violation != null or !machine.accesses.has_grown) break;
+    }
+    return machine.outcome;
+}
+
+fn searchOnce() void {
+    machine.common = .{ .memory_hash = 0, .deaths_left = machine.scenario.deaths_max };
     machine.outcome = .{ .states = 0, .ends = 0, .violation = null, .depth = 0 };
     machine.undo.clearRetainingCapacity();
     machine.saved.clearRetainingCapacity();
@@ -176,10 +200,9 @@ pub fn explore(chosen: *const Scenario, store_order: Order) Outcome {
     machine.mirror_bytes = 0;
     machine.constants = &.{};
     machine.unread = &.{};
-    chosen.begin();
-    for (chosen.threads, 0..) |_, i| startThread(@intCast(i));
-    search(0);
-    return machine.outcome;
+    machine.scenario.begin();
+    for (machine.scenario.threads, 0..) |_, i| startThread(@intCast(i));
+    if (machine.outcome.violation == null) search(0);
 }
 
 /// Declares the shared memory. Accesses elsewhere are mistakes of a scenario.
@@ -204,7 +227,15 @@ pub fn unreadWords(addresses: []const usize) void {
     machine.unread = addresses;
 }
 
+/// Whether the kernel has dropped the thread's locks: it is dead or has ended, and what it had stored
+/// is seen by all.
+pub fn isGone(thread: usize) bool {
+    if (thread == nobody) return true;
+    return machine.threads[thread].buffered == 0 and (isFinished(thread) or isDead(thread));
+}
+
 pub fn isDead(thread: usize) bool {
+    if (thread == nobody) return true;
     return machine.common.killed >> @intCast(thread) & 1 != 0 and machine.threads[thread].buffered == 0;
 }
 
@@ -235,6 +266,16 @@ pub fn sleep(word: *const u32, expected: u32) void {
     _ = wait(.{ .sleep = .{ .address = @intFromPtr(word), .expected = expected } });
 }
 
+/// The thread that runs.
+pub fn self() u8 {
+    return machine.current;
+}
+
+/// The same as a step of a thread.
+pub fn askGone(thread: u8) bool {
+    return wait(.{ .ask = thread }) != 0;
+}
+
 /// Takes the one lock that the kernel drops when its holder dies.
 pub fn lock() void {
     _ = wait(.lock);
@@ -242,6 +283,14 @@ pub fn lock() void {
 
 pub fn unlock() void {
     _ = wait(.unlock);
+}
+
+/// Says that all that the thread does from here on follows from `label`, which no other place in it
+/// gives, and from shared memory: what it has read before no longer tells states apart.
+pub fn forget(label: u64) void {
+    const thread = &machine.threads[machine.current];
+    thread.history = mix(machine.current + 1, label);
+    thread.phase += 1;
 }
 
 /// Says that the run has come to what may not be. Does not return.
@@ -257,12 +306,16 @@ pub fn expect(condition: bool, message: []const u8) void {
 
 /// Writes a word that belongs to the proof and not to the protocol: seen by all at once.
 pub fn note(word: *u64, value: u64) void {
+    machine.has_noted = true;
     poke(@intFromPtr(word), 8, value);
 }
 
 /// Shared memory as everybody sees it, without a step.
 pub fn peek(comptime T: type, word: *const T) T {
-    return @intCast(read(@intFromPtr(word), @sizeOf(T)));
+    const address = canonical(@intFromPtr(word));
+    if (machine.observer) |thread| machine.accesses.noteRead(thread, address);
+    machine.has_noted = true;
+    return @intCast(read(address, @sizeOf(T)));
 }
 
 /// The access layer. Same shape as memory.direct; the kernel's part of futex.zig too.
@@ -360,18 +413,16 @@ pub const memory = struct {
         for (words[1..], 1..) |word, i| push(@intFromPtr(place) + 8 * i, 8, word, false);
     }
 
-    /// Runs `function` on a copy that is read word by word.
+    /// Runs `function` on a copy that is read word by word, but for the head of the record.
     pub fn inspect(
-        comptime T: type,
         place: [*]const u8,
         bytes: usize,
         comptime function: anytype,
         arguments: anytype,
-    ) T {
+    ) Returned(function) {
         var copy: [record_bytes_max]u8 align(8) = undefined;
         const words: []u64 = @ptrCast(copy[0..std.mem.alignForward(usize, bytes, 8)]);
-        words[0] = 0; // The sequence word: its readers load it by itself.
-        for (words[1..], 1..) |*word, i| word.* = loadBytes(@intFromPtr(place) + 8 * i, 8);
+        for (words[2..], 2..) |*word, i| word.* = loadBytes(@intFromPtr(place) + 8 * i, 8);
         return @call(.auto, function, .{@as([*]const u8, &copy)} ++ arguments);
     }
 };
@@ -503,6 +554,7 @@ fn startThread(index: u8) void {
         .buffered = 0,
         .settled = 0,
         .barriers = 0,
+        .phase = 0,
     };
     // SAFETY: inside the thread's stack, which nothing else uses yet.
     const words: [*]usize = @ptrFromInt(top - 8 * saved_words);
@@ -589,31 +641,15 @@ comptime {
 fn search(depth: usize) void {
     if (!machine.visited.insert(stateHash())) return;
     machine.outcome.states += 1;
+    if (machine.outcome.states == states_max) machine.outcome.violation = "too many states";
+    if (privateMove()) |move| {
+        if (take(move, depth)) return takeDeaths(move.thread, depth);
+    }
     var is_moving = false;
     for (0..machine.scenario.threads.len) |i| {
         const index: u8 = @intCast(i);
-        const thread = &machine.threads[index];
-        if (canRun(index)) {
-            is_moving = true;
-            take(.{ .thread = index, .kind = .run }, depth);
-        }
-        for (0..thread.buffered) |entry| {
-            if (!canFlush(thread, entry)) continue;
-            is_moving = true;
-            take(.{ .thread = index, .kind = .flush, .argument = @intCast(entry) }, depth);
-        }
-        if (deliveries(index)) |mask| {
-            for (0..machine.scenario.threads.len) |other| {
-                if (mask >> @intCast(other) & 1 == 0 or machine.threads[other].buffered > 0) continue;
-                is_moving = true;
-                take(.{ .thread = index, .kind = .deliver, .argument = @intCast(other) }, depth);
-            }
-        }
-        if (canDie(index)) {
-            for (thread.settled..@as(usize, thread.buffered) + 1) |stored| {
-                take(.{ .thread = index, .kind = .kill, .argument = @intCast(stored) }, depth);
-            }
-        }
+        if (takeAll(index, depth)) is_moving = true;
+        takeDeaths(index, depth);
         if (machine.outcome.violation != null) return;
     }
     if (is_moving) return;
@@ -624,8 +660,39 @@ fn search(depth: usize) void {
     }
 }
 
-fn take(move: Move, depth: usize) void {
-    if (machine.outcome.violation != null) return;
+/// Takes each move that a thread can make but for its death. False if there is none.
+fn takeAll(index: u8, depth: usize) bool {
+    const thread = &machine.threads[index];
+    var is_moving = false;
+    if (canRun(index)) {
+        is_moving = true;
+        _ = take(.{ .thread = index, .kind = .run }, depth);
+    }
+    for (0..thread.buffered) |entry| {
+        if (!canFlush(thread, entry)) continue;
+        is_moving = true;
+        _ = take(.{ .thread = index, .kind = .flush, .argument = @intCast(entry) }, depth);
+    }
+    const mask = deliveries(index) orelse return is_moving;
+    for (0..machine.scenario.threads.len) |other| {
+        if (mask >> @intCast(other) & 1 == 0 or machine.threads[other].buffered > 0) continue;
+        is_moving = true;
+        _ = take(.{ .thread = index, .kind = .deliver, .argument = @intCast(other) }, depth);
+    }
+    return is_moving;
+}
+
+fn takeDeaths(index: u8, depth: usize) void {
+    if (!canDie(index)) return;
+    const thread = &machine.threads[index];
+    for (thread.settled..@as(usize, thread.buffered) + 1) |stored| {
+        _ = take(.{ .thread = index, .kind = .kill, .argument = @intCast(stored) }, depth);
+    }
+}
+
+/// Takes one move, searches on from there, and takes it back. False if it touched notes.
+fn take(move: Move, depth: usize) bool {
+    if (machine.outcome.violation != null) return true;
     const thread = &machine.threads[move.thread];
     const thread_before = thread.*;
     const common_before = machine.common;
@@ -633,6 +700,7 @@ fn take(move: Move, depth: usize) void {
     const saved_before = machine.saved.items.len;
     machine.moves[depth] = move;
     machine.moves[depth].step = thread.step;
+    machine.has_noted = false;
     switch (move.kind) {
         .run => {
             saveStack(move.thread);
@@ -643,17 +711,86 @@ fn take(move: Move, depth: usize) void {
             const entry = thread.buffer[move.argument];
             machine.moves[depth].step = .{ .load = .{ .address = entry.address, .bytes = entry.bytes } };
             machine.moves[depth].value = entry.value;
-            flush(thread, move.argument);
+            flush(move.thread, move.argument);
         },
         .deliver => thread.step.fence_everyone &= ~(@as(u32, 1) << @intCast(move.argument)),
         .kill => kill(move.thread, move.argument),
     }
+    const has_noted = machine.has_noted;
     if (machine.outcome.violation == null) search(depth + 1) else machine.outcome.depth = depth + 1;
     undoTo(undo_before);
     machine.common = common_before;
     thread.* = thread_before;
     if (move.kind == .run) restoreStack(move.thread, saved_before);
+    return !has_noted;
 }
+
+/// A move that changes nothing for any other thread, whatever that does later, and that nothing
+/// changes: taking it at once leaves no result out. Only its thread's death still makes a difference.
+fn privateMove() ?Move {
+    for (0..machine.scenario.threads.len) |i| {
+        const index: u8 = @intCast(i);
+        const thread = &machine.threads[index];
+        for (thread.buffer[0..thread.buffered], 0..) |*entry, at| {
+            if (!canFlush(thread, at)) continue;
+            if (!isPrivate(index, entry.address, .write)) continue;
+            return .{ .thread = index, .kind = .flush, .argument = @intCast(at) };
+        }
+        if (!canRun(index)) continue;
+        const is_private = switch (thread.step) {
+            .load => |step| isPrivate(index, step.address, .read),
+            .modify => |step| isPrivate(index, step.address, .write),
+            .modify_pair => |step| isPrivate(index, step.address, .write) and
+                isPrivate(index, step.address + 8, .write),
+            .fence => true,
+            else => false,
+        };
+        if (is_private) return .{ .thread = index, .kind = .run };
+    }
+    return null;
+}
+
+fn isPrivate(index: u8, address: usize, kind: Accesses.Kind) bool {
+    for (machine.threads[0..machine.scenario.threads.len], 0..) |*other, i| {
+        if (i == index or isGone(i)) continue;
+        if (machine.accesses.isComing(i, other.phase, address, kind)) return false;
+    }
+    return true;
+}
+
+/// Which words each thread reads and writes, up to which phase: learnt while searching. The search is
+/// repeated until nothing more is learnt.
+const Accesses = struct {
+    last_read: [threads_max][words_max]u8,
+    last_written: [threads_max][words_max]u8,
+    has_grown: bool,
+
+    const words_max = 16 * 1024;
+    const Kind = enum { read, write };
+
+    fn noteRead(accesses: *Accesses, thread: u8, address: usize) void {
+        accesses.raise(&accesses.last_read[thread], thread, address);
+    }
+
+    fn noteWrite(accesses: *Accesses, thread: u8, address: usize) void {
+        accesses.raise(&accesses.last_written[thread], thread, address);
+    }
+
+    fn raise(accesses: *Accesses, phases: []u8, thread: u8, address: usize) void {
+        const phase = &phases[(address - machine.region_start) / 4];
+        const now = machine.threads[thread].phase + 1;
+        if (phase.* >= now) return;
+        phase.* = now;
+        accesses.has_grown = true;
+    }
+
+    /// Whether the thread may still do what conflicts with that kind of access to `address`.
+    fn isComing(accesses: *const Accesses, thread: usize, phase: u8, address: usize, kind: Kind) bool {
+        const word = (address - machine.region_start) / 4;
+        if (accesses.last_written[thread][word] > phase) return true;
+        return kind == .write and accesses.last_read[thread][word] > phase;
+    }
+};
 
 fn canRun(index: u8) bool {
     const bit = @as(u32, 1) << @intCast(index);
@@ -661,13 +798,19 @@ fn canRun(index: u8) bool {
     const thread = &machine.threads[index];
     return switch (thread.step) {
         .load => true,
-        .until => |condition| condition(),
-        .finish, .asleep => true,
+        .until => |condition| isTrueFor(index, condition),
+        .finish, .asleep, .ask => true,
         .modify, .modify_pair, .fence, .sleep, .wake, .unlock => thread.buffered == 0,
         .fence_everyone => |mask| mask == 0,
         .lock => thread.buffered == 0 and (machine.common.lock_owner == null or
             isDead(machine.common.lock_owner.?)),
     };
+}
+
+fn isTrueFor(index: u8, condition: *const fn () bool) bool {
+    machine.observer = index;
+    defer machine.observer = null;
+    return condition();
 }
 
 fn canFlush(thread: *const Thread, index: usize) bool {
@@ -708,11 +851,13 @@ fn kill(index: u8, stored: u8) void {
     thread.step = .finish;
 }
 
-fn flush(thread: *Thread, index: usize) void {
+fn flush(thread_index: u8, index: usize) void {
+    const thread = &machine.threads[thread_index];
     const entry = thread.buffer[index];
     for (index + 1..thread.buffered) |i| thread.buffer[i - 1] = thread.buffer[i];
     thread.buffered -= 1;
     if (index < thread.settled) thread.settled -= 1;
+    machine.accesses.noteWrite(thread_index, entry.address);
     poke(entry.address, entry.bytes, entry.value);
 }
 
@@ -722,10 +867,15 @@ fn run(index: u8) void {
     const bit = @as(u32, 1) << @intCast(index);
     thread.result = 0;
     switch (thread.step) {
-        .load => |step| thread.result = read(step.address, step.bytes),
+        .load => |step| {
+            machine.accesses.noteRead(index, step.address);
+            thread.result = read(step.address, step.bytes);
+        },
         .modify => |step| {
             const old = read(step.address, step.bytes);
             thread.result = old;
+            machine.accesses.noteWrite(index, step.address);
+            machine.accesses.noteRead(index, step.address);
             poke(step.address, step.bytes, modified(step.kind, old, step.value, step.bytes));
         },
         .modify_pair => |step| {
@@ -734,12 +884,17 @@ fn run(index: u8) void {
             const is_equal = read(low, 8) == step.expected.position and
                 read(high, 8) == step.expected.sequence;
             thread.result = @intFromBool(is_equal);
+            for ([_]usize{ low, high }) |address| {
+                machine.accesses.noteWrite(index, address);
+                machine.accesses.noteRead(index, address);
+            }
             if (is_equal) {
                 poke(low, 8, step.value.position);
                 poke(high, 8, step.value.sequence);
             }
         },
         .sleep => |step| {
+            machine.accesses.noteRead(index, step.address);
             if (read(step.address, 4) == step.expected) {
                 machine.common.asleep |= bit;
                 thread.step = .{ .asleep = step.address };
@@ -747,6 +902,7 @@ fn run(index: u8) void {
             }
         },
         .wake => |address| wakeAll(address),
+        .ask => |thread_asked| thread.result = @intFromBool(isGone(thread_asked)),
         .lock => machine.common.lock_owner = index,
         .unlock => machine.common.lock_owner = null,
         .finish => {
@@ -786,7 +942,7 @@ fn addressOf(step: Step) ?usize {
         .modify_pair => |pair| pair.address,
         .sleep => |sleeping| sleeping.address,
         .wake, .asleep => |address| address,
-        .fence, .fence_everyone, .until, .lock, .unlock, .finish => null,
+        .fence, .fence_everyone, .until, .ask, .lock, .unlock, .finish => null,
     };
 }
 
@@ -809,7 +965,7 @@ fn stateHash() u64 {
     if (machine.common.lock_owner) |owner| hash = mix(hash, owner);
     for (machine.threads[0..machine.scenario.threads.len], 0..) |*thread, i| {
         hash = mix(hash, thread.history);
-        hash = mix(hash, thread.buffered);
+        hash = mix(hash, @as(u64, thread.phase) << 8 | thread.buffered);
         for (thread.buffer[0..thread.buffered]) |*entry| {
             hash = mix(hash ^ entry.value, entry.address - machine.region_start);
             if (machine.order == .tso) continue;

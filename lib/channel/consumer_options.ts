@@ -1,0 +1,116 @@
+/**
+ * How consumers and observers are opened.
+ *
+ * @module
+ */
+
+import { SequenceGapError } from "../errors.ts";
+import * as layout from "../native/_layout.ts";
+import { Detail, failure } from "../native/failure.ts";
+import { native } from "../native/library.ts";
+import type { Channel } from "./channel.ts";
+import type { WaitStrategy } from "./wait_strategy.ts";
+
+/** Where a consumer begins. A number is the sequence of its first message. */
+export type Start = "latest" | "earliest" | "checkpoint" | number;
+
+/** Messages that a `drop` consumer has lost: the producer was a whole ring ahead. */
+export interface Gap {
+  /** First sequence lost. */
+  from: number;
+  /** Last sequence lost. */
+  to: number;
+}
+
+/** How an observer is opened. */
+export interface ObserverOptions {
+  /** Where it begins. Default: `latest`. */
+  from?: Exclude<Start, "checkpoint">;
+  /** Told of each gap, before the message behind it. */
+  onGap?: (gap: Gap) => void;
+}
+
+/** How a consumer is opened. */
+export interface ConsumerOptions {
+  /** Under which its cursor is kept, so that it goes on there after a crash. Default: none. */
+  name?: string;
+  /**
+   * Where it begins: with the next message (`latest`), the oldest in the ring (`earliest`), behind
+   * what a consumer of its name acknowledged last (`checkpoint`; `earliest` if there was none), or
+   * at a sequence. Default: `checkpoint` with a name, `latest` without.
+   */
+  from?: Start;
+  /**
+   * What happens when it is slow: `block` holds producers back, `drop` lets them overrun it, and
+   * tells it exactly what it has lost. Default: `block`.
+   */
+  onSlow?: "block" | "drop";
+  /** How it waits. Default: `adaptive`. */
+  wait?: WaitStrategy;
+  /**
+   * `auto`: a message is acknowledged when its handler has returned, or the loop asks for the next.
+   * `manual`: by {@linkcode Consumer.ack}. Default: `auto`.
+   */
+  ack?: "auto" | "manual";
+  /** Told of each gap of a `drop` consumer, before the message behind it. */
+  onGap?: (gap: Gap) => void;
+  /**
+   * Read messages in the ring's own memory, without a copy. For `block` only; needs unscoped
+   * `--allow-ffi`. Default: false, where a batch is copied into a buffer of the consumer's.
+   */
+  view?: boolean;
+}
+
+/** How a blocking poll waits. */
+export interface PollWaitOptions {
+  /** Messages at most. Default: 256. */
+  limit?: number;
+  /** Milliseconds. Default: as long as it takes. */
+  timeoutMs?: number;
+}
+
+const STARTS = {
+  latest: layout.START_LATEST,
+  earliest: layout.START_EARLIEST,
+  checkpoint: layout.START_CHECKPOINT,
+} as const;
+
+/** Opens a consumer or an observer. Returns its handle. */
+export function openConsumerHandle(
+  channel: Channel,
+  options: { name: string; from: Start; onSlow: "block" | "drop"; observes: boolean },
+): number {
+  const { name, from, onSlow, observes } = options;
+  const bytes = new Uint8Array(layout.CONSUMER_PARAMETERS_SIZE);
+  const view = new DataView(bytes.buffer);
+  const encoded = new TextEncoder().encode(name);
+  if (encoded.length > layout.NAME_BYTES_MAX) {
+    throw new RangeError(
+      `Cannot open a consumer: expected a name of at most ${layout.NAME_BYTES_MAX} bytes, ` +
+        `found ${encoded.length}`,
+    );
+  }
+  const isSequence = typeof from === "number";
+  const start = isSequence ? layout.START_SEQUENCE : Object.hasOwn(STARTS, from) && STARTS[from];
+  if (start === false || isSequence && !(Number.isSafeInteger(from) && from >= 1)) {
+    throw new RangeError(
+      `Cannot open a consumer from "${from}": expected a sequence, or one of ` +
+        Object.keys(STARTS).join(", "),
+    );
+  }
+  const policy = onSlow === "drop" ? layout.POLICY_DROP : layout.POLICY_BLOCK;
+  view.setFloat64(layout.CONSUMER_PARAMETERS_SEQUENCE_OFFSET, isSequence ? from : 0, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_START_OFFSET, start, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_POLICY_OFFSET, policy, true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_OBSERVES_OFFSET, Number(observes), true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_NAME_BYTES_OFFSET, encoded.length, true);
+  bytes.set(encoded, layout.CONSUMER_PARAMETERS_NAME_OFFSET);
+  const detail = new Detail();
+  const handle = native().mt_consumer_open(channel.handle, bytes, detail.bytes);
+  if (handle >= 0) return handle;
+  if (handle === layout.SEQUENCE_GONE) {
+    throw new SequenceGapError(channel.name, detail.expected, detail.actual);
+  }
+  const context = { action: "read from", path: channel.bufferFile, channel: channel.name };
+  throw failure(handle, context, detail);
+}

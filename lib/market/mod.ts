@@ -1,0 +1,54 @@
+/**
+ * Market data over channels: fixed message layouts, a normaliser for Binance's spot streams, order
+ * books that prove themselves, recordings, and a made-up feed.
+ *
+ * @module
+ */
+
+export {
+  type BinanceCounts,
+  BinanceNormaliser,
+  type BinanceNormaliserOptions,
+  type RecordSink,
+  ScratchSink,
+} from "./binance.ts";
+export type { ReadonlyBookSide } from "./book_side.ts";
+export { E8, E8_DECIMALS, formatE8, parseE8 } from "./decimal.ts";
+export { type FeedOptions, generateFeed } from "./feed_generator.ts";
+export {
+  BOOK_TICKER_FIELDS,
+  BookTicker,
+  DELTA_FIRST,
+  DELTA_LAST,
+  DELTA_LEVELS,
+  DELTA_SNAPSHOT,
+  KIND_BOOK_TICKER,
+  KIND_ORDER_BOOK_DELTA,
+  KIND_TRADE,
+  messageKind,
+  ORDER_BOOK_DELTA_FIELDS,
+  OrderBookDelta,
+  Trade,
+  TRADE_FIELDS,
+} from "./layouts.ts";
+export {
+  BOOK_APPLIED,
+  BOOK_BROKEN,
+  BOOK_BUFFERED,
+  BOOK_DROPPED,
+  BOOK_GAP,
+  BOOK_PART,
+  BOOK_SNAPSHOT_TOO_OLD,
+  type Level,
+  OrderBook,
+  type OrderBookCounts,
+  type OrderBookOptions,
+} from "./order_book.ts";
+export {
+  newRecordingCounts,
+  parseRecordingLine,
+  readRecording,
+  type RecordedMessage,
+  type RecordingCounts,
+} from "./recording.ts";
+export { type TickerCounts, TickerOracle, top20Sha256 } from "./ticker_oracle.ts";
