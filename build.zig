@@ -1,20 +1,20 @@
-//! Builds libmessage_transport, its tests, the generator of the TypeScript side, and the native half
-//! of the benchmarks.
+//! Builds libmessage_transport, its tests, the generator of the TypeScript side, and the native
+//! half of the benchmarks.
 //!
 //!   zig build                     the library, in zig-out/lib
 //!   zig build test                all Zig tests
 //!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
 //!   zig build bench               the benchmarks' native loops, in zig-out/lib
 //!
-//! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has is
-//! found at run time.
+//! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has
+//! is found at run time.
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
     const target = b.resolveTargetQuery(targetQuery(b));
     const optimize = b.standardOptimizeOption(.{});
-    const fault_points = b.option(bool, "fault-points", "Kill the process at labelled places") orelse
-        false;
+    const fault_text = "Kill the process at labelled places";
+    const fault_points = b.option(bool, "fault-points", fault_text) orelse false;
     const options = b.addOptions();
     options.addOption(bool, "fault_points", fault_points);
 

@@ -57,7 +57,7 @@ function permissions(temporary: string): string[] {
     "--no-prompt",
     `--allow-read=${ROOT},${temporary},${RECORDINGS}`,
     `--allow-write=${temporary}`,
-    `--allow-run=${Deno.execPath()}`,
+    `--allow-run=${Deno.execPath()},unshare`, // A pid namespace, to have a pid come again.
     `--allow-ffi=${ROOT}zig-out`,
     "--allow-net=127.0.0.1",
     "--allow-env=MT_*,TMPDIR,XDG_RUNTIME_DIR,HOME",

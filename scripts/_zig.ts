@@ -80,6 +80,8 @@ async function installZig(): Promise<void> {
 export interface BuildOptions {
   /** With the points at which fault tests stop or kill the process; never for use. */
   faultPoints?: boolean;
+  /** The native half of the benchmarks (zig/bench) instead. */
+  bench?: boolean;
   /** Builds for another machine, such as `aarch64-linux-gnu.2.28`, into a folder of that name. */
   target?: string | undefined;
   /** Builds although nothing has changed. */
@@ -106,16 +108,18 @@ export interface BuiltLibrary {
 export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLibrary> {
   const { force = false } = options;
   const prefix = prefixOf(options);
-  const path = `${ROOT}${prefix}/lib/${libraryName(options.target)}`;
+  const name = libraryName(options);
+  const path = `${ROOT}${prefix}/lib/${name}`;
   if (!force && await isFresh(path)) return { path, built: false, seconds: 0 };
   const zig = await zigExe();
   return await withLock(async () => {
     if (!force && await isFresh(path)) return { path, built: false, seconds: 0 };
     const start = await fileTime();
     const args = ["build", "-Doptimize=ReleaseFast", "--prefix", prefix];
+    if (options.bench) args.push("bench");
     if (options.faultPoints) args.push("-Dfault-points=true");
     if (options.target !== undefined) args.push(`-Dtarget=${options.target}`);
-    console.error(`Building ${prefix}/lib/${libraryName(options.target)}`);
+    console.error(`Building ${prefix}/lib/${name}`);
     const { code, stdout, stderr, seconds } = await run(zig, args, { cwd: ROOT });
     if (code !== 0) {
       throw new ScriptError(`Cannot build the library: zig ended with ${code}\n${stdout}${stderr}`);
@@ -131,9 +135,9 @@ function prefixOf({ faultPoints = false, target }: BuildOptions): string {
   return ["zig-out", ...(target ? [target] : []), ...(faultPoints ? ["faults"] : [])].join("/");
 }
 
-function libraryName(target: string | undefined): string {
+function libraryName({ bench = false, target }: BuildOptions): string {
   const isMac = target === undefined ? Deno.build.os === "darwin" : target.includes("macos");
-  return `libmessage_transport.${isMac ? "dylib" : "so"}`;
+  return `libmessage_transport${bench ? "_bench" : ""}.${isMac ? "dylib" : "so"}`;
 }
 
 /** Returns the time by the clock that dates files, which runs some milliseconds behind ours. */

@@ -1,6 +1,6 @@
 /// <reference lib="deno.worker" />
-// A consumer on a thread of its own. Says "ready", then what it has received: how many messages, and
-// the sum of their sequences. With a total of 0 it holds its place and reads nothing.
+// A consumer on a thread of its own. Says "ready", then what it has received: how many messages,
+// and the sum of their sequences. With a total of 0 it holds its place and reads nothing.
 
 import { openChannel, openConsumer } from "../mod.ts";
 import type { ConsumerTask } from "./_support.ts";

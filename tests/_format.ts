@@ -1,6 +1,6 @@
 /**
- * A second reader and writer of docs/format.md, which shares no code with the library: what both agree
- * on is the format.
+ * A second reader and writer of docs/format.md, which shares no code with the library: what both
+ * agree on is the format.
  *
  * @module
  */
@@ -91,9 +91,9 @@ export function decodeRecord(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const length = view.getUint32(8, true);
   const end = 16 + length;
-  if (end + 4 > bytes.length || bytes.subarray(13, 16).some((byte) => byte !== 0)) return undefined;
-  if (view.getUint32(end, true) !== mask(crc32c(bytes.subarray(0, end), salt))) return undefined;
   const padded = Math.ceil((end + 4) / 8) * 8;
+  if (padded > bytes.length || bytes.subarray(13, 16).some((byte) => byte !== 0)) return undefined;
+  if (view.getUint32(end, true) !== mask(crc32c(bytes.subarray(0, end), salt))) return undefined;
   if (bytes.subarray(end + 4, padded).some((byte) => byte !== 0)) return undefined;
   const sequence = Number(view.getBigUint64(0, true));
   return { sequence, flags: view.getUint8(12), payload: bytes.slice(16, end) };

@@ -1,6 +1,6 @@
 /**
- * What the tests of channels share: a directory and channels that end with the test, messages as text,
- * and child processes under a watchdog.
+ * What the tests of channels share: a directory and channels that end with the test, messages as
+ * text, and child processes under a watchdog.
  *
  * @module
  */

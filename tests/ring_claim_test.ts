@@ -1,5 +1,5 @@
-// Claims and batches: what consumers see of a message that is not published yet, and of several that
-// become visible together.
+// Claims and batches: what consumers see of a message that is not published yet, and of several
+// that become visible together.
 
 import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { BACK_PRESSURED, ChannelClosedError, openConsumer, openProducer } from "../mod.ts";

@@ -1,5 +1,5 @@
-// Several consumers at once: who holds producers back, who is overrun, who only looks, and whose place
-// is taken.
+// Several consumers at once: who holds producers back, who is overrun, who only looks, and whose
+// place is taken.
 
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import {
@@ -70,7 +70,7 @@ testModes("Consumer.close() makes room for producers", ({ producers, view }, scr
   assertGreater(producer.offer(encode("y")), 0);
 });
 
-/** Checks that a reader's messages and gaps are every sequence, once, in order. Returns the gaps. */
+/** Checks that messages and gaps are every sequence, once, in order. Returns the gaps. */
 function checkAccount(
   channel: Channel,
   open: (onGap: (gap: Gap) => void) => Consumer,

@@ -97,7 +97,7 @@ testModes("openConsumer() from a sequence finds it in batches and fragments", (m
   assertEquals(producer.offerBatch(batch), 44);
   assertEquals(long, 23);
   const delivered = [...range(1, 20), 23, ...range(25, 44)];
-  for (const sequence of [1, 2, 19, 20, 21, 24, 25, 44]) {
+  for (let sequence = 1; sequence <= 44; sequence++) {
     const observer = openObserver(channel, { from: sequence });
     assertEquals(drain(observer), delivered.filter((each) => each >= sequence), `${sequence}`);
     observer.close();

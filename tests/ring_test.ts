@@ -1,5 +1,6 @@
 // Agrona's list for a ring, after its OneToOneRingBufferTest: what a message meets on its way from
-// a producer to a consumer. Claims, consumers' policies and producers' ends have files of their own.
+// a producer to a consumer. Claims, consumers' policies and producers' ends have files of their
+// own.
 
 import {
   assert,

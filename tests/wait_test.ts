@@ -1,5 +1,5 @@
-// Asynchronous waiting. These tests run twice: here, where a wait sleeps on a thread of Deno's pool,
-// and by unscoped_ffi_test.ts, where the notifier thread wakes it.
+// Asynchronous waiting. These tests run twice: here, where a wait sleeps on a thread of Deno's
+// pool, and by unscoped_ffi_test.ts, where the notifier thread wakes it.
 
 import {
   assert,
@@ -36,7 +36,7 @@ if (IS_UNSCOPED) { // The notifier's callback stays: made within a test, it woul
   await openConsumer(scratch.create(), { wait: "park" }).wait({ timeoutMs: 1 });
 }
 
-/** Lets waits that have begun come to their sleep. Correct, if a weaker test, where they have not. */
+/** Lets waits that have begun come to their sleep. Where they have not, the test is weaker. */
 function aWhile(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 20));
 }

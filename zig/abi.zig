@@ -1,5 +1,5 @@
-//! One number that changes when any shared struct changes shape. TypeScript holds a generated copy and
-//! refuses to run against a library whose copy differs; every ring file carries it as well.
+//! One number that changes when any shared struct changes shape. TypeScript holds a generated copy
+//! and refuses to run against a library whose copy differs; every ring file carries it as well.
 const std = @import("std");
 const header = @import("header.zig");
 const Delivery = @import("delivery.zig").Delivery;

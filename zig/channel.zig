@@ -1,4 +1,5 @@
-//! Channel: one opening of a ring file by this process: descriptor, mapping, and the locks it holds.
+//! Channel: one opening of a ring file by this process: descriptor, mapping, and the locks it
+//! holds.
 //!
 //! The data area is mapped twice in a row. Producers and consumers of one opening share it; it is
 //! unmapped with the last of them. One channel object belongs to one thread of JavaScript, except
@@ -112,7 +113,8 @@ pub fn writeOwner(owner: *header.Owner, name: []const u8) void {
     owner.tid = @intCast(linux.gettid());
     owner.start_time = process.startTime();
     owner.nonce = process.nonce();
-    // A consumer that comes back finds its name there: it would lose its cursor if it died over this.
+    // A consumer that comes back finds its name there: it would lose its cursor if it died over
+    // this.
     if (std.mem.eql(u8, ownerName(owner), name)) return;
     owner.name = @splat(0);
     @memcpy(owner.name[0..name.len], name);

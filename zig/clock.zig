@@ -92,6 +92,13 @@ pub inline fn ticksToNs(delta: u64) u64 {
     return @truncate(product >> ns_per_tick_shift);
 }
 
+/// Returns about as many ticks as last `ns`, for a threshold that may be off by half. Never waits:
+/// a TSC, which may not be calibrated yet, is taken for one of 2.5 GHz.
+pub inline fn roughTicks(ns: u64) u64 {
+    if (source() == .tsc) return ns * 5 / 2;
+    return @intFromFloat(@as(f64, @floatFromInt(ns)) * ticksPerSecond() / ns_per_s);
+}
+
 const ns_per_s = std.time.ns_per_s;
 
 fn readClock(clock: system.clockid_t) u64 {

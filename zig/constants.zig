@@ -33,6 +33,12 @@ pub const producers_max = 64;
 /// Consumers of one channel: the gating ones are bits of one 64-bit word.
 pub const consumers_max = 64;
 
+/// Largest sequence: what a JavaScript number holds exactly. 28 years at ten million a second.
+pub const sequence_max = (1 << 53) - 1;
+
+/// Bytes: no channel gets as far, at 100 GB a second in a year.
+pub const position_max = 1 << 62;
+
 /// Bytes of a channel, producer or consumer name.
 pub const name_bytes_max = 96;
 
@@ -69,5 +75,5 @@ pub const polls_between_checks = 256;
 /// Empty polls between two looks at the file's size, a system call: some milliseconds of spinning.
 pub const polls_between_size_checks = 256 * polls_between_checks;
 
-/// Channels that one notifier thread waits for: `futex_waitv` takes 128, one is the thread's own.
+/// Consumers that the notifier waits for: `futex_waitv` takes 128 words, one is its own.
 pub const notifier_entries_max = 127;

@@ -2,11 +2,13 @@
 //!
 //! Used by one thread only, apart from `park`. Every record is copied first and checked on the copy
 //! (view mode checks in place and needs a gating cursor, which keeps sound producers away).
-//! A crash leaves the cursor where it was acknowledged last; a consumer of the same name goes on there.
+//! A crash leaves the cursor where it was acknowledged last; a consumer of the same name goes on
+//! there.
 const std = @import("std");
 const channel_module = @import("channel.zig");
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
+const consumer_slot = @import("consumer_slot.zig");
 const fault_points = @import("testing/fault_points.zig");
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
@@ -60,8 +62,8 @@ pub const Options = struct {
     start: seek.Start,
 };
 
-/// What stood at a reader's place while nothing was there: another word shows that somebody has been
-/// there, for instance a producer that came round.
+/// What stood at a reader's place while nothing was there: another word shows that somebody has
+/// been there, for instance a producer that came round.
 const Idle = struct { position: u64 = std.math.maxInt(u64), word: u64 = 0 };
 
 /// Where polled records go.
@@ -87,8 +89,8 @@ pub const Consumer = struct {
     counters: header.ConsumerCounters,
     idle_polls: u32 = 0,
     idle: Idle = .{},
-    /// Records read since the last acknowledgement that nobody is given.
-    skipped: u64 = 0,
+    /// Sequence of the newest record read that somebody is given; what is behind was aborted.
+    newest: u64 = 0,
     /// Since when the same claim has been open before us.
     claimed_since: u64 = 0,
     sleeper: Sleeper = .{},
@@ -98,8 +100,8 @@ pub const Consumer = struct {
         errdefer allocator.destroy(consumer);
         liveness.lock(channel.fd, .registration) catch return error.Os;
         defer liveness.unlock(channel.fd, .registration);
-        const index = try takeSlot(channel, options.name, detail);
-        errdefer dropSlot(channel, index);
+        const index = try consumer_slot.take(channel, options.name, detail);
+        errdefer consumer_slot.drop(channel, index);
         const slot = &channel.ring.consumers[index];
         const is_return = options.name.len > 0 and
             std.mem.eql(u8, channel_module.ownerName(&slot.owner), options.name);
@@ -152,7 +154,7 @@ pub const Consumer = struct {
             const named = channel_module.ownerName(&slot.owner).len > 0;
             const state = if (named) header.SlotState.detached else header.SlotState.free;
             memory.store(u32, &slot.owner.state, state, .release);
-            dropSlot(channel, consumer.slot_index);
+            consumer_slot.drop(channel, consumer.slot_index);
             _ = wait.wake(&consumer.ring.lines.space, &consumer.ring.lines.control);
         }
         channel.release();
@@ -189,7 +191,8 @@ pub const Consumer = struct {
         return error.CorruptHeader;
     }
 
-    /// Tries to join. A producer can spoil one each time that it raises the limit; a hostile word all.
+    /// Tries to join. A producer can spoil one each time that it raises the limit; a hostile word
+    /// all.
     const joins_max = 64;
 
     /// Copies up to `limit` messages into `sink`. Returns how many.
@@ -200,7 +203,8 @@ pub const Consumer = struct {
         while (sink.count < limit) {
             const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
             if (word != consumer.sequence) { // Pairs with the release of whoever publishes.
-                if (sink.count > 0) consumer.idle = .{ .position = consumer.position, .word = word };
+                const position = consumer.position;
+                if (sink.count > 0) consumer.idle = .{ .position = position, .word = word };
                 break;
             }
             switch (consumer.take(&sink)) {
@@ -227,15 +231,17 @@ pub const Consumer = struct {
         const source = ring.recordAt(consumer.position);
         const word: *u64 = @ptrCast(@alignCast(source + 8));
         const head_word = memory.load(u64, word, .monotonic);
-        const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse return .damaged;
+        const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse
+            return .damaged;
         const body_bytes = if (sink.in_place) 0 else std.mem.alignForward(usize, head.length, 8);
         const end = sink.used + @sizeOf(Delivery) + body_bytes;
         if (end > sink.bytes.len) return .full;
         const body = sink.bytes.ptr + sink.used + @sizeOf(Delivery);
+        const sequence = consumer.sequence;
         const verdict = if (sink.in_place)
-            record.verifyInPlace(source, ring.salt, consumer.sequence, head_word, head.length)
+            record.verifyInPlace(source, ring.salt, sequence, head_word, head.length)
         else
-            record.copyAndVerify(body, source, ring.salt, consumer.sequence, head_word, head.length);
+            record.copyAndVerify(body, source, ring.salt, sequence, head_word, head.length);
         if (verdict == .damaged) return .damaged;
         consumer.deliver(sink, head.length, head.flags, end);
         consumer.position += ring.stride(head.length);
@@ -247,9 +253,9 @@ pub const Consumer = struct {
         if (flags & (record.Flags.aborted | record.Flags.control) != 0) {
             consumer.counters.aborted += 1;
             consumer.count("aborted");
-            consumer.skipped += 1;
             return;
         }
+        consumer.newest = consumer.sequence;
         const index = consumer.position & (consumer.ring.capacity - 1);
         const delivery: *Delivery = @ptrCast(@alignCast(sink.bytes.ptr + sink.used));
         delivery.* = .{
@@ -297,8 +303,8 @@ pub const Consumer = struct {
         return count_found;
     }
 
-    /// Whether the record's place looks odd, with `word` in the place of its sequence, or it is time to
-    /// look at the producers' words anyway.
+    /// Whether the record's place looks odd, with `word` in the place of its sequence, or it is
+    /// time to look at the producers' words anyway.
     inline fn isWorthALook(consumer: *Consumer, word: u64) bool {
         consumer.idle_polls +%= 1;
         if (word >= consumer.sequence) return true;
@@ -402,7 +408,6 @@ pub const Consumer = struct {
         consumer.counters.messages += place.sequence - consumer.acked.sequence;
         consumer.counters.bytes += place.position - consumer.acked.position;
         consumer.acked = place;
-        consumer.skipped = 0;
         // Pairs with the acquire in `slowestCursor`.
         memory.store(u64, &slot.cursor.position, place.position, .release);
         fault_points.hit(.mid_ack);
@@ -436,25 +441,29 @@ pub const Consumer = struct {
         return .{ .position = consumer.acked.position, .sequence = sequence + 1 };
     }
 
-    /// Walks over records that producers leave alone as long as this consumer gates them.
+    /// Walks over records that producers leave alone as long as this consumer gates them. Ends
+    /// behind a whole message, so that nobody begins in the middle of one.
     fn walkTo(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
         const ring = &consumer.ring;
         var place = consumer.acked;
-        while (place.sequence <= sequence) : (place.sequence += 1) {
+        var whole = place;
+        while (place.sequence <= sequence) {
             const word: *u64 = @ptrCast(@alignCast(ring.recordAt(place.position) + 8));
             const head_word = memory.load(u64, word, .monotonic);
             const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse
                 return error.CorruptHeader;
             place.position += ring.stride(head.length);
+            place.sequence += 1;
             if (place.position > consumer.position) return error.CorruptHeader;
+            if (record.endsMessage(head.flags)) whole = place;
         }
-        return place;
+        return whole;
     }
 
     /// Records that nobody is given need nobody's acknowledgement.
     inline fn ackSkipped(consumer: *Consumer) void {
-        const skipped = consumer.sequence - consumer.acked.sequence;
-        if (skipped > 0 and skipped == consumer.skipped) consumer.ackAll();
+        const is_behind = consumer.acked.sequence < consumer.sequence;
+        if (is_behind and consumer.newest < consumer.acked.sequence) consumer.ackAll();
     }
 
     /// Makes the next poll begin behind `sequence`, which was acknowledged or delivered.
@@ -463,7 +472,7 @@ pub const Consumer = struct {
         const place = try consumer.placeAfter(@max(sequence, consumer.acked.sequence -| 1));
         consumer.position = place.position;
         consumer.sequence = place.sequence;
-        consumer.skipped = 0;
+        consumer.newest = @min(consumer.newest, place.sequence -| 1);
     }
 
     /// After `Lapped`: goes on at a place half a ring behind the newest. `detail` has the first
@@ -518,7 +527,8 @@ pub const Consumer = struct {
         return .timed_out;
     }
 
-    /// Spins for `spins` looks, then sleeps until a poll has something to say, at most `timeout_ns`.
+    /// Spins for `spins` looks, then sleeps until a poll has something to say, at most
+    /// `timeout_ns`.
     pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
         if (consumer.spin(spins) == .ok) return .ok;
         const lines = consumer.ring.lines;
@@ -563,43 +573,3 @@ pub const Consumer = struct {
         consumer.count("late_wakeups");
     }
 };
-
-/// Takes the slot of that name, else a free one, else one that its consumer has left.
-fn takeSlot(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
-    const ring = &channel.ring;
-    const slots = ring.consumers[0..ring.consumers_max];
-    if (name.len > 0) {
-        for (slots, 0..) |*slot, i| {
-            const state = memory.load(u32, &slot.owner.state, .acquire);
-            if (state == header.SlotState.free) continue;
-            if (!std.mem.eql(u8, channel_module.ownerName(&slot.owner), name)) continue;
-            if (tryTake(channel, @intCast(i))) return @intCast(i);
-            detail.pid = memory.load(u32, &slot.owner.pid, .monotonic);
-            detail.setName(name);
-            return error.Busy;
-        }
-    }
-    for ([_]bool{ true, false }) |want_free| {
-        for (slots, 0..) |*slot, i| {
-            const state = memory.load(u32, &slot.owner.state, .acquire);
-            if ((state == header.SlotState.free) != want_free) continue;
-            if (tryTake(channel, @intCast(i))) return @intCast(i);
-        }
-    }
-    detail.expected = @floatFromInt(ring.consumers_max);
-    return error.SlotsFull;
-}
-
-fn tryTake(channel: *Channel, index: u32) bool {
-    if (channel.holds_consumer[index]) return false;
-    liveness.tryLock(channel.fd, .consumer(index)) catch return false;
-    channel.holds_consumer[index] = true;
-    const gating = &channel.ring.lines.control.gating;
-    _ = memory.clearBits(u64, gating, @as(u64, 1) << @intCast(index));
-    return true;
-}
-
-fn dropSlot(channel: *Channel, index: u32) void {
-    channel.holds_consumer[index] = false;
-    liveness.unlock(channel.fd, .consumer(index));
-}

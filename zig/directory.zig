@@ -4,8 +4,8 @@ const linux = std.os.linux;
 const file = @import("file.zig");
 const Detail = @import("detail.zig").Detail;
 
-/// Writes the default directory's path: `$XDG_RUNTIME_DIR/message_transport` where that variable names
-/// an absolute path, else `/dev/shm/message_transport-<uid>`. Null if `out` is too small.
+/// Writes the default directory's path: `$XDG_RUNTIME_DIR/message_transport` where that variable
+/// names an absolute path, else `/dev/shm/message_transport-<uid>`. Null if `out` is too small.
 pub fn defaultPath(out: []u8) ?[]const u8 {
     if (std.c.getenv("XDG_RUNTIME_DIR")) |value| {
         const path = std.mem.span(value);

@@ -67,6 +67,11 @@ fn channelStatus(err: channel_module.Error) Status {
     };
 }
 
+/// What went wrong, unless the file was truncated, which explains all else.
+fn poisonedOr(channel: *const Channel, status: Status) Status {
+    return if (channel.isPoisoned()) .truncated else status;
+}
+
 fn addHandle(comptime T: type, object: *T, out: *const DetailOut) i32 {
     const handle = handles.add(T, object) catch {
         switch (T) {
@@ -136,7 +141,8 @@ pub export fn mt_channel_create(
     return addHandle(Channel, channel, &result);
 }
 
-/// Opens a channel's file (zero-ended absolute path). `parameters` holds an `OpenParameters`. Returns a channel handle.
+/// Opens a channel's file (zero-ended absolute path). `parameters` holds an `OpenParameters`.
+/// Returns a channel handle.
 pub export fn mt_channel_open(
     path: [*:0]const u8,
     parameters: [*]const u8,
@@ -235,7 +241,6 @@ pub export fn mt_channel_data(handle: u32) callconv(.c) ?*anyopaque {
 
 /// Closes a handle of any kind. Ends its waits first. `closed` if it was closed before.
 pub export fn mt_close(handle: u32) callconv(.c) i32 {
-    if (handles.get(Consumer, handle)) |consumer| notifier.disarm(consumer);
     return code(if (handles.close(handle)) .ok else .closed);
 }
 
@@ -250,8 +255,9 @@ pub export fn mt_producer_open(
     const channel = handles.get(Channel, channel_handle) orelse return result.finish(.closed);
     if (name_bytes > constants.name_bytes_max) return result.finish(.invalid_argument);
     if (channel.access == .read_only) return result.finish(.invalid_argument);
-    const producer = Producer.init(channel, name[0..name_bytes], &result.value) catch |err|
-        return result.finish(producer_module.statusOf(err));
+    const producer = Producer.init(channel, name[0..name_bytes], &result.value) catch |err| {
+        return result.finish(poisonedOr(channel, producer_module.statusOf(err)));
+    };
     return addHandle(Producer, producer, &result);
 }
 
@@ -377,7 +383,9 @@ pub export fn mt_consumer_open(
         Consumer.initObserver(channel, consumer_options.start, &result.value)
     else
         Consumer.init(channel, consumer_options, &result.value);
-    const consumer = opened catch |err| return result.finish(consumer_module.statusOf(err));
+    const consumer = opened catch |err| {
+        return result.finish(poisonedOr(channel, consumer_module.statusOf(err)));
+    };
     return addHandle(Consumer, consumer, &result);
 }
 
@@ -502,27 +510,31 @@ pub export fn mt_consumer_wait(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     return code(consumer.park(0, msToNs(timeout_ms)));
 }
 
-/// Calls `callback(token)` once, from the notifier's thread, when a poll has something to say.
-pub export fn mt_consumer_arm(
-    handle: u32,
-    callback: ?*const anyopaque,
-    token: u32,
-) callconv(.c) i32 {
+/// Makes `mt_notifier_wait` return `token` (not 0) once, when a poll has something to say. Returns
+/// the isolate to pass there.
+pub export fn mt_consumer_arm(handle: u32, token: u32) callconv(.c) i32 {
     const consumer = handles.get(Consumer, handle) orelse return code(.closed);
-    const function = callback orelse return code(.invalid_argument);
-    if (consumer.channel.access == .read_only) return code(.invalid_argument);
-    notifier.arm(consumer, @ptrCast(@alignCast(function)), token) catch |err| return switch (err) {
-        error.TableFull => code(.table_full),
-        error.NoThread => code(.os_error),
-    };
-    return code(.ok);
+    if (consumer.channel.access == .read_only or token == 0) return code(.invalid_argument);
+    const isolate = handles.isolate();
+    notifier.arm(consumer, isolate, token) catch return code(.table_full);
+    return @intCast(isolate);
 }
 
-/// Takes the consumer's arming back, if it has not been called yet.
+/// Makes it return the consumer's token now.
 pub export fn mt_consumer_disarm(handle: u32) callconv(.c) i32 {
     const consumer = handles.get(Consumer, handle) orelse return code(.closed);
     notifier.disarm(consumer);
     return code(.ok);
+}
+
+/// Returns the token of a consumer of the isolate that has something to say, or 0.
+pub export fn mt_notifier_take(isolate: u32) callconv(.c) u32 {
+    return notifier.take(isolate);
+}
+
+/// The same, sleeping for up to `timeout_ms`, on another thread. 0 when there was none.
+pub export fn mt_notifier_wait(isolate: u32, timeout_ms: u32) callconv(.c) u32 {
+    return notifier.waitFor(isolate, msToNs(timeout_ms));
 }
 
 /// The monotonic clock in ns.

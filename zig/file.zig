@@ -1,9 +1,11 @@
-//! Ring files on disk: created whole or not at all, opened only when everything about them is right.
+//! Ring files on disk: created whole or not at all, opened only when everything about them is
+//! right.
 //!
-//! - Creation: a file without a name (`O_TMPFILE`) is allocated in full (`fallocate`: no space is an
-//!   error now, not a SIGBUS later), written, and only then given its name, which replaces nothing.
-//! - Opening: no symbolic links, a regular file of the right owner and mode with one name, exactly as
-//!   long as its checked identity page says.
+//! - Creation: a file without a name (`O_TMPFILE`) is allocated in full (`fallocate`: no space is
+//!   an error now, not a SIGBUS later), written, and only then given its name, which replaces
+//!   nothing.
+//! - Opening: no symbolic links, a regular file of the right owner and mode with one name, exactly
+//!   as long as its checked identity page says.
 //! - A crash in between leaves nothing: the kernel frees a file without a name with its maker.
 const std = @import("std");
 const linux = std.os.linux;
@@ -308,6 +310,7 @@ fn checkOwner(
     const is_ours = status.uid == linux.geteuid();
     const may_look = access == .read_only and linux.geteuid() == 0;
     if (!is_ours and !shared and !may_look) return error.UnsafeFile;
+    if (status.nlink == 0) return error.NotFound; // Removed since it was opened.
     detail.expected = 1;
     detail.actual = @floatFromInt(status.nlink);
     if (status.nlink != 1) return error.UnsafeFile;
@@ -336,7 +339,12 @@ pub fn remove(place: Place, detail: *Detail) Error!void {
 /// Removes the file if it is a ring of before this host's last start, and still has this name when
 /// nobody else can be about to do the same. False if there is nothing to remove.
 pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
-    const flags: linux.O = .{ .ACCMODE = .RDWR, .NOFOLLOW = true, .CLOEXEC = true, .NONBLOCK = true };
+    const flags: linux.O = .{
+        .ACCMODE = .RDWR,
+        .NOFOLLOW = true,
+        .CLOEXEC = true,
+        .NONBLOCK = true,
+    };
     const rc = linux.openat(place.directory.fd, place.name, flags, 0);
     const fd: i32 = @intCast(check(rc, detail) catch |err| {
         return if (err == error.NotFound) false else err;

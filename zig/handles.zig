@@ -1,14 +1,17 @@
-//! Handles: what JavaScript holds instead of pointers. A number with a generation, checked at each call.
+//! Handles: what JavaScript holds instead of pointers. A number with a generation, checked at each
+//! call.
 //!
-//! - A handle that was closed, guessed, or belongs to another kind gives `closed`, never a wild pointer.
-//! - A handle is used by the thread that made it. Only waits run elsewhere; they announce themselves
-//!   here, and closing ends them first.
+//! - A handle that was closed, guessed, or belongs to another kind gives `closed`, never a wild
+//!   pointer.
+//! - A handle is used by the thread that made it. Only waits run elsewhere; they announce
+//!   themselves here, and closing ends them first.
 //! - When a thread ends (a Worker that was terminated), its handles are closed by a thread-exit
 //!   destructor, so that a dead Worker's consumer does not hold producers back for ever.
 const std = @import("std");
 const linux = std.os.linux;
 const constants = @import("constants.zig");
 const header = @import("header.zig");
+const notifier = @import("notifier.zig");
 const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
 const Producer = @import("producer.zig").Producer;
@@ -39,6 +42,11 @@ fn kindOf(comptime T: type) Kind {
     };
 }
 
+/// The calling thread, which stands for its isolate of JavaScript.
+pub fn isolate() u32 {
+    return @intCast(linux.gettid());
+}
+
 /// A new handle for `object`, which is closed with this thread at the latest.
 pub fn add(comptime T: type, object: *T) error{TableFull}!u32 {
     acquire();
@@ -51,7 +59,7 @@ pub fn add(comptime T: type, object: *T) error{TableFull}!u32 {
         entry.generation +%= 1;
         if (entry.generation == 0) entry.generation = 1;
         entry.kind = kindOf(T);
-        entry.tid = @intCast(linux.gettid());
+        entry.tid = isolate();
         entry.object = object;
         watchThread();
         return @as(u32, entry.generation & 0x7fff) << 16 | @as(u32, @intCast(index));
@@ -111,6 +119,7 @@ fn free(entry: Entry) void {
         },
         .consumer => {
             const consumer = as(Consumer, entry);
+            notifier.disarm(consumer);
             // A read-only mapping has no word to change; its waits end with their slice.
             consumer.sleeper.close(if (consumer.slot != null) &consumer.ring.lines.data else null);
             consumer.deinit();
@@ -136,7 +145,7 @@ fn watchThread() void {
 
 /// Producers and consumers first: they hold their channel.
 fn onThreadExit(_: *anyopaque) callconv(.c) void {
-    const tid: u32 = @intCast(linux.gettid());
+    const tid = isolate();
     for (0..entries.len) |index| {
         acquire();
         const entry = entries[index];
@@ -144,4 +153,5 @@ fn onThreadExit(_: *anyopaque) callconv(.c) void {
         if (entry.kind == .none or entry.tid != tid) continue;
         _ = close(@as(u32, entry.generation & 0x7fff) << 16 | @as(u32, @intCast(index)));
     }
+    notifier.forget(tid);
 }

@@ -139,11 +139,12 @@ pub const ClaimLine = extern struct {
 
 /// One direction of sleep and wake-up (wait.zig).
 pub const WaitLine = extern struct {
-    /// 1 while somebody may sleep on `signal`.
-    sleepers: u32 align(line),
+    /// How often somebody went to sleep on `signal`, and how many of those have been woken.
+    sleeps: u32 align(line),
+    served: u32,
     /// The futex word: changes at each wake-up.
     signal: u32,
-    reserved_0: [120]u8,
+    reserved_0: [116]u8,
 };
 
 /// Who takes part.
@@ -176,7 +177,8 @@ pub const Owner = extern struct {
 };
 
 /// Bit of `Intent.count`: the claim was won. Set before anything is written into a claim of several
-/// records, whose inner ones could be taken for claims of their own, and by whoever has found it out.
+/// records, whose inner ones could be taken for claims of their own, and by whoever has found it
+/// out.
 pub const intent_won: u64 = 1 << 63;
 
 /// What a producer of many is claiming, so that its death can be repaired. `sequence` is 0 while

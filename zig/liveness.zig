@@ -1,4 +1,5 @@
-//! Who is alive: a lock on one byte of the ring file, which the kernel releases when its holder dies.
+//! Who is alive: a lock on one byte of the ring file, which the kernel releases when its holder
+//! dies.
 //!
 //! | Byte (beyond any file size) | Held by |
 //! | --------------------------: | :------ |
@@ -7,9 +8,10 @@
 //! | 2^62 + 1024 + i | consumer in slot i   |
 //!
 //! - Open-file-description locks (`F_OFD_SETLK`): they belong to one opening of the file, so two
-//!   openings in one process exclude each other, and closing another descriptor of the file does not
-//!   drop them as it drops `F_SETLK` locks. They see through pid namespaces and pid reuse.
-//! - Locks of one opening do not conflict with themselves: the channel keeps a list of what it holds.
+//!   openings in one process exclude each other, and closing another descriptor of the file does
+//!   not drop them as it drops `F_SETLK` locks. They see through pid namespaces and pid reuse.
+//! - Locks of one opening do not conflict with themselves: the channel keeps a list of what it
+//!   holds.
 const std = @import("std");
 const linux = std.os.linux;
 

@@ -42,10 +42,17 @@ pub const direct = struct {
         _ = @atomicRmw(u64, word, .Max, value, .seq_cst);
     }
 
+    /// Replaces `word` if it still is `expected`. True on success.
+    pub inline fn compareExchange(comptime T: type, word: *T, expected: T, value: T) bool {
+        return @cmpxchgStrong(T, word, expected, value, .seq_cst, .monotonic) == null;
+    }
+
     /// Replaces both words of `pair` if both still are `expected`. True on success.
     pub inline fn compareExchangePair(pair: *Pair, expected: Pair, value: Pair) bool {
         const words: *u128 = @ptrCast(pair);
-        return @cmpxchgStrong(u128, words, @bitCast(expected), @bitCast(value), .seq_cst, .monotonic) == null;
+        const before: u128 = @bitCast(expected);
+        const after: u128 = @bitCast(value);
+        return @cmpxchgStrong(u128, words, before, after, .seq_cst, .monotonic) == null;
     }
 
     /// Lets `function` write `bytes` at `place`, all but the sequence word, which are the caller's
@@ -107,8 +114,8 @@ pub inline fn prefetchForWrite(address: [*]const u8) void {
     @prefetch(address, .{ .rw = .write, .locality = 3, .cache = .data });
 }
 
-/// Pushes the line at `address` from this core's caches to one that all cores share (CLDEMOTE, a hint;
-/// x86-64 processors without it take it for a NOP). A reader then need not ask this core.
+/// Pushes the line at `address` from this core's caches to one that all cores share (CLDEMOTE, a
+/// hint; x86-64 processors without it take it for a NOP). A reader then need not ask this core.
 pub inline fn demote(address: [*]const u8) void {
     if (builtin.cpu.arch != .x86_64) return;
     asm volatile (".byte 0x0f, 0x1c, 0x00"

@@ -58,12 +58,13 @@ pub const CreateParameters = extern struct {
         const name = textOf(&parameters.name, parameters.name_bytes) orelse return null;
         const schema = textOf(&parameters.schema, parameters.schema_bytes) orelse return null;
         if (!file.isName(name)) return null;
-        if (!(parameters.capacity >= 0 and parameters.capacity <= constants.capacity_max)) return null;
+        const wanted = parameters.capacity;
+        if (!(wanted >= 0 and wanted <= constants.capacity_max)) return null;
         const is_many = parameters.flags & header.ChannelFlags.many_producers != 0;
         var made: header.Identity = .{
             .fingerprint = abi.fingerprint,
             .header_bytes = 0,
-            .capacity = @intFromFloat(parameters.capacity),
+            .capacity = @intFromFloat(wanted),
             .alignment = parameters.alignment,
             .producers_max = if (is_many) constants.producers_max else 1,
             .consumers_max = parameters.consumers_max,

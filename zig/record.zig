@@ -10,12 +10,13 @@
 //! | 16 + length |    4 | masked CRC-32C over all before it | producer | |
 //! |             |      | zeros up to the channel's alignment | producer | |
 //!
-//! - The CRC starts from the channel's random salt, so a payload that contains the image of a record
-//!   (an earlier lap's bytes, or a client's forgery) does not verify as one. SQLite's WAL salts its
-//!   frames for the same reason.
+//! - The CRC starts from the channel's random salt, so a payload that contains the image of a
+//!   record (an earlier lap's bytes, or a client's forgery) does not verify as one. SQLite's WAL
+//!   salts its frames for the same reason.
 //! - The CRC is masked (rotated and offset, as in LevelDB): a CRC over bytes that end in their own
 //!   CRC is a constant and would see nothing.
-//! - What a crash leaves: a record whose sequence word is not yet the expected one. Nobody reads it.
+//! - What a crash leaves: a record whose sequence word is not yet the expected one. Nobody reads
+//!   it.
 const std = @import("std");
 const crc32c = @import("crc32c.zig");
 const fault_points = @import("testing/fault_points.zig");
@@ -42,6 +43,12 @@ pub const Flags = struct {
 
     pub const middle_fragment: u8 = first_fragment | last_fragment;
 };
+
+/// Whether a record is a whole message or the last part of one.
+pub inline fn endsMessage(flags: u8) bool {
+    const part = flags & Flags.middle_fragment;
+    return part == 0 or part == Flags.last_fragment;
+}
 
 /// Bytes from the start of a record to the start of the next one.
 pub inline fn stride(length: usize, alignment: usize) usize {

@@ -1,10 +1,11 @@
 //! Recovery: how the claims of dead producers end, and where a single producer's successor goes on.
 //!
-//! - A dead claim becomes ABORTED records: its sequences are used up, readers skip them. Whoever does
-//!   that holds the registration lock (repair.zig), which the kernel takes from one who dies over it;
-//!   the next one begins again. Writing the same records twice does no harm: the commit word is last.
-//! - Who owns a claim is told by the intents that name its place (ring.zig). One of them has won it,
-//!   or somebody else has, and has published.
+//! - A dead claim becomes ABORTED records: its sequences are used up, readers skip them. Whoever
+//!   does that holds the registration lock (repair.zig), which the kernel takes from one who dies
+//!   over it; the next one begins again. Writing the same records twice does no harm: the commit
+//!   word is last.
+//! - Who owns a claim is told by the intents that name its place (ring.zig). One of them has won
+//!   it, or somebody else has, and has published.
 //! - Proved by testing/interleave_death.zig, which kills producers and repairers at every step.
 const std = @import("std");
 const fault_points = @import("testing/fault_points.zig");
@@ -52,9 +53,7 @@ pub fn Protocol(comptime memory: type) type {
                 dead |= @as(u64, 1) << @intCast(index);
             }
             if (dead == 0) return .not_open;
-            // Another one may have won the place and be done; looked at behind the intents, which a
-            // winner clears last. The dead only wanted it.
-            if (isSound(ring, position, sequence)) {
+            if (isOver(ring, position, sequence)) {
                 forget(ring, dead);
                 return .not_open;
             }
@@ -75,8 +74,17 @@ pub fn Protocol(comptime memory: type) type {
             return .repaired;
         }
 
-        /// Whether the slot's last owner left no open claim behind; ends one if that can be done now.
-        /// Assumes that the caller holds the registration lock and the slot's own.
+        /// Whether another one has won the place and is done, so that the dead only wanted it.
+        /// Looked at behind the intents, which a winner clears last; then whether a later lap has
+        /// come by, which an open claim would have held back.
+        fn isOver(ring: *const Ring, position: u64, sequence: u64) bool {
+            if (isSound(ring, position, sequence)) return true;
+            memory.loadBarrier();
+            return protocol.standing(ring, position, sequence) == .lapped;
+        }
+
+        /// Whether the slot's last owner left no open claim behind; ends one if that can be done
+        /// now. Assumes that the caller holds the registration lock and the slot's own.
         pub fn isClear(channel: anytype, index: u32) bool {
             const ring = &channel.ring;
             if (!ring.is_many) return true;
@@ -105,9 +113,10 @@ pub fn Protocol(comptime memory: type) type {
                 memory.load(u64, &slot.intent.position, .monotonic) == position;
         }
 
-        /// Which of the dead has won the claim. They all wanted as much, or one has noted that it won, or
-        /// the place after the claim tells: where several lie on claims' borders, the nearest is the
-        /// claim's end, since nothing was written into it that could pass for a border.
+        /// Which of the dead has won the claim. They all wanted as much, or one has noted that it
+        /// won, or the place after the claim tells: where several lie on claims' borders, the
+        /// nearest is the claim's end, since nothing was written into it that could pass for a
+        /// border.
         fn findWinner(ring: *const Ring, dead: u64, position: u64, sequence: u64) ?usize {
             var nearest: ?usize = null;
             var extent: Extent = undefined;
@@ -232,8 +241,8 @@ pub fn Protocol(comptime memory: type) type {
         }
 
         /// Takes the sequence words out of what the dead one had claimed and not published. Whole
-        /// records of a batch may stand there, and would be taken for ours as soon as ours end where
-        /// they begin.
+        /// records of a batch may stand there, and would be taken for ours as soon as ours end
+        /// where they begin.
         fn eraseUnpublished(ring: *const Ring, account: *const Account) void {
             var position = account.position;
             while (position < account.claimed) : (position += ring.alignment) {

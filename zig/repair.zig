@@ -3,8 +3,8 @@
 //! - A claim of a dead producer ends (recovery.zig).
 //! - A dead consumer's slot stops holding producers back; its name and cursor stay for its return.
 //!
-//! Death is what the kernel says (liveness.zig). All changes happen under the registration lock, which
-//! the kernel takes from a repairer that dies, so that the next one begins again.
+//! Death is what the kernel says (liveness.zig). All changes happen under the registration lock,
+//! which the kernel takes from a repairer that dies, so that the next one begins again.
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
 const memory = @import("memory.zig").direct;

@@ -1,5 +1,5 @@
-//! Reports: the state of a channel and of its peers, for people and for errors. Read from shared words
-//! that may change meanwhile; good for looking at, not for deciding.
+//! Reports: the state of a channel and of its peers, for people and for errors. Read from shared
+//! words that may change meanwhile; good for looking at, not for deciding.
 const std = @import("std");
 const constants = @import("constants.zig");
 const channel_module = @import("channel.zig");
@@ -170,7 +170,8 @@ pub fn verifyRecord(bytes: []const u8, salt: u32, sequence: u64) i32 {
     if (bytes.len < record.header_bytes) return corrupt;
     if (std.mem.readInt(u64, bytes[0..8], .little) != sequence) return corrupt;
     const head_word = std.mem.readInt(u64, bytes[8..16], .little);
-    const head = record.parseHeadWord(head_word, constants.record_payload_max) orelse return corrupt;
+    const head = record.parseHeadWord(head_word, constants.record_payload_max) orelse
+        return corrupt;
     const stride = record.stride(head.length, constants.alignment_min);
     if (stride > bytes.len) return corrupt;
     const verdict = record.verifyInPlace(bytes.ptr, salt, sequence, head_word, head.length);

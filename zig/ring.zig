@@ -5,14 +5,14 @@
 //!    replace position and sequence together, after each has written down in its own slot what it
 //!    is about to claim (`Intent`), so that a dead one's claim has a known owner and size.
 //! 2. Write: everything but the sequence word of the first record.
-//! 3. Publish: the first record's sequence word is stored with release. That is the commit: a reader
-//!    polls the very place where the next record will stand, so one cache line brings the news and
-//!    the message. A single producer then stores `last`; one of many clears its intent.
+//! 3. Publish: the first record's sequence word is stored with release. That is the commit: a
+//!    reader polls the very place where the next record will stand, so one cache line brings the
+//!    news and the message. A single producer then stores `last`; one of many clears its intent.
 //!
 //! Invariants:
 //! - A claim never passes `min(gating cursors, other producers' open claims) + capacity`.
-//! - A record that is read has the expected sequence *and* a right salted CRC, so bytes of an earlier
-//!   lap are never taken for a message, and nothing is zeroed.
+//! - A record that is read has the expected sequence *and* a right salted CRC, so bytes of an
+//!   earlier lap are never taken for a message, and nothing is zeroed.
 //! - `published` is decided by words outside the record, so a damaged record is never taken for one
 //!   that is still being written, and never waited for.
 //!
@@ -85,6 +85,13 @@ pub const Ring = struct {
 
     pub inline fn isPosition(ring: *const Ring, position: u64) bool {
         return position & (ring.alignment - 1) == 0;
+    }
+
+    /// Whether a claim word is one that sound peers write. Sequences begin with 1; 0 is what a file
+    /// has that was cut off and made longer again.
+    pub inline fn isClaim(ring: *const Ring, pair: Pair) bool {
+        return ring.isPosition(pair.position) and pair.position <= constants.position_max and
+            pair.sequence -% 1 < constants.sequence_max;
     }
 
     /// Entry of the block index that `position` falls in.
@@ -192,8 +199,7 @@ pub fn Protocol(comptime memory: type) type {
         ) ClaimError!Claim {
             while (true) {
                 const pair = readClaim(ring);
-                // Sequences begin with 1; 0 is what a file has that was cut off and made longer again.
-                if (!ring.isPosition(pair.position) or pair.sequence == 0) return error.CorruptHeader;
+                if (!ring.isClaim(pair)) return error.CorruptHeader;
                 const end = pair.position + bytes;
                 const limit = memory.load(u64, &ring.lines.claim_line.limit, .acquire);
                 if (end > limit or limit - pair.position > ring.capacity) {
@@ -209,10 +215,12 @@ pub fn Protocol(comptime memory: type) type {
                 const claim = &ring.lines.claim_line.claim;
                 if (memory.compareExchangePair(claim, pair, next)) {
                     fault_points.hit(.after_claim);
-                    if (count > 1) memory.store(u64, &intent.count, count | header.intent_won, .monotonic);
+                    const won = count | header.intent_won;
+                    if (count > 1) memory.store(u64, &intent.count, won, .monotonic);
                     // Before the first byte is overwritten, so that a lapped reader can tell.
                     memory.storeBarrier();
-                    return .{ .position = pair.position, .sequence = pair.sequence, .bytes = bytes };
+                    const position = pair.position;
+                    return .{ .position = position, .sequence = pair.sequence, .bytes = bytes };
                 }
                 fault_points.hit(.claim_lost);
                 memory.store(u64, &intent.sequence, 0, .release);
@@ -253,16 +261,16 @@ pub fn Protocol(comptime memory: type) type {
             return if (limit < known) error.CorruptHeader else refreshLimit(ring, position, end);
         }
 
-        /// Computes how far producers may go, and makes it known: to `end` at least, from `position`,
-        /// if there is room.
+        /// Computes how far producers may go, and makes it known: to `end` at least, from
+        /// `position`, if there is room.
         ///
-        /// Not much further, although there may be: what producers may overwrite unasked, a consumer
-        /// that joins or comes back can no longer begin with.
+        /// Not much further, although there may be: what producers may overwrite unasked, a
+        /// consumer that joins or comes back can no longer begin with.
         ///
-        /// The new limit is announced before the gating consumers and their cursors are read a second
-        /// time; a joining consumer enters that set before it reads the announcement (`enter`). One of
-        /// the two always sees the other. (The cursors too: it may have been in the set before, and
-        /// come back to an earlier place.)
+        /// The new limit is announced before the gating consumers and their cursors are read a
+        /// second time; a joining consumer enters that set before it reads the announcement
+        /// (`enter`). One of the two always sees the other. (The cursors too: it may have been in
+        /// the set before, and come back to an earlier place.)
         pub fn refreshLimit(ring: *const Ring, position: u64, end: u64) error{CorruptHeader}!u64 {
             const line = &ring.lines.claim_line;
             while (true) {
@@ -293,8 +301,9 @@ pub fn Protocol(comptime memory: type) type {
             return if (ring.is_many) @min(slowest, oldestIntent(ring, position)) else slowest;
         }
 
-        /// An open claim holds producers back as a consumer does: its owner writes there at any time.
-        /// One that is a whole ring behind was not won, or others could not have come this far.
+        /// An open claim holds producers back as a consumer does: its owner writes there at any
+        /// time. One that is a whole ring behind was not won, or others could not have come this
+        /// far.
         fn oldestIntent(ring: *const Ring, position: u64) u64 {
             var oldest = position;
             for (ring.producers[0..ring.producers_max]) |*slot| {
@@ -305,8 +314,9 @@ pub fn Protocol(comptime memory: type) type {
             return oldest;
         }
 
-        /// Makes a consumer's place known and, if its policy is to block, one that holds producers back.
-        /// False if they may overwrite it all the same, having been on their way: try another place.
+        /// Makes a consumer's place known and, if its policy is to block, one that holds producers
+        /// back. False if they may overwrite it all the same, having been on their way: try another
+        /// place.
         pub fn enter(
             ring: *const Ring,
             index: u32,
@@ -343,8 +353,8 @@ pub fn Protocol(comptime memory: type) type {
             return memory.load(u64, ring.sequenceWord(position), .acquire) == sequence;
         }
 
-        /// Says why there is no sound record at a reader's place. Costs a line that producers write:
-        /// not for every empty poll.
+        /// Says why there is no sound record at a reader's place. Costs a line that producers
+        /// write: not for every empty poll.
         pub fn standing(ring: *const Ring, position: u64, sequence: u64) Standing {
             const line = &ring.lines.claim_line;
             const claimed = memory.load(u64, &line.claim.position, .acquire);

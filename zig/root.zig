@@ -1,8 +1,8 @@
 //! The library's root: its exports, and every file whose tests belong to it.
 const std = @import("std");
 
-/// Without the 256 KiB that std keeps in every thread for a handler of its own, which a library that
-/// is loaded by others does not install.
+/// Without the 256 KiB that std keeps in every thread for a handler of its own, which a library
+/// that is loaded by others does not install.
 pub const std_options: std.Options = .{ .signal_stack_size = null };
 
 pub const abi = @import("abi.zig");

@@ -5,6 +5,7 @@
 const std = @import("std");
 const constants = @import("constants.zig");
 const header = @import("header.zig");
+const record = @import("record.zig");
 const ring_module = @import("ring.zig");
 const Cursor = header.Cursor;
 const Detail = @import("detail.zig").Detail;
@@ -54,8 +55,8 @@ pub fn find(
     return error.SequenceGone;
 }
 
-/// The sound record that was published at `position`. None is what an earlier lap has left there under
-/// a claim that is still open, nor what a later lap has put there.
+/// The sound record that was published at `position`. None is what an earlier lap has left there
+/// under a claim that is still open, nor what a later lap has put there.
 fn soundAt(ring: *const Ring, position: u64) ?Cursor {
     if (!ring.isPosition(position) or !isWithin(ring, position)) return null;
     // Looked at before the record: one that was published by then is the one that is read.
@@ -94,7 +95,7 @@ fn intendedAt(ring: *const Ring, position: u64) ?u64 {
 fn end(ring: *const Ring) Error!Cursor {
     if (ring.is_many) {
         const pair = protocol.readClaim(ring);
-        if (!ring.isPosition(pair.position) or pair.sequence == 0) return error.CorruptHeader;
+        if (!ring.isClaim(pair)) return error.CorruptHeader;
         return .{ .position = pair.position, .sequence = pair.sequence };
     }
     const line = &ring.lines.claim_line;
@@ -105,7 +106,8 @@ fn end(ring: *const Ring) Error!Cursor {
         var cursor = soundAt(ring, last) orelse continue;
         // Beyond it lies what a producer has published and, killed, did not tell.
         while (cursor.position - last < ring.capacity) {
-            const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse break;
+            const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse
+                break;
             cursor.position += stride;
             cursor.sequence += 1;
         }
@@ -155,13 +157,24 @@ fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
         if (noted.sequence <= sequence and noted.sequence > cursor.sequence) cursor = noted;
     }
     if (cursor.sequence == 0) cursor.sequence = 1;
-    while (cursor.sequence < sequence) : (cursor.sequence += 1) {
-        const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse return null;
-        cursor.position += stride;
+    var begin = cursor; // Of the message that the record belongs to.
+    while (cursor.sequence < sequence) {
+        const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse
+            return null;
+        const is_last = endsMessage(ring, cursor.position);
+        cursor = .{ .position = cursor.position + stride, .sequence = cursor.sequence + 1 };
+        if (is_last) begin = cursor;
     }
-    if (recovery.isSound(ring, cursor.position, sequence)) return cursor;
+    if (recovery.isSound(ring, cursor.position, sequence)) return begin;
     const tail = end(ring) catch return null;
     return if (std.meta.eql(tail, cursor)) cursor else null;
+}
+
+/// Whether the record at `position`, which was found sound, is the last one of its message.
+fn endsMessage(ring: *const Ring, position: u64) bool {
+    const word: *u64 = @ptrCast(@alignCast(ring.recordAt(position) + 8));
+    const head = record.parseHeadWord(memory.load(u64, word, .monotonic), ring.record_payload_max);
+    return if (head) |found| record.endsMessage(found.flags) else true;
 }
 
 /// Where a reader goes on that was lapped: half a ring behind the producers, so that it is not

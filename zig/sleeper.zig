@@ -1,8 +1,8 @@
 //! Sleeper: the part of a wait that can be closed from another thread.
 //!
-//! A wait runs in slices, so that it ends soon after its handle is closed even if nobody wakes it, and
-//! so that a dead peer is noticed. Closing changes the futex word and wakes, so it need not wait for
-//! the slice.
+//! A wait runs in slices, so that it ends soon after its handle is closed even if nobody wakes it,
+//! and so that a dead peer is noticed. Closing changes the futex word and wakes, so it need not
+//! wait for the slice.
 const std = @import("std");
 const clock = @import("clock.zig");
 const futex = @import("futex.zig");
@@ -41,8 +41,8 @@ pub const Sleeper = struct {
         return if (result == .interrupted) .interrupted else .look;
     }
 
-    /// Ends all waits on the handle and returns when they are over. `line` is null where the mapping
-    /// is read-only: nobody waits there.
+    /// Ends all waits on the handle and returns when they are over. `line` is null where the
+    /// mapping is read-only: nobody waits there.
     pub fn close(sleeper: *Sleeper, line: ?*header.WaitLine) void {
         memory.store(u32, &sleeper.is_closing, 1, .seq_cst);
         while (memory.load(u32, &sleeper.waiters, .acquire) != 0) {

@@ -17,7 +17,7 @@ export type Size = number | string;
 /** How an existing channel is opened. */
 export interface OpenChannelOptions extends ChannelPlace {
   /** What its messages look like; compared with what the channel was created for. */
-  schema?: Schema;
+  schema?: Pick<Schema, "text" | "hash">;
   /** Touch every page now rather than under the first message. Default: true. */
   prefault?: boolean;
   /** Keep the pages in memory (`mlock`); needs a large enough `ulimit -l`. Default: false. */
@@ -298,7 +298,8 @@ function toSettings(
   const producers = options.producers ?? "single";
   if (producers !== "single" && producers !== "many") {
     throw new TypeError(
-      `Cannot create channel "${name}": expected producers "single" or "many", found "${producers}"`,
+      `Cannot create channel "${name}": expected producers "single" or "many", ` +
+        `found "${producers}"`,
     );
   }
   return {

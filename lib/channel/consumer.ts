@@ -95,11 +95,11 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   /**
    * Delivers what is there, without waiting.
    *
-   * If the handler throws, its message is not acknowledged, the error goes on to the caller, and the
-   * next poll begins with that message again.
+   * If the handler throws, its message is not acknowledged, the error goes on to the caller, and
+   * the next poll begins with that message again.
    *
-   * Cost: one FFI call for the batch and one to acknowledge it; no allocation, no system call, but a
-   * wake-up when a producer sleeps.
+   * Cost: one FFI call for the batch and one to acknowledge it; no allocation, no system call, but
+   * a wake-up when a producer sleeps.
    *
    * @param handler Called with each message; both it and its bytes are used again afterwards.
    * @param limit Messages at most.
@@ -145,8 +145,8 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   /**
    * Waits, without blocking the thread, until a poll has something to deliver.
    *
-   * Sleeps on the process's notifier thread; where only a scoped `--allow-ffi` is granted, on one of
-   * Deno's 32 pool threads. Uses no processor time. Keeps the process alive.
+   * Sleeps on one of Deno's 32 pool threads, the same one for all consumers of the isolate. Uses no
+   * processor time. Keeps the process alive.
    *
    * @returns False if nothing arrived in time, or the consumer was closed.
    * @throws {TypeError} If the consumer waits already.
@@ -174,9 +174,9 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   /**
    * Delivers messages for ever: `for await (const message of consumer)`.
    *
-   * A message counts as handled when the loop comes back for the next one; leaving the loop by `break`
-   * or an error leaves the current one unacknowledged (call {@linkcode Consumer.ack} before `break`).
-   * Ends when the consumer is closed.
+   * A message counts as handled when the loop comes back for the next one; leaving the loop by
+   * `break` or an error leaves the current one unacknowledged (call {@linkcode Consumer.ack} before
+   * `break`). Ends when the consumer is closed.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message, void, void> {
     const batch = this.#batch;
@@ -224,8 +224,8 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   }
 
   /**
-   * Gives the place up. Waits and loops end. May be repeated, and called by a handler, whose message
-   * is not acknowledged then.
+   * Gives the place up. Waits and loops end. May be repeated, and called by a handler, whose
+   * message is not acknowledged then.
    */
   close(): void {
     if (!this.#isOpen) return;

@@ -5,7 +5,7 @@
  */
 
 import { type Native, native } from "../native/library.ts";
-import { canNotify, notifyOnce } from "../native/notifier.ts";
+import { notifyOnce } from "../native/notifier.ts";
 import {
   ADAPTIVE_TURNS,
   blockingWait,
@@ -55,11 +55,11 @@ export class ConsumerWait {
 
   async #sleep(restMs: number): Promise<void> {
     if (this.#isReadOnly) return await this.#rest(restMs);
-    const wait = canNotify() ? notifyOnce(this.#handle) : undefined;
+    const wait = notifyOnce(this.#handle);
     if (wait === undefined) {
       const sliceMs = Math.min(Math.ceil(restMs), POOL_WAIT_MS);
-      await this.#native.mt_consumer_wait(this.#handle, sliceMs); // The next look tells why it ended.
-      return;
+      await this.#native.mt_consumer_wait(this.#handle, sliceMs);
+      return; // The next look tells why it ended.
     }
     const timer = restMs === Infinity ? undefined : setTimeout(wait.cancel, restMs);
     this.#cancel = wait.cancel;

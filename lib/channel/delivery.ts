@@ -1,5 +1,6 @@
 /**
- * A batch of messages as the native side writes it into a buffer, and the message that walks over it.
+ * A batch of messages as the native side writes it into a buffer, and the message that walks over
+ * it.
  *
  * @module
  */

@@ -1,8 +1,9 @@
 /**
  * Where ring files lie, and which there are.
  *
- * The native library opens files by itself, whatever `--allow-read` and `--allow-write` say. The default
- * directory is the library's own; for any other place this module demands those permissions.
+ * The native library opens files by itself, whatever `--allow-read` and `--allow-write` say. The
+ * default directory is the library's own; for any other place this module demands those
+ * permissions.
  *
  * @module
  */
@@ -92,8 +93,8 @@ export function listChannels({ directory }: { directory?: string } = {}): Channe
 }
 
 /**
- * Removes a channel's file. Processes that have it open go on among themselves; new ones do not find
- * it.
+ * Removes a channel's file. Processes that have it open go on among themselves; new ones do not
+ * find it.
  *
  * @throws {Deno.errors.NotFound} If there is none.
  */

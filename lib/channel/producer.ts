@@ -247,7 +247,8 @@ export class Producer implements Disposable, ChannelMember {
     const slowest = this.gating();
     const who = slowest === undefined
       ? "no consumer in the way"
-      : `consumer "${slowest.name}" (process ${slowest.pid}) ${slowest.lagMessages} messages behind`;
+      : `consumer "${slowest.name}" (process ${slowest.pid}) ` +
+        `${slowest.lagMessages} messages behind`;
     throw new Deno.errors.TimedOut(
       `Cannot write to channel "${this.channelName}" within ${timeoutMs} ms: found ${who}`,
     );

@@ -1,12 +1,12 @@
 /**
  * How a consumer or a producer waits when there is nothing to do.
  *
- * | Strategy | blocking calls (`pollWait`, `write`) | asynchronous (`for await`, `wait`) |
- * | :------- | :------------------------------------ | :--------------------------------- |
- * | `spin`     | looks all the time: fastest, a whole core | looks in slices, then lets the event loop run |
- * | `yield`    | gives the core away between looks       | looks once in a turn of the event loop |
- * | `park`     | sleeps in the kernel at once            | sleeps at once |
- * | `adaptive` | spins a little, then sleeps: the default | some turns of the event loop, then sleeps |
+ * | Strategy   | blocking calls (`pollWait`, `write`) | asynchronous (`for await`, `wait`)   |
+ * | :--------- | :----------------------------------- | :----------------------------------- |
+ * | `spin`     | looks all the time: a whole core     | looks, then a turn of the event loop |
+ * | `yield`    | looks, then looks at the clock       | looks once in a turn of it            |
+ * | `park`     | sleeps in the kernel at once         | sleeps at once                       |
+ * | `adaptive` | spins a little, then sleeps: default | some turns, then sleeps              |
  *
  * A sleeper uses no processor time. A producer pays for a wake-up only when somebody sleeps.
  *

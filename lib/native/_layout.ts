@@ -1,6 +1,6 @@
 // Generated from zig/ by "deno task gen". Do not edit.
 
-export const ABI_FINGERPRINT = 2326216312;
+export const ABI_FINGERPRINT = 3443536770;
 
 /** Result codes: what each means stands in zig/status.zig. */
 export const OK = 0;
@@ -45,6 +45,8 @@ export const ALIGNMENT_MAX = 512;
 export const RECORD_PAYLOAD_MAX = 65536;
 export const PRODUCERS_MAX = 64;
 export const CONSUMERS_MAX = 64;
+export const SEQUENCE_MAX = 9007199254740991;
+export const POSITION_MAX = 4611686018427387904;
 export const NAME_BYTES_MAX = 96;
 export const SCHEMA_BYTES_MAX = 2048;
 export const LIMITS_PER_RING = 16;

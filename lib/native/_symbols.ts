@@ -164,12 +164,21 @@ export const symbols = {
     nonblocking: true,
   },
   mt_consumer_arm: {
-    parameters: ["u32", "pointer", "u32"],
+    parameters: ["u32", "u32"],
     result: "i32",
   },
   mt_consumer_disarm: {
     parameters: ["u32"],
     result: "i32",
+  },
+  mt_notifier_take: {
+    parameters: ["u32"],
+    result: "u32",
+  },
+  mt_notifier_wait: {
+    parameters: ["u32", "u32"],
+    result: "u32",
+    nonblocking: true,
   },
   mt_clock_monotonic_ns: {
     parameters: [],

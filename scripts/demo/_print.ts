@@ -44,11 +44,13 @@ function describeMessages({ messages, seconds, rate }: Report): string {
   return `${formatCount(messages)} in ${formatSeconds(seconds)}: ${formatCount(rate)}/s`;
 }
 
-function describeChannel({ records, recordBytes, ringBytes, backPressured }: Report): string {
-  return `${formatCount(records)} records, ${formatBytes(recordBytes)}, ` +
-    `through a ring of ${formatBytes(ringBytes)}, which was full ${
-      formatCount(backPressured)
-    } times`;
+function describeChannel(report: Report): string {
+  const { records, recordBytes, ringBytes, backPressured, feed } = report;
+  const isBehind = backPressured > 0;
+  const full = isBehind ? `full ${formatCount(backPressured)} times` : "never full";
+  const slowest = isBehind ? "the order book" : "reading the feed";
+  return `${formatCount(records)} records, ${formatBytes(recordBytes)}, through a ring of ` +
+    `${formatBytes(ringBytes)}, ${full}${feed.pace > 0 ? "" : `: ${slowest} is the slowest part`}`;
 }
 
 function describeDelivery({ delivery, records }: Report): string {
@@ -83,7 +85,8 @@ function describeMarket(report: Report): string[][] {
 }
 
 function describeTrades({ trades, tradedQuantityE8, tradeStatistics }: Report): string {
-  const quantity = (Number(tradedQuantityE8) / 1e8).toLocaleString("en-US");
+  const quantity = (Number(tradedQuantityE8) / 1e8)
+    .toLocaleString("en-US", { maximumFractionDigits: 8 });
   const all = `${formatCount(trades)} of ${quantity} in all`;
   if (tradeStatistics === null) return all;
   const { averagePrice, lowestPrice, highestPrice, buyShare } = tradeStatistics;

@@ -22,9 +22,15 @@ export interface ProcessOptions {
   onTop?: (event: EventOf<"top">) => void;
 }
 
-/** Writes paths as a flag such as `--allow-read=` takes them: a comma within one is doubled. */
-export function scopedTo(paths: readonly string[]): string {
-  return paths.map((path) => path.replaceAll(",", ",,")).join();
+/**
+ * Writes a permission for some paths as a flag; none for no path.
+ *
+ * Deno splits the value at every comma, so a path with one needs the whole permission.
+ */
+export function allow(what: "ffi" | "read" | "write", paths: readonly string[]): string[] {
+  if (paths.length === 0) return [];
+  const isSplit = paths.some((path) => path.includes(","));
+  return [isSplit ? `--allow-${what}` : `--allow-${what}=${paths.join()}`];
 }
 
 const encoder = new TextEncoder();

@@ -53,8 +53,8 @@ export interface Unused {
 }
 
 /**
- * The whole report. With `--json` it is printed as it is. The figures of the market are those of the
- * instrument with most messages; they come from the consumer that loses nothing.
+ * The whole report. With `--json` it is printed as it is. The figures of the market are those of
+ * the instrument with most messages; they come from the consumer that loses nothing.
  */
 export interface Report extends Omit<MarketFigures, "instrumentId" | "tradedQuantityE8"> {
   /** Messages of the feed, of all instruments, used or not. */

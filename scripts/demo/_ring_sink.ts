@@ -11,8 +11,8 @@ import type { RecordSink } from "../../lib/market/mod.ts";
 const KEPT_BYTES = 64 * 1024;
 
 /**
- * A sink that loses nothing: where the ring is full, it keeps the rest of the message, to be sent by
- * {@linkcode RingSink.catchUp} before the next one.
+ * A sink that loses nothing: where the ring is full, it keeps the rest of the message, to be sent
+ * by {@linkcode RingSink.catchUp} before the next one.
  *
  * Not by a blocking write: a collector that waits has still to hear that it shall end.
  */

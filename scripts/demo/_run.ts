@@ -7,7 +7,7 @@
 import { findLibrary } from "../../lib/native/binary.ts";
 import { type Channel, createChannel, type Peer, removeChannel } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-import { ChildProcess, scopedTo } from "./_process.ts";
+import { allow, ChildProcess } from "./_process.ts";
 import { Progress } from "./_progress.ts";
 import {
   type ChildSettings,
@@ -121,7 +121,6 @@ function createDemoChannel({ size, directory }: DemoOptions): Channel {
       sizeBytes: size,
       producers: "single",
       timestamps: true,
-      maxConsumers: 2,
       ...(directory === undefined ? {} : { directory }),
     });
   } catch (error) {
@@ -140,14 +139,6 @@ function removeIfThere({ name }: Channel, { directory }: DemoOptions): void {
   }
 }
 
-/** Permissions of a child for these paths and no others. */
-function permissions(readable: string[], writable: string[]): string[] {
-  return [
-    ...(readable.length > 0 ? [`--allow-read=${scopedTo(readable)}`] : []),
-    ...(writable.length > 0 ? [`--allow-write=${scopedTo(writable)}`] : []),
-  ];
-}
-
 /** The three processes. */
 class Children {
   readonly collector: ChildProcess;
@@ -161,14 +152,15 @@ class Children {
       ...(directory === undefined ? {} : { directory }),
     };
     const place = directory === undefined ? [] : [directory];
-    const onPlace = permissions(place, place);
+    const onPlace = [...allow("read", place), ...allow("write", place)];
     this.collector = new ChildProcess({
       name: "collector",
       script: "collector.ts",
       // Unscoped: its claims are views of the ring's memory.
       permissions: [
         "--allow-ffi",
-        ...permissions("path" in feed ? [...place, feed.path] : place, place),
+        ...allow("read", "path" in feed ? [...place, feed.path] : place),
+        ...allow("write", place),
       ],
       settings,
     });
@@ -183,7 +175,7 @@ class Children {
     this.trades = new ChildProcess({
       name: TRADE_STATISTICS,
       script: "trade_statistics.ts",
-      permissions: [`--allow-ffi=${scopedTo([findLibrary()])}`, ...onPlace],
+      permissions: [...allow("ffi", [findLibrary()]), ...onPlace],
       settings,
     });
   }
@@ -212,7 +204,7 @@ async function converse(
   const consumers = [books, trades];
   // Consumers are there before the feed begins, or they would miss its first messages.
   await Promise.all(children.all.map((child) => child.expect("ready")));
-  progress.phase = "path" in feed ? "recorded feed" : "made-up feed";
+  progress.begin("path" in feed ? "recorded feed" : "made-up feed", { isFlowing: true });
   await collector.send({ do: "start" });
   const collected = await collector.expect("published");
   const sequence = collected.published;
@@ -241,7 +233,7 @@ async function measureIdle(
   progress: Progress,
 ): Promise<number[]> {
   if (seconds === 0) return [];
-  progress.phase = `measuring idle consumers for ${seconds} s`;
+  progress.begin(`measuring idle consumers for ${seconds} s`, { isFlowing: false });
   return await Promise.all(consumers.map(async (child) => {
     await child.send({ do: "idle", seconds });
     return (await child.expect("idle")).cpuShare;

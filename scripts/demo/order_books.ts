@@ -1,6 +1,6 @@
 /**
- * The demo's order-book builder: a book for each instrument, checked against the exchange's own best
- * bid and ask. It may not lose a message, so it holds the collector back when it is slow.
+ * The demo's order-book builder: a book for each instrument, checked against the exchange's own
+ * best bid and ask. It may not lose a message, so it holds the collector back when it is slow.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The demo's trade statistics: prices and quantities of each instrument's trades. They may miss some
- * when they are slow, so they never hold the collector back.
+ * The demo's trade statistics: prices and quantities of each instrument's trades. They may miss
+ * some when they are slow, so they never hold the collector back.
  *
  * @module
  */

@@ -1,5 +1,6 @@
 /**
- * Messages that tell on themselves: who sent them, which one it is, and bytes that follow from both.
+ * Messages that tell on themselves: who sent them, which one it is, and bytes that follow from
+ * both.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import type { Message } from "../../mod.ts";
 /** Bytes of the shortest message. */
 export const CONTENT_MIN = 8;
 
-/** Returns message `counter` of the producer `id`: `length` bytes, {@linkcode CONTENT_MIN} or more. */
+/** Returns message `counter` of producer `id`: `length` bytes, {@linkcode CONTENT_MIN} or more. */
 export function encode(id: number, counter: number, length: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   const view = new DataView(bytes.buffer);

@@ -194,17 +194,14 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/**
- * Reads the word of a ring file that somebody sets before he sleeps: for a message (`data`), or for
- * room (`space`).
- */
+/** Reads in a ring file whether somebody sleeps: for a message (`data`), or for room (`space`). */
 export function isSomebodyAsleep(channel: Channel, direction: "data" | "space"): boolean {
   const lines = direction === "data" ? 1 : 2; // Behind the line of claims: docs/format.md.
   using file = Deno.openSync(channel.bufferFile);
   file.seekSync(IDENTITY_SIZE + lines * LINE_BYTES, Deno.SeekMode.Start);
-  const word = new Uint32Array(1);
-  file.readSync(new Uint8Array(word.buffer));
-  return word[0] !== 0;
+  const words = new Uint32Array(2);
+  file.readSync(new Uint8Array(words.buffer));
+  return words[0] !== words[1]; // Sleeps that have begun, and those that were served.
 }
 
 /** Random numbers that come again with their seed: xorshift32 (Marsaglia, 2003). */

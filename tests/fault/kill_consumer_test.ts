@@ -1,6 +1,6 @@
-// Consumers that are killed (SIGKILL): while they hold producers back, asleep, in the middle of a batch,
-// before they acknowledge, while they join, and at random moments. Their slot becomes free, producers
-// go on, and a consumer of the same name begins behind what the dead one acknowledged.
+// Consumers that are killed (SIGKILL): while they hold producers back, asleep, in the middle of a
+// batch, before they acknowledge, while they join, and at random moments. Their slot becomes free,
+// producers go on, and a consumer of the same name begins behind what the dead one acknowledged.
 
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -11,7 +11,17 @@ import {
   openProducer,
 } from "../../mod.ts";
 import { encode, Ledger, lengthOf } from "./_content.ts";
-import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory, until } from "./_support.ts";
+import {
+  Child,
+  IS_LONG,
+  isSomebodyAsleep,
+  note,
+  pause,
+  Random,
+  seedOf,
+  TestDirectory,
+  until,
+} from "./_support.ts";
 
 const SIZE_BYTES = 4096;
 
@@ -150,7 +160,7 @@ for (const producers of ["single", "many"] as const) {
   });
 }
 
-Deno.test("Consumer resumed behind a message that its dead producer did not note loses none", async () => {
+Deno.test("Consumer resumed behind a message that nobody noted loses none", async () => {
   using directory = new TestDirectory();
   using channel = createChannel("kill.note", { directory: directory.path });
   const ledger = new Ledger();
@@ -181,7 +191,7 @@ Deno.test("Consumer killed while it joins does not hold producers back", async (
   assertEquals(channel.stats().producers[0]!.repaired, 1);
 });
 
-Deno.test("Producer.write() asleep for room goes on when the consumer in its way is killed", async () => {
+Deno.test("Producer.write() asleep goes on when the consumer in its way is killed", async () => {
   using directory = new TestDirectory();
   const place = { directory: directory.path };
   using channel = createChannel("kill.write", { ...place, sizeBytes: SIZE_BYTES });

@@ -1,7 +1,7 @@
 // Producers that are killed (SIGKILL) at a labelled point of claim, copy and publish, in a library
-// that is built with fault points. The victim tells after each operation that it has returned, so the
-// test knows exactly which messages must have arrived: those, and the one under way if and only if
-// its commit word was stored.
+// that is built with fault points. The victim tells after each operation that it has returned, so
+// the test knows exactly which messages must have arrived: those, and the one under way if and only
+// if its commit word was stored.
 
 import { assertEquals } from "@std/assert";
 import {
@@ -146,7 +146,7 @@ function continueAfter(
   }
 }
 
-Deno.test("Producer killed before it publishes a batch leaves none of its records behind", async () => {
+Deno.test("Producer killed before it publishes a batch leaves none of it behind", async () => {
   using directory = new TestDirectory();
   using channel = createChannel("kill.batch", { directory: directory.path });
   const consumer = openConsumer(channel);
@@ -238,7 +238,7 @@ async function passMarker(producer: Producer, counter: number, ledgers: Ledger[]
   note("passedDeadClaimMs", performance.now() - start);
 }
 
-Deno.test("Producer that only wanted a place costs its winner nothing when it is dead", async () => {
+Deno.test("Producer that only wanted a place costs its winner nothing when dead", async () => {
   using directory = new TestDirectory();
   const name = "kill.loser";
   using channel = createChannel(name, { directory: directory.path, producers: "many" });

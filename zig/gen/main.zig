@@ -1,7 +1,7 @@
 //! Prints the generated half of lib/native: `gen layout` or `gen symbols`.
 //!
-//! The Zig structs and exports are the truth; TypeScript gets their sizes, offsets, limits and codes
-//! as constants, and the table that `Deno.dlopen` takes.
+//! The Zig structs and exports are the truth; TypeScript gets their sizes, offsets, limits and
+//! codes as constants, and the table that `Deno.dlopen` takes.
 const std = @import("std");
 const mt = @import("message_transport");
 const Writer = std.Io.Writer;

@@ -1,8 +1,9 @@
 //! Labelled places where a test build of the library kills or stops its own process.
 //!
 //! Only in a library built with `-Dfault-points=true`; elsewhere `hit` is nothing at all. The test
-//! sets `MT_FAULT=<label>:<n>`, and the process gets SIGKILL at the n-th time that it comes by; with
-//! `<label>:<n>:stop` it writes a line and gets SIGSTOP there. Several go with commas between them.
+//! sets `MT_FAULT=<label>:<n>`, and the process gets SIGKILL at the n-th time that it comes by;
+//! with `<label>:<n>:stop` it writes a line and gets SIGSTOP there. Several go with commas between
+//! them.
 const std = @import("std");
 const linux = std.os.linux;
 const is_enabled = @import("build_options").fault_points;
@@ -57,10 +58,12 @@ fn hitEnabled(label: Label) void {
 
 fn readChoice() void {
     is_read = true;
-    var choices = std.mem.splitScalar(u8, std.mem.span(std.c.getenv("MT_FAULT") orelse return), ',');
+    const text = std.mem.span(std.c.getenv("MT_FAULT") orelse return);
+    var choices = std.mem.splitScalar(u8, text, ',');
     while (choices.next()) |choice| {
         var parts = std.mem.splitScalar(u8, choice, ':');
-        const label = std.meta.stringToEnum(Label, parts.first()) orelse @panic("no such fault point");
+        const label = std.meta.stringToEnum(Label, parts.first()) orelse
+            @panic("no such fault point");
         const index = @intFromEnum(label);
         remaining[index] = std.fmt.parseInt(u32, parts.next() orelse "", 10) catch 1;
         if (std.mem.eql(u8, parts.rest(), "stop")) signals[index] = .STOP;

@@ -1,10 +1,12 @@
 //! Claim and publish in every order.
 const std = @import("std");
+const Faulty = @import("interleave_faults.zig").Faulty;
 const header = @import("../header.zig");
 const interleave = @import("interleave.zig");
+const model = @import("interleave_model.zig");
 const ring_module = @import("../ring.zig");
 const world_module = @import("interleave_world.zig");
-const memory = interleave.memory;
+const memory = model.memory;
 const Scenario = interleave.Scenario;
 const ring = &world_module.ring;
 const first_sequence = world_module.first_sequence;
@@ -29,6 +31,7 @@ fn Publish(comptime layer: type) type {
         const scenario: Scenario = .{
             .begin = &world_module.beginWith(.{}),
             .threads = &.{ &first, &second, &reader },
+            .end = &world_module.checkEnd,
         };
     };
 }
@@ -48,8 +51,9 @@ fn Abort(comptime layer: type) type {
             actors.read(0, 3);
         }
         const scenario: Scenario = .{
-            .begin = &world_module.beginWith(.{}),
+            .begin = &world_module.beginWith(.{ .capacity = 128 }),
             .threads = &.{ &first, &second, &reader },
+            .end = &world_module.checkEnd,
         };
     };
 }
@@ -60,17 +64,22 @@ fn Alone(comptime layer: type) type {
         const actors = world_module.Actors(layer);
 
         fn producer() void {
-            var account: ring_module.Account = .{ .position = 0, .sequence = first_sequence, .claimed = 0 };
+            var account: ring_module.Account = .{
+                .position = 0,
+                .sequence = first_sequence,
+                .claimed = 0,
+            };
             actors.offerAlone(&account, 2, 10);
-            actors.offerAlone(&account, 1, 12);
-            actors.offerAlone(&account, 1, 13);
+            actors.offerAlone(&account, 2, 12);
+            actors.offerAlone(&account, 2, 14);
         }
         fn reader() void {
-            actors.read(0, 4);
+            actors.read(0, 6);
         }
         const scenario: Scenario = .{
-            .begin = &world_module.beginWith(.{ .is_many = false }),
+            .begin = &world_module.beginWith(.{ .is_many = false, .capacity = 128 }),
             .threads = &.{ &producer, &reader },
+            .end = &world_module.checkEnd,
         };
     };
 }
@@ -92,17 +101,21 @@ fn Join(comptime layer: type) type {
         fn joiner() void {
             while (true) {
                 const pair = actors.protocol.readClaim(ring);
-                const place: header.Cursor = .{ .position = pair.position, .sequence = pair.sequence };
-                interleave.note(&world.notes.positions[0], pair.position);
-                interleave.note(&world.notes.sequences[0], pair.sequence);
+                const place: header.Cursor = .{
+                    .position = pair.position,
+                    .sequence = pair.sequence,
+                };
+                model.note(&world.notes.positions[0], pair.position);
+                model.note(&world.notes.sequences[0], pair.sequence);
                 if (actors.protocol.enter(ring, 0, place, .block)) break;
             }
-            interleave.note(&world.notes.protected[0], 1 + world.notes.positions[0]);
+            model.note(&world.notes.protected[0], 1 + world.notes.positions[0]);
             actors.read(0, first_sequence + total - world.notes.sequences[0]);
         }
         const scenario: Scenario = .{
-            .begin = &world_module.beginWith(.{ .gating = 0 }),
+            .begin = &world_module.beginWith(.{ .gating = 0, .limit = 0 }),
             .threads = &.{ &first, &joiner },
+            .end = &world_module.checkEnd,
         };
     };
 }
@@ -124,10 +137,10 @@ fn Return(comptime layer: type) type {
         }
         fn consumer() void {
             _ = layer.clearBits(u64, &world.lines.control.gating, 1);
-            interleave.note(&world.notes.protected[0], 0);
+            model.note(&world.notes.protected[0], 0);
             const place: header.Cursor = .{ .position = stride, .sequence = first_sequence + 1 };
             if (actors.protocol.enter(ring, 0, place, .block)) {
-                interleave.note(&world.notes.protected[0], 1 + stride);
+                model.note(&world.notes.protected[0], 1 + stride);
             }
         }
         const scenario: Scenario = .{
@@ -153,7 +166,11 @@ fn Lap(comptime layer: type, comptime is_many: bool) type {
                 actors.offer(0, 1, 10);
                 actors.offer(0, 1, 11);
             } else {
-                var account: ring_module.Account = .{ .position = 0, .sequence = first_sequence, .claimed = 0 };
+                var account: ring_module.Account = .{
+                    .position = 0,
+                    .sequence = first_sequence,
+                    .claimed = 0,
+                };
                 actors.offerAlone(&account, 1, 10);
                 actors.offerAlone(&account, 1, 11);
                 actors.offerAlone(&account, 1, 12);
@@ -165,30 +182,66 @@ fn Lap(comptime layer: type, comptime is_many: bool) type {
         fn reader() void {
             for (0..2) |i| {
                 actors.poll(0);
-                interleave.forget(i);
+                model.forget(i);
             }
         }
         const scenario: Scenario = .{
             .begin = &world_module.beginWith(.{ .is_many = is_many, .gating = 0 }),
-            .threads = if (is_many) &.{ &first, &reader, &second } else &.{ &first, &reader },
+            .threads = if (is_many) &.{ &first, &second, &reader } else &.{ &first, &reader },
+            .end = &world_module.checkEnd,
         };
     };
 }
 
-fn check(name: []const u8, scenario: *const Scenario) void {
-    for ([_]interleave.Order{ .tso, .weak }) |order| {
-        const outcome = interleave.explore(scenario, order);
-        std.debug.print("{s} {t}: {d} {d}\n", .{ name, order, outcome.states, outcome.ends });
-        outcome.print();
-    }
+const both: []const interleave.Order = &.{ .tso, .weak };
+
+test "interleave: claims of many producers join up, and readers see each record once, in order" {
+    try interleave.prove(&Publish(memory).scenario, both, 30_000);
+    try interleave.prove(&Abort(memory).scenario, both, 600);
 }
 
-test "interleave: publish" {
-    check("publish", &Publish(memory).scenario);
-    check("abort", &Abort(memory).scenario);
-    check("alone", &Alone(memory).scenario);
-    check("join", &Join(memory).scenario);
-    check("return", &Return(memory).scenario);
-    check("lap alone", &Lap(memory, false).scenario);
-    check("lap", &Lap(memory, true).scenario);
+test "interleave: a single producer's records are seen once, in order" {
+    try interleave.prove(&Alone(memory).scenario, both, 2_500);
+}
+
+test "interleave: producers respect a consumer that joins or comes back" {
+    try interleave.prove(&Join(memory).scenario, both, 6_000);
+    try interleave.prove(&Return(memory).scenario, both, 350);
+}
+
+test "interleave: a lapped reader is told so, and no sound record is taken for a damaged one" {
+    try interleave.prove(&Lap(memory, false).scenario, both, 700);
+    try interleave.prove(&Lap(memory, true).scenario, both, 150_000);
+}
+
+test "interleave: the reduction of the search leaves no end out" {
+    const scenarios = [_]*const Scenario{
+        &Abort(memory).scenario,
+        &Alone(memory).scenario,
+        &Join(memory).scenario,
+        &Return(memory).scenario,
+    };
+    for (scenarios) |scenario| for (both) |order| {
+        const reduced = interleave.explore(scenario, order);
+        const full = interleave.exploreReduced(scenario, order, false);
+        try std.testing.expectEqual(full.ends, reduced.ends);
+        try std.testing.expect(full.states > reduced.states);
+    };
+}
+
+test "interleave: planted faults in claim and publish are caught" {
+    const published_early = Publish(Faulty(.published_before_written));
+    try interleave.expectCaught(&published_early.scenario, .tso);
+    try interleave.expectCaught(&Publish(Faulty(.release_missing)).scenario, .weak);
+    try interleave.expectCaught(&Alone(Faulty(.release_missing)).scenario, .weak);
+    try interleave.expectCaught(&Lap(Faulty(.claim_told_late), false).scenario, .tso);
+    try interleave.expectCaught(&Lap(Faulty(.store_barrier_missing), false).scenario, .weak);
+    try interleave.expectCaught(&Lap(Faulty(.intents_not_respected), true).scenario, .tso);
+    try interleave.expectCaught(&Lap(Faulty(.intent_cleared_first), true).scenario, .tso);
+}
+
+test "interleave: planted faults in joining are caught" {
+    try interleave.expectCaught(&Join(Faulty(.limit_before_second_look)).scenario, .tso);
+    try interleave.expectCaught(&Join(Faulty(.limit_not_announced)).scenario, .tso);
+    try interleave.expectCaught(&Join(Faulty(.join_without_fence)).scenario, .tso);
 }

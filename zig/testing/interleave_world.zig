@@ -1,14 +1,14 @@
-//! The world of the interleaving proofs: a tiny ring, what producers and readers do there, and notes
-//! about what has to be true, which are no part of the protocol.
+//! The world of the interleaving proofs: a tiny ring, what producers and readers do there, and
+//! notes about what has to be true, which are no part of the protocol.
 const std = @import("std");
 const header = @import("../header.zig");
-const interleave = @import("interleave.zig");
+const model = @import("interleave_model.zig");
 const record = @import("../record.zig");
 const recovery_module = @import("../recovery.zig");
 const ring_module = @import("../ring.zig");
 const Ring = ring_module.Ring;
-const expect = interleave.expect;
-const note = interleave.note;
+const expect = model.expect;
+const note = model.note;
 
 pub const producers_max = 3;
 pub const consumers_max = 2;
@@ -20,9 +20,10 @@ const salt = 0x5a17;
 pub const stride = record.stride(tag_bytes, 8);
 const tag_bytes = 4;
 
-/// Not 1: lengths and tags in the ring must not look like sequences, so that a reader may wait for the
-/// mere word. (Readers that only poll are proved by `Actors.poll`.)
-pub const first_sequence = 1000;
+pub const first_sequence = 1;
+
+/// So that no head looks like a sequence, and a reader may wait for the mere word.
+const record_flags = record.Flags.user;
 
 const ClaimState = enum(u64) { none, open, published, aborted };
 
@@ -46,11 +47,13 @@ const Notes = extern struct {
     repairs: u64,
 };
 
-const World = extern struct {
+pub const World = extern struct {
     lines: header.SharedLines,
     producers: [producers_max]header.ProducerSlot,
     consumers: [consumers_max]header.ConsumerSlot,
     data: [2 * capacity_max]u8 align(8),
+    /// What sleepers wait for in interleave_wait.zig.
+    news: [2]u64,
     notes: Notes,
 };
 
@@ -62,6 +65,8 @@ pub const Options = struct {
     capacity: u64 = 64,
     producers: u32 = 2,
     consumers: u32 = 1,
+    /// How far producers go before they look at cursors; the whole ring if null.
+    limit: ?u64 = null,
     /// Consumers that hold producers back from the start, as bits.
     gating: u64 = 1,
 };
@@ -73,6 +78,8 @@ pub fn beginWith(comptime options: Options) fn () void {
             const lines = &world.lines;
             lines.claim_line.claim.sequence = first_sequence;
             lines.claim_line.last = header.nothing_published;
+            lines.claim_line.limit = options.limit orelse options.capacity;
+            lines.claim_line.limit_announced = lines.claim_line.limit;
             lines.control.gating = options.gating;
             ring = .{
                 .lines = lines,
@@ -84,26 +91,26 @@ pub fn beginWith(comptime options: Options) fn () void {
                 .alignment = 8,
                 .salt = salt,
                 .record_payload_max = 12,
-                .claim_max = options.capacity,
+                .claim_max = options.capacity / 2, // As Identity.claimMax.
                 .producers_max = if (options.is_many) options.producers else 1,
                 .consumers_max = options.consumers,
                 .is_many = options.is_many,
                 .is_timestamped = false,
             };
-            channel = .{ .ring = ring };
             world.notes.sequence = first_sequence;
             for (&world.notes.owners, 0..) |*owner, i| owner.* = i;
             for (0..consumers_max) |i| {
                 world.notes.sequences[i] = first_sequence;
                 if (options.gating >> @intCast(i) & 1 != 0) world.notes.protected[i] = 1;
             }
-            interleave.shared(std.mem.asBytes(&world));
-            interleave.mirrored(&world.data, options.capacity);
-            interleave.constantWords(&.{
-                @intFromPtr(&world.lines.data.sleepers),
+            model.shared(std.mem.asBytes(&world));
+            model.mirrored(&world.data, options.capacity);
+            model.constantWords(&.{
+                @intFromPtr(&world.lines.data.sleeps),
+                @intFromPtr(&world.lines.data.served),
                 @intFromPtr(&world.lines.control.fence_required),
             });
-            interleave.unreadWords(&.{
+            model.unreadWords(&.{
                 @intFromPtr(&world.producers[0].owner.state),
                 @intFromPtr(&world.producers[1].owner.state),
                 @intFromPtr(&world.producers[2].owner.state),
@@ -118,13 +125,37 @@ pub fn Actors(comptime memory: type) type {
         pub const protocol = ring_module.Protocol(memory);
         pub const recovery = recovery_module.Protocol(memory);
 
+        /// Ends the claim under the registration lock, as repair.zig does.
+        pub fn endClaim(position: u64, sequence: u64) recovery_module.Outcome {
+            const channel: Channel(@hasDecl(memory, "is_hasty")) = .{ .ring = ring };
+            model.lock();
+            const result = recovery.endClaim(&channel, position, sequence);
+            model.unlock();
+            return result;
+        }
+
+        /// Takes a slot whose owner is gone, as producer.zig does. False if its claim cannot end
+        /// now.
+        pub fn takeSlot(comptime slot: usize) bool {
+            const channel: Channel(false) = .{ .ring = ring };
+            model.lock();
+            const is_clear = recovery.isClear(&channel, slot);
+            if (is_clear) {
+                note(&world.notes.owners[slot], model.self());
+                memory.store(u64, &ring.producers[slot].intent.sequence, 0, .monotonic);
+            }
+            model.unlock();
+            return is_clear;
+        }
+
         /// One of many offers `count` records in one claim, waiting for room.
         pub fn offer(comptime slot: usize, comptime count: u64, tag: u32) void {
             const claim = claimShared(slot, count, tag);
             write(claim, count, tag);
             notePublished(claim, count);
             protocol.publishShared(&ring, &ring.producers[slot].intent, claim);
-            interleave.forget(tag); // The next claim starts from what it reads.
+            model.forget(tag); // The next claim starts from what it reads.
+            model.beginPart();
         }
 
         pub fn abort(comptime slot: usize) void {
@@ -137,13 +168,15 @@ pub fn Actors(comptime memory: type) type {
         fn claimShared(comptime slot: usize, comptime count: u64, tag: u32) ring_module.Claim {
             const intent = &ring.producers[slot].intent;
             while (true) {
-                const claim = protocol.claimShared(&ring, intent, count * stride, count) catch |err| {
+                const bytes = count * stride;
+                const claim = protocol.claimShared(&ring, intent, bytes, count) catch |err| {
                     expect(err == error.BackPressured, "a sound header is taken for a corrupt one");
-                    interleave.until(&hasRoom(count * stride).check);
+                    model.until(&hasRoom(bytes).check);
                     continue;
                 };
                 noteClaim(claim, count, tag);
-                interleave.forget(claim.sequence << 32 | tag);
+                model.forget(claim.sequence << 32 | tag);
+                model.beginPart();
                 return claim;
             }
         }
@@ -153,7 +186,7 @@ pub fn Actors(comptime memory: type) type {
             while (true) {
                 const claim = protocol.claimAlone(&ring, account, count * stride) catch |err| {
                     expect(err == error.BackPressured, "a sound header is taken for a corrupt one");
-                    interleave.until(&hasRoom(count * stride).checkAlone);
+                    model.until(&hasRoom(count * stride).checkAlone);
                     continue;
                 };
                 noteClaim(claim, count, tag);
@@ -171,7 +204,7 @@ pub fn Actors(comptime memory: type) type {
                 const sequence = claim.sequence + i;
                 const payload = tag + @as(u32, @intCast(i));
                 memory.edit(ring.recordAt(position), stride, record.writeBody, .{
-                    salt, sequence, 0, 0, std.mem.asBytes(&payload), stride,
+                    salt, sequence, record_flags, 0, std.mem.asBytes(&payload), stride,
                 });
                 if (i > 0) memory.store(u64, ring.sequenceWord(position), sequence, .monotonic);
             }
@@ -213,7 +246,8 @@ pub fn Actors(comptime memory: type) type {
             const sequence = world.notes.sequences[consumer];
             const bytes = recovery.soundStride(&ring, position, sequence) orelse return false;
             const state: ClaimState = @enumFromInt(world.notes.states[sequence - first_sequence]);
-            expect(state == .published, "a record is seen that was not published");
+            const is_dead = model.isDead(world.notes.claimers[sequence - first_sequence]);
+            expect(is_dead or state == .published, "a record is seen that was not published");
             note(&world.notes.positions[consumer], position + bytes);
             note(&world.notes.sequences[consumer], sequence + 1);
             return true;
@@ -223,26 +257,22 @@ pub fn Actors(comptime memory: type) type {
             const position = world.notes.positions[consumer];
             note(&world.notes.protected[consumer], 1 + position);
             memory.store(u64, &world.consumers[consumer].cursor.position, position, .release);
-            interleave.forget(world.notes.sequences[consumer]);
+            model.forget(world.notes.sequences[consumer]);
+            model.beginPart();
         }
 
         /// A blocking consumer takes whatever comes, and repairs what the dead have left.
         pub fn readAll(comptime consumer: usize) void {
             var repairs: u32 = 0;
             while (true) {
-                interleave.until(&place(consumer).isReadyOrAbandoned);
+                model.until(&place(consumer).isReadyOrAbandoned);
                 if (place(consumer).isReady()) {
                     takeReady(consumer);
                     ack(consumer);
                     repairs = 0;
                 } else if (place(consumer).isAbandoned()) {
-                    interleave.lock();
-                    _ = recovery.endClaim(
-                        &channel,
-                        world.notes.positions[consumer],
-                        world.notes.sequences[consumer],
-                    );
-                    interleave.unlock();
+                    const notes = &world.notes;
+                    _ = endClaim(notes.positions[consumer], notes.sequences[consumer]);
                     repairs += 1;
                     expect(repairs < 4, "repair makes no progress");
                 } else return;
@@ -252,7 +282,7 @@ pub fn Actors(comptime memory: type) type {
         /// A blocking consumer takes and acknowledges `count` records.
         pub fn read(comptime consumer: usize, count: u64) void {
             for (0..count) |_| {
-                interleave.until(&place(consumer).isReady);
+                model.until(&place(consumer).isReady);
                 takeReady(consumer);
                 ack(consumer);
             }
@@ -260,21 +290,22 @@ pub fn Actors(comptime memory: type) type {
     };
 }
 
-pub const Channel = struct {
-    ring: Ring,
+/// Stands for the library's Channel. A hasty one takes everybody for dead.
+fn Channel(comptime is_hasty: bool) type {
+    return struct {
+        ring: Ring,
 
-    pub fn isProducerDead(_: *const Channel, index: u32) bool {
-        return interleave.askGone(@intCast(world.notes.owners[index]));
-    }
-};
-pub var channel: Channel = undefined;
+        pub fn isProducerDead(_: *const @This(), index: u32) bool {
+            return is_hasty or model.askGone(@intCast(world.notes.owners[index]));
+        }
+    };
+}
 
-/// Puts the ring into the state after `count` records of one sound producer, which `cursor` has read.
+/// Puts the ring into the state after `count` records of one sound producer, which `cursor` has
+/// read.
 pub fn pretendPublished(count: u64) void {
     const lines = &world.lines;
     lines.claim_line.claim = .{ .position = count * stride, .sequence = first_sequence + count };
-    lines.claim_line.limit = ring.capacity;
-    lines.claim_line.limit_announced = ring.capacity;
     world.notes.end = count * stride;
     world.notes.sequence = first_sequence + count;
 }
@@ -292,11 +323,13 @@ pub fn place(comptime consumer: usize) type {
 
         /// Whether a claim is open there that only the dead can own.
         pub fn isAbandoned() bool {
-            if (isReady() or peek(&world.lines.claim_line.claim.position) <= position()) return false;
+            if (!ring.is_many) return false; // Its successor finds the end by itself.
+            const claimed = peek(&world.lines.claim_line.claim.position);
+            if (isReady() or claimed <= position()) return false;
             for (world.producers[0..ring.producers_max], 0..) |*slot, i| {
                 if (peek(&slot.intent.sequence) != peek(&world.notes.sequences[consumer])) continue;
                 if (peek(&slot.intent.position) != position()) continue;
-                if (!interleave.isGone(peek(&world.notes.owners[i]))) return false;
+                if (!model.isGone(peek(&world.notes.owners[i]))) return false;
             }
             return true;
         }
@@ -304,7 +337,7 @@ pub fn place(comptime consumer: usize) type {
         /// Whether everything is read and nothing more will come.
         pub fn isOver() bool {
             for (world.notes.owners[0..ring.producers_max]) |*owner| {
-                if (!interleave.isGone(peek(owner))) return false;
+                if (!model.isGone(peek(owner))) return false;
             }
             return peek(&world.lines.claim_line.claim.position) == position();
         }
@@ -316,7 +349,7 @@ pub fn place(comptime consumer: usize) type {
 }
 
 fn peek(word: *const u64) u64 {
-    return interleave.peek(u64, word);
+    return model.peek(u64, word);
 }
 
 fn hasRoom(comptime bytes: u64) type {
@@ -362,14 +395,15 @@ fn noteClaim(claim: ring_module.Claim, count: u64, tag: u32) void {
     for (0..count) |i| {
         note(&notes.states[claim.sequence + i - first_sequence], @intFromEnum(ClaimState.open));
         note(&notes.places[claim.sequence + i - first_sequence], claim.position + i * stride);
-        note(&notes.claimers[claim.sequence + i - first_sequence], interleave.self());
+        note(&notes.claimers[claim.sequence + i - first_sequence], model.self());
         note(&notes.tags[claim.sequence + i - first_sequence], tag + i);
     }
 }
 
 fn notePublished(claim: ring_module.Claim, count: u64) void {
     for (0..count) |i| {
-        note(&world.notes.states[claim.sequence + i - first_sequence], @intFromEnum(ClaimState.published));
+        const state = &world.notes.states[claim.sequence + i - first_sequence];
+        note(state, @intFromEnum(ClaimState.published));
     }
 }
 
@@ -382,17 +416,64 @@ fn checkLapped(position: u64) void {
     expect(is_lapped, "a record is taken for lapped that is not");
 }
 
+/// A successor has found the end of what a dead single producer has published.
+pub fn noteSuccession(account: *const ring_module.Account) void {
+    const notes = &world.notes;
+    expect(account.sequence <= notes.sequence, "a successor goes on beyond all claims");
+    for (notes.states, 0..) |state, i| {
+        const was_published = state == @intFromEnum(ClaimState.published);
+        const is_kept = first_sequence + i < account.sequence;
+        expect(!is_kept or was_published, "a successor keeps what was not published");
+        if (!is_kept) note(&notes.states[i], @intFromEnum(ClaimState.none));
+    }
+    note(&notes.end, account.position);
+    note(&notes.sequence, account.sequence);
+}
+
+/// The end of a run: all threads have ended, and every record that no later claim has overwritten
+/// is what its producer has said.
+pub fn checkEnd() ?[]const u8 {
+    if (model.endFinished()) |violation| return violation;
+    const notes = &world.notes;
+    for (first_sequence..notes.sequence) |sequence| {
+        const index = sequence - first_sequence;
+        if (notes.end > notes.places[index] + ring.capacity) continue;
+        if (checkRecord(notes.places[index], sequence)) |violation| return violation;
+    }
+    return null;
+}
+
+fn checkRecord(position: u64, sequence: u64) ?[]const u8 {
+    var copy: [stride]u8 align(8) = undefined;
+    const source: [*]const u64 = @ptrCast(@alignCast(ring.recordAt(position)));
+    const words: *[stride / 8]u64 = @ptrCast(&copy);
+    for (words, 0..) |*word, i| word.* = peek(&source[i]);
+    const index = sequence - first_sequence;
+    const is_dead = model.isDead(world.notes.claimers[index]);
+    if (words[0] != sequence) return if (is_dead) null else "a published record is gone";
+    const head = record.parseHeadWord(words[1], ring.record_payload_max) orelse return "no head";
+    const verdict = record.verifyInPlace(&copy, salt, sequence, words[1], head.length);
+    if (verdict != .sound) return "a published record was damaged";
+    const state: ClaimState = @enumFromInt(world.notes.states[index]);
+    if (head.flags & record.Flags.aborted != 0) {
+        return if (is_dead or state == .aborted) null else "a live producer's record is aborted";
+    }
+    const tag: u32 = @truncate(words[2]);
+    if (tag != world.notes.tags[index]) return "a record has another one's payload";
+    return null;
+}
+
 /// Compares a record that was found sound with what its producer has said of it.
 pub fn checkTaken(position: u64, sequence: u64) void {
     const words: [*]const u64 = @ptrCast(@alignCast(ring.recordAt(position)));
-    const is_aborted = interleave.peek(u64, &words[1]) >> 32 & record.Flags.aborted != 0;
+    const is_aborted = model.peek(u64, &words[1]) >> 32 & record.Flags.aborted != 0;
     const index = sequence - first_sequence;
     const state: ClaimState = @enumFromInt(world.notes.states[index]);
     if (is_aborted) {
-        const is_dead = interleave.isDead(world.notes.claimers[index]);
+        const is_dead = model.isDead(world.notes.claimers[index]);
         return expect(is_dead or state == .aborted, "a live producer's record is aborted");
     }
     expect(state == .published, "a record is seen that was not published");
-    const tag: u32 = @truncate(interleave.peek(u64, &words[2]));
+    const tag: u32 = @truncate(model.peek(u64, &words[2]));
     expect(tag == world.notes.tags[index], "a record has another one's payload");
 }

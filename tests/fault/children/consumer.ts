@@ -1,9 +1,9 @@
 /**
  * A consumer that checks what it is given.
  *
- * Prints `open <cursor>`; for `handle: "print"` a line `handled <first> <last>` for each batch, before
- * it acknowledges it; for `"count"` nothing. At the end `end <delivered> <skipped> <lost> <counts>`,
- * when it has had `count` messages or was told `stop`.
+ * Prints `open <cursor>`; for `handle: "print"` a line `handled <first> <last>` for each batch,
+ * before it acknowledges it; for `"count"` nothing. At the end `end <delivered> <skipped> <lost>
+ * <counts>`, when it has had `count` messages or was told `stop`.
  *
  * With `stallAt` it prints `stalled` in the handler of that message of its own count and sleeps for
  * ever; with `handle: "never"` it does so before the first poll.

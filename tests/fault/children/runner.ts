@@ -1,9 +1,10 @@
 /**
- * One end of many channels, for as long as the test names some: a line `{ channels }` on stdin opens
- * them; `running` on stdout says that messages flow through each; `outcome <errors>` tells the name
- * of the error that each has ended with.
+ * One end of many channels, for as long as the test names some: a line `{ channels }` on stdin
+ * opens them; `running` on stdout says that messages flow through each; `outcome <errors>` tells
+ * the name of the error that each has ended with.
  *
- * Anything else than messages that verify and errors of the library ends the process with a failure.
+ * Anything else than messages that verify and errors of the library ends the process with a
+ * failure.
  */
 
 import * as transport from "../../../mod.ts";

@@ -1,7 +1,7 @@
 /**
  * Waits in one of the ways that there are. Prints `open` before it begins, `error <name>` when the
- * wait ends with an error, `over` when it ends because its consumer or producer was closed, and with
- * `report` a line `message <sequence>` for each message.
+ * wait ends with an error, `over` when it ends because its consumer or producer was closed, and
+ * with `report` a line `message <sequence>` for each message.
  *
  * With `end` it ends the process in that way after `endMs`, or at the message after that time.
  */
@@ -73,9 +73,9 @@ async function waitFor(channel: Channel): Promise<void> {
     case "write":
       for (const producer = openProducer(channel, { wait });;) producer.write(new Uint8Array(100));
     case "ready":
-      for (const producer = openProducer(channel, { wait });;) {
-        while (producer.offer(new Uint8Array(100)) > 0);
-        if (!await producer.ready()) return;
+      for (const producer = openProducer(channel, { wait }); producer.isOpen;) {
+        while (producer.isOpen && producer.offer(new Uint8Array(100)) > 0);
+        await producer.ready();
       }
   }
 }

@@ -1,0 +1,136 @@
+/**
+ * Runs the benchmarks: `deno task bench`.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { formatSeconds, runScript, ScriptError } from "../scripts/_command.ts";
+import { buildLibrary } from "../scripts/_zig.ts";
+import type { Benchmark, Context, Scale } from "./_context.ts";
+import { chooseCores, formatMachine, observe } from "./_machine.ts";
+import { crc } from "./crc.ts";
+import { handoff } from "./handoff.ts";
+import { many } from "./many.ts";
+import { micro } from "./micro.ts";
+import { throughput } from "./throughput.ts";
+import { wakeup } from "./wakeup.ts";
+
+/** By their names, in the order in which all of them run. */
+const BENCHMARKS: Record<string, Benchmark<unknown>> = {
+  handoff: anyResult(handoff),
+  throughput: anyResult(throughput),
+  wakeup: anyResult(wakeup),
+  crc: anyResult(crc),
+  many: anyResult(many),
+  micro: anyResult(micro),
+};
+
+/** A benchmark that formats its own results only, which is what it is given below. */
+function anyResult<Result>({ summary, run, format }: Benchmark<Result>): Benchmark<unknown> {
+  return { summary, run, format: (result) => format(result as Result) };
+}
+
+const SUMMARIES = Object.entries(BENCHMARKS)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
+
+const HELP = `Runs the benchmarks, or those that are named. Each checks every answer.
+
+Usage: deno task bench [name …] [options]
+
+${SUMMARIES.join("\n")}
+  smoke       all of them at tiny size: whether they run and answer rightly, no figures
+
+  --quick    fewer and shorter runs: figures of about the right size
+  --json     print one JSON object; of several benchmarks, keyed by their names
+  --help     print this text
+
+Two processes that spin are pinned to the first two cores that this one may run on: choose others
+with "taskset -c 2,3 deno task bench". What each measures and how to read it: bench/README.md. Exit
+status: 0 done, 1 failed or a wrong answer, 2 wrong arguments.`;
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  const isSmoke = positionals.length === 1 && positionals[0] === "smoke";
+  const names = positionals.length === 0 || isSmoke ? Object.keys(BENCHMARKS) : positionals;
+  const unknown = names.find((name) => !Object.hasOwn(BENCHMARKS, name));
+  if (unknown !== undefined) {
+    const known = [...Object.keys(BENCHMARKS), "smoke (by itself)"].join(", ");
+    console.error(`error: Cannot run "${unknown}" as a benchmark: expected one of ${known}`);
+    return 2;
+  }
+  await buildLibrary();
+  await buildLibrary({ bench: true });
+  const scale: Scale = isSmoke ? "smoke" : values.quick ? "quick" : "full";
+  return await withInterrupt((signal) => runAll(new Set(names), scale, values.json, signal));
+}
+
+/** Lets Ctrl-C end the processes and remove the files of a benchmark before this process ends. */
+async function withInterrupt(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  const stop = new AbortController();
+  const onSignal = () => stop.abort();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, onSignal);
+  try {
+    return await work(stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    throw new ScriptError("Cannot finish the benchmarks: found a signal to stop");
+  }
+}
+
+async function runAll(
+  names: ReadonlySet<string>,
+  scale: Scale,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<number> {
+  const cores = await chooseCores();
+  const found: Record<string, unknown> = {};
+  for (const name of names) {
+    const { run, format } = BENCHMARKS[name]!;
+    const progress = progressOf(name);
+    const context: Context = { scale, cores, signal, progress: progress.show };
+    const start = performance.now();
+    const { result, machine } = await observe(cores ?? [], () => run(context));
+    progress.end();
+    const took = formatSeconds((performance.now() - start) / 1000);
+    if (scale === "smoke") {
+      if (!json) console.log(`${name}: every answer is right (${took})`);
+      continue;
+    }
+    found[name] = { ...result as object, machine };
+    if (json) console.error(`${name}: ${took}`);
+    else console.log(`${name} (${took})\n${formatMachine(machine)}\n\n${format(result)}\n`);
+  }
+  if (json) {
+    const only = names.size === 1 ? found[[...names][0]!] : found;
+    console.log(JSON.stringify(scale === "smoke" ? { ok: true } : only));
+  }
+  return 0;
+}
+
+/** One line on stderr that is written over; only a person who looks at it gets it. */
+function progressOf(name: string): { show: (text: string) => void; end: () => void } {
+  const isTerminal = Deno.stderr.isTerminal();
+  const encoder = new TextEncoder();
+  const write = (text: string) => void Deno.stderr.writeSync(encoder.encode(text));
+  if (!isTerminal) return { show: () => {}, end: () => {} };
+  return {
+    show: (text) => write(`\r\x1b[K${name}: ${text}`),
+    end: () => write("\r\x1b[K"),
+  };
+}
+
+if (import.meta.main) await runScript("bench", main);

@@ -1,0 +1,68 @@
+// A process that is stopped (SIGSTOP) is slow, not dead: its place is kept, nothing is repaired,
+// and when it goes on nothing is lost. Time never kills.
+
+import { assertEquals } from "@std/assert";
+import { BACK_PRESSURED, createChannel, openConsumer, openProducer } from "../../mod.ts";
+import { encode } from "./_content.ts";
+import { Child, IS_LONG, pause, TestDirectory, until } from "./_support.ts";
+
+const STOP_MS = IS_LONG ? 20_000 : 1_000; // Many times what a look at a peer's lock takes.
+
+Deno.test("Consumer that is stopped holds producers back and misses nothing", async () => {
+  using directory = new TestDirectory();
+  using channel = createChannel("stop", { directory: directory.path, sizeBytes: 4096 });
+  const producer = openProducer(channel);
+  const config = { channel: "stop", name: "slow", handle: "print", from: "earliest" };
+  await using consumer = new Child("consumer", config, { directory: directory.path });
+  await consumer.expect("open");
+  producer.write(encode(1, 0, 40));
+  await consumer.expect("handled 1 1");
+  consumer.kill("SIGSTOP");
+  let sent = 1;
+  const end = performance.now() + STOP_MS;
+  while (performance.now() < end) {
+    if (producer.offer(encode(1, sent, 40)) !== BACK_PRESSURED) sent++;
+    else await pause();
+  }
+  assertEquals(producer.gating()?.name, "slow");
+  assertEquals(channel.stats().consumers.map(({ state }) => state), ["alive"]);
+  assertEquals(channel.stats().producers.map(({ repaired }) => repaired), [0]);
+  consumer.kill("SIGCONT");
+  await until("the consumer has caught up", () => channel.stats().occupancy === 0);
+  await consumer.send("stop");
+  let line = await consumer.line();
+  while (line?.startsWith("handled")) line = await consumer.line();
+  assertEquals(line?.split(" ").slice(0, 4), ["end", `${sent}`, "0", "0"]);
+  await consumer.succeeded();
+});
+
+Deno.test("Producer of many that is stopped in a claim is waited for, not repaired", async () => {
+  using directory = new TestDirectory();
+  using channel = createChannel("stop", {
+    directory: directory.path,
+    sizeBytes: 4096,
+    producers: "many",
+  });
+  const consumer = openConsumer(channel, { from: "earliest" });
+  const other = openProducer(channel);
+  const config = { channel: "stop", id: 1, operation: "offer", count: 5 };
+  const options = { directory: directory.path, fault: "after_claim:3:stop" };
+  await using stopped = new Child("producer", config, options);
+  await until("the producer has claimed its third place", () => channel.stats().nextSequence === 4);
+  other.write(encode(2, 0, 40));
+  const sequences: number[] = [];
+  const end = performance.now() + STOP_MS;
+  while (performance.now() < end) {
+    consumer.poll(({ sequence }) => void sequences.push(sequence));
+    await pause();
+  }
+  assertEquals(sequences, [1, 2], "what was published behind the open claim has to wait");
+  assertEquals(channel.stats().consumers.map(({ aborted }) => aborted), [0]);
+  stopped.kill("SIGCONT");
+  await until("all six have come", () => {
+    consumer.poll(({ sequence }) => void sequences.push(sequence));
+    return sequences.length === 6;
+  });
+  assertEquals(sequences, [1, 2, 3, 4, 5, 6]);
+  await stopped.ended();
+});

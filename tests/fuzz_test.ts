@@ -1,0 +1,71 @@
+// Spoilt ring files: a value or a typed error each time, never a crash and never a hang. What may
+// end the process runs in another one, whose progress file names the case that ended it.
+
+import { assertEquals, assertGreater } from "@std/assert";
+import { ROOT, runScript, Scratch } from "./_support.ts";
+
+/** Fixed, so that a failure comes again; a failing case shows it. */
+const SEED = 20240808;
+
+interface Answer {
+  cases: number;
+  errors: Record<string, number>;
+}
+
+/** Runs a script over a task. Should it crash or hang, the error says at which case. */
+async function fuzz(script: string, task: object): Promise<Answer> {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const view = "view" in task && task.view === true;
+  const flags = [
+    `--allow-read=${directory},${ROOT}`,
+    `--allow-write=${directory}`,
+    view ? "--allow-ffi" : `--allow-ffi=${ROOT}zig-out`,
+  ];
+  try {
+    return await runScript(script, flags, [JSON.stringify({ ...task, directory })]) as Answer;
+  } catch (cause) {
+    const places = [...Deno.readDirSync(directory)].filter(({ name }) => /\.progress$/.test(name))
+      .map(({ name }) => Deno.readTextFileSync(`${directory}/${name}`).trim());
+    throw new Error(`${JSON.stringify(task)} failed at ${places.join(" ")}`, { cause });
+  }
+}
+
+Deno.test("openChannel() refuses an identity page with any bit flipped", async () => {
+  const { cases, errors } = await fuzz("_fuzz_identity_child.ts", {});
+  assertGreater(cases, 4096 * 8);
+  assertEquals(Object.keys(errors).sort(), ["CorruptHeaderError", "LayoutMismatchError"]);
+});
+
+for (const producers of ["single", "many"]) {
+  for (const isOpen of [false, true]) {
+    const when = isOpen ? "while it is open" : "before it is opened";
+    Deno.test(`A ${producers} channel stands every header byte spoilt ${when}`, async () => {
+      const shares = [0, 1].map((first) => {
+        return fuzz("_fuzz_header_child.ts", { producers, isOpen, first, stride: 2 });
+      });
+      let noticed = 0;
+      for (const { cases, errors } of await Promise.all(shares)) {
+        assertGreater(cases, 4000);
+        noticed += errors.CorruptHeaderError ?? 0;
+      }
+      assertGreater(noticed, 10);
+    });
+  }
+}
+
+const RINGS = [
+  { producers: "single", alignment: 64, view: false },
+  { producers: "many", alignment: 8, view: false },
+  { producers: "single", alignment: 8, view: true },
+  { producers: "many", alignment: 64, view: true },
+];
+
+for (const ring of RINGS) {
+  const { producers, alignment, view } = ring;
+  const name = `${producers}, ${alignment}, ${view ? "view" : "copy"}`;
+  Deno.test(`Consumer.poll() tells of every damaged record (${name})`, async () => {
+    const { cases } = await fuzz("_fuzz_record_child.ts", { ...ring, seed: SEED });
+    assertGreater(cases, 2000);
+  });
+}

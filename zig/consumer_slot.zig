@@ -1,0 +1,52 @@
+//! Consumer slots: who gets which, under the registration lock. A slot is free, or its holder is
+//! proven dead by its lock, or somebody else's.
+const std = @import("std");
+const header = @import("header.zig");
+const liveness = @import("liveness.zig");
+const Channel = @import("channel.zig").Channel;
+const Detail = @import("detail.zig").Detail;
+const memory = @import("memory.zig").direct;
+const ownerName = @import("channel.zig").ownerName;
+
+pub const Error = error{ Busy, SlotsFull };
+
+/// Takes the slot of that name, else a free one, else one that its consumer has left.
+pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
+    const ring = &channel.ring;
+    const slots = ring.consumers[0..ring.consumers_max];
+    if (name.len > 0) {
+        for (slots, 0..) |*slot, i| {
+            const state = memory.load(u32, &slot.owner.state, .acquire);
+            if (state == header.SlotState.free) continue;
+            if (!std.mem.eql(u8, ownerName(&slot.owner), name)) continue;
+            if (tryTake(channel, @intCast(i))) return @intCast(i);
+            detail.pid = memory.load(u32, &slot.owner.pid, .monotonic);
+            detail.setName(name);
+            return error.Busy;
+        }
+    }
+    for ([_]bool{ true, false }) |want_free| {
+        for (slots, 0..) |*slot, i| {
+            const state = memory.load(u32, &slot.owner.state, .acquire);
+            if ((state == header.SlotState.free) != want_free) continue;
+            if (tryTake(channel, @intCast(i))) return @intCast(i);
+        }
+    }
+    detail.expected = @floatFromInt(ring.consumers_max);
+    return error.SlotsFull;
+}
+
+fn tryTake(channel: *Channel, index: u32) bool {
+    if (channel.holds_consumer[index]) return false;
+    liveness.tryLock(channel.fd, .consumer(index)) catch return false;
+    channel.holds_consumer[index] = true;
+    const gating = &channel.ring.lines.control.gating;
+    _ = memory.clearBits(u64, gating, @as(u64, 1) << @intCast(index));
+    return true;
+}
+
+/// Gives the lock back; what the slot says stays.
+pub fn drop(channel: *Channel, index: u32) void {
+    channel.holds_consumer[index] = false;
+    liveness.unlock(channel.fd, .consumer(index));
+}
