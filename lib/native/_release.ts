@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 305736,
-    sha256: "f856560afa5f3e1551a1a5ec2d5b9c9356992cfbc9583fe39bd4ec89efec9d1e",
+    bytes: 308144,
+    sha256: "9eaf5557c4857ff588fa6cc7a77ed11396360b69469485d4aa57ed1b39b24712",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 281984,
-    sha256: "eab71687e720cb3188c091403ea076bc7e45800b745a31b410ce9d1caa6b929c",
+    bytes: 284744,
+    sha256: "be464f9b6a0d50f91dc5067f0c891a5701a289cc9e0f9de6fe1c2d959fde9cb6",
   },
 };
