@@ -17,7 +17,7 @@ export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** The library with fault points: `MT_FAULT` makes a process die at one of them. */
 export const FAULTY_LIBRARY = `${ROOT}zig-out/faults/lib/libmessage_transport.so`;
 
-/** Whether the long form was asked for: `deno task test:fault --long`. */
+/** Whether the long form was asked for: `MT_LONG=1 deno task test tests/fault`. */
 export const IS_LONG = Deno.env.get("MT_LONG") === "1";
 
 /** A test that hangs for so long fails. Generous, as machines may be slow. */
@@ -228,7 +228,7 @@ export function seedOf(usual: number): number {
   return chosen === undefined ? usual : Number(chosen);
 }
 
-/** Notes a figure for the report of `deno task test:fault`. */
+/** Appends a figure to the file that `MT_FIGURES` names, if it does. */
 export function note(figure: string, value: number | string): void {
   const path = Deno.env.get("MT_FIGURES");
   if (path === undefined) return;
