@@ -13,6 +13,8 @@ import { ROOT } from "./_zig.ts";
 export interface FinishedTests extends Finished {
   /** The JUnit report; empty if the run ended without one, by a crash or a type error. */
   report: string;
+  /** Figures that tests have noted: lines of `["name", value]`. */
+  figures: string;
 }
 
 /** Real recordings beside the checkout; tests that need one are skipped where it is absent. */
@@ -20,10 +22,13 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
-/** Runs `deno test` with further arguments. With `inherit` it writes to this process's output. */
+/**
+ * Runs `deno test` with further arguments and variables of the environment. With `inherit` it
+ * writes to this process's output.
+ */
 export async function runDenoTests(
   args: string[],
-  { inherit = false }: { inherit?: boolean } = {},
+  { inherit = false, env = {} }: { inherit?: boolean; env?: Record<string, string> } = {},
 ): Promise<FinishedTests> {
   const temporary = await Deno.makeTempDir({ prefix: "mt-test-" });
   const channels = `${temporary}/run`; // Not /dev/shm, where Deno lets only --allow-all write.
@@ -34,17 +39,19 @@ export async function runDenoTests(
   for (const signal of SIGNALS) Deno.addSignalListener(signal, onSignal);
   try {
     const path = `${temporary}/junit.xml`;
+    const figures = `${temporary}/figures`;
     const finished = await run(
       Deno.execPath(),
       ["test", ...permissions(temporary), `--junit-path=${path}`, ...args],
       {
         cwd: ROOT,
-        env: { TMPDIR: temporary, XDG_RUNTIME_DIR: channels },
+        env: { TMPDIR: temporary, XDG_RUNTIME_DIR: channels, MT_FIGURES: figures, ...env },
         inherit,
         signal: stop.signal,
       },
     );
-    return { ...finished, report: await Deno.readTextFile(path).catch(() => "") };
+    const read = (file: string) => Deno.readTextFile(file).catch(() => "");
+    return { ...finished, report: await read(path), figures: await read(figures) };
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
     await Deno.remove(temporary, { recursive: true });
@@ -57,7 +64,7 @@ function permissions(temporary: string): string[] {
     "--no-prompt",
     `--allow-read=${ROOT},${temporary},${RECORDINGS}`,
     `--allow-write=${temporary}`,
-    `--allow-run=${Deno.execPath()},unshare`, // A pid namespace, to have a pid come again.
+    `--allow-run=${Deno.execPath()}`,
     `--allow-ffi=${ROOT}zig-out`,
     "--allow-net=127.0.0.1",
     "--allow-env=MT_*,TMPDIR,XDG_RUNTIME_DIR,HOME",

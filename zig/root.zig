@@ -23,8 +23,11 @@ pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
 
+/// Every file with functions that TypeScript calls.
+pub const borders = .{exports};
+
 comptime {
-    _ = exports; // Pulls every `pub export fn` into the library.
+    for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
 }
 
 test {

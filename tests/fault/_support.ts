@@ -229,7 +229,7 @@ export function seedOf(usual: number): number {
 }
 
 /** Appends a figure to the file that `MT_FIGURES` names, if it does. */
-export function note(figure: string, value: number | string): void {
+export function note(figure: string, value: number): void {
   const path = Deno.env.get("MT_FIGURES");
   if (path === undefined) return;
   Deno.writeTextFileSync(path, `${JSON.stringify([figure, value])}\n`, { append: true });

@@ -1,84 +1,46 @@
-// A pid that comes back does not bring its dead owner back: liveness is a lock, not a number.
+// A process dies and an unrelated one gets its pid: liveness is the kernel's lock on the ring file,
+// so nobody is fooled. Pids are chosen in a pid namespace, which needs root and util-linux.
 
 import { assertEquals } from "@std/assert";
-import { BACK_PRESSURED, createChannel, openProducer } from "../../mod.ts";
-import { IS_LONG, note, pause, ROOT, TestDirectory, until } from "./_support.ts";
+import { Child, FAULTY_LIBRARY, IS_LONG, note, ROOT, TestDirectory } from "./_support.ts";
 
-const ROUNDS = IS_LONG ? 100 : 2;
+const ROUNDS = IS_LONG ? 102 : 21; // A third each: consumers, producers, claims.
 
-/** Runs a consumer in a pid namespace, kills it, and starts another program under its pid. */
-const SCRIPT = `
-"$0" run --no-prompt --no-config --allow-read="$1" --allow-write="$1" --allow-ffi="$2zig-out" \\
-  "$2tests/fault/children/consumer.ts" \\
-  "{\\"directory\\":\\"$1\\",\\"channel\\":\\"reuse\\",\\"handle\\":\\"never\\"}" > "$1/out" &
-consumer=$!
-echo "$consumer"
-read -r _
-kill -KILL "$consumer"
-wait "$consumer" 2> /dev/null
-for attempt in $(seq 1000); do
-  echo $((consumer - 1)) > /proc/sys/kernel/ns_last_pid
-  sleep 1000 &
-  [ "$!" -eq "$consumer" ] && break
-  kill "$!"
-done
-echo "$!"
-read -r _
-kill "$!"
-`;
+function startInNamespace(directory: string, rounds: number): Child {
+  const script = `${ROOT}tests/fault/children/pid_reuse.ts`;
+  const config = { deno: Deno.execPath(), script, rounds, library: FAULTY_LIBRARY };
+  return new Child("in_namespace", config, { directory, permissions: ["--allow-run=unshare"] });
+}
 
-/** Why this cannot run here, if it cannot. */
-function obstacle(): string | undefined {
-  if (Deno.permissions.querySync({ name: "run", command: "unshare" }).state !== "granted") {
-    return "needs --allow-run=unshare";
-  }
+/** Why this cannot run here; undefined if it can. */
+async function reasonToSkip(): Promise<string | undefined> {
+  using directory = new TestDirectory();
+  await using child = startInNamespace(directory.path, 0);
   try {
-    const args = ["-pf", "--mount-proc", "true"];
-    const { success } = new Deno.Command("unshare", { args, stderr: "null" }).outputSync();
-    return success ? undefined : "needs root, for a pid namespace";
+    await child.expect("open");
+    return undefined;
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    return "needs unshare of util-linux";
+    const text = String(error);
+    return /unshare|NotFound/.test(text) ? "needs root and util-linux" : "needs ns_last_pid";
   }
 }
 
-const why = obstacle();
-const suffix = why === undefined ? "" : ` (skipped: ${why})`;
+const reason = await reasonToSkip();
 
 Deno.test({
-  name: `Consumer whose pid another process got is dead, and freed${suffix}`,
-  ignore: why !== undefined,
-  async fn() {
-    for (let round = 0; round < ROUNDS; round++) await reuseOnce();
-    note("pidsReused", ROUNDS);
+  name: `Pid of a dead process given to another fools nobody${reason ? ` (${reason})` : ""}`,
+  ignore: reason !== undefined,
+  fn: async () => {
+    using directory = new TestDirectory();
+    await using child = startInNamespace(directory.path, ROUNDS);
+    await child.expect("open");
+    for (let round = 0; round < ROUNDS; round++) {
+      const what = ["consumer", "producer", "claim"][round % 3]!;
+      // The slot still has that pid, its owner is dead all the same, and things go on.
+      assertEquals(await child.expect("round"), `${what} true dead 1`);
+    }
+    await child.expect("end");
+    await child.succeeded();
+    note("reusedPids", ROUNDS);
   },
 });
-
-async function reuseOnce(): Promise<void> {
-  using directory = new TestDirectory();
-  using channel = createChannel("reuse", { directory: directory.path, sizeBytes: 4096 });
-  const producer = openProducer(channel);
-  const shell = new Deno.Command("unshare", {
-    args: ["-pf", "--mount-proc", "bash", "-c", SCRIPT, Deno.execPath(), directory.path, ROOT],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const lines = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const input = shell.stdin.getWriter();
-  const go = () => input.write(new TextEncoder().encode("\n"));
-  try {
-    const pid = (await lines.read()).value?.trim();
-    await until("the consumer is there", () => channel.stats().consumers.length === 1);
-    assertEquals(channel.stats().consumers[0]?.pid, Number(pid));
-    while (producer.offer(new Uint8Array(100)) !== BACK_PRESSURED);
-    await go();
-    assertEquals((await lines.read()).value?.trim(), pid, "another process has that pid now");
-    assertEquals(channel.stats().consumers[0]?.state === "alive", false);
-    while (producer.offer(new Uint8Array(100)) === BACK_PRESSURED) await pause();
-    await go();
-  } finally {
-    await input.close().catch(() => {});
-    await lines.cancel();
-    await shell.status;
-  }
-}

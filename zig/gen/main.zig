@@ -106,21 +106,30 @@ fn printSymbols(out: *Writer) !void {
     @setEvalBranchQuota(100_000);
     try out.writeAll(banner);
     try out.writeAll("export const symbols = {\n");
-    inline for (@typeInfo(mt.exports).@"struct".decls) |decl| {
-        if (comptime !std.mem.startsWith(u8, decl.name, "mt_")) continue;
-        const function = @typeInfo(@TypeOf(@field(mt.exports, decl.name))).@"fn";
-        try out.print("  {s}: {{\n    parameters: [", .{decl.name});
-        inline for (function.params, 0..) |param, i| {
-            if (i > 0) try out.writeAll(", ");
-            try out.print("\"{s}\"", .{comptime denoType(param.type.?)});
+    inline for (mt.borders) |border| {
+        inline for (@typeInfo(border).@"struct".decls) |decl| {
+            if (comptime !std.mem.startsWith(u8, decl.name, "mt_")) continue;
+            try printSymbol(out, decl.name, @typeInfo(@TypeOf(@field(border, decl.name))).@"fn");
         }
-        try out.print("],\n    result: \"{s}\",\n", .{comptime denoType(function.return_type.?)});
-        if (comptime std.mem.endsWith(u8, decl.name, "_wait")) {
-            try out.writeAll("    nonblocking: true,\n");
-        }
-        try out.writeAll("  },\n");
     }
     try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n");
+}
+
+fn printSymbol(
+    out: *Writer,
+    comptime name: []const u8,
+    comptime function: std.builtin.Type.Fn,
+) !void {
+    try out.print("  {s}: {{\n    parameters: [", .{name});
+    inline for (function.params, 0..) |param, i| {
+        if (i > 0) try out.writeAll(", ");
+        try out.print("\"{s}\"", .{comptime denoType(param.type.?)});
+    }
+    try out.print("],\n    result: \"{s}\",\n", .{comptime denoType(function.return_type.?)});
+    if (comptime std.mem.endsWith(u8, name, "_wait")) {
+        try out.writeAll("    nonblocking: true,\n");
+    }
+    try out.writeAll("  },\n");
 }
 
 /// Maps a Zig ABI type to its Deno FFI name, and refuses the types that have none.

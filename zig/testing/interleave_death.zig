@@ -94,14 +94,8 @@ fn Loser(comptime layer: type, comptime slot: u32, comptime wanted: u64, comptim
 
         fn begin() void {
             world_module.beginWith(.{ .producers = 3, .capacity = 128 })();
-            world.producers[slot].intent = .{
-                .sequence = first_sequence,
-                .position = 0,
-                .bytes = wanted * world_module.stride,
-                .count = wanted,
-            };
             world.notes.owners = .{ 0, 0, 1 };
-            world.notes.owners[slot] = model.nobody;
+            world_module.pretendWanted(slot, wanted);
         }
         fn first() void {
             actors.offer(mortal_slot, count, 10);
@@ -146,6 +140,33 @@ fn Repairer(comptime layer: type) type {
             .threads = &.{ &first, &reader, &other },
             .mortal = 0b011,
             .deaths_max = 2,
+            .end = &world_module.checkEnd,
+        };
+    };
+}
+
+/// Two dead producers wanted one place, and the one who repairs it dies over the aborted records,
+/// which look like the borders of claims.
+fn Halfway(comptime layer: type) type {
+    return struct {
+        const actors = world_module.Actors(layer);
+
+        fn begin() void {
+            world_module.beginWith(.{ .capacity = 256, .consumers = 2, .gating = 3 })();
+            world_module.pretendClaimed(0, 3);
+            world_module.pretendWanted(1, 1);
+        }
+        fn reader() void {
+            actors.readAll(0);
+        }
+        fn other() void {
+            actors.readAll(1);
+        }
+        const scenario: Scenario = .{
+            .begin = &begin,
+            .threads = &.{ &reader, &other },
+            .mortal = 0b01,
+            .deaths_max = 1,
             .end = &world_module.checkEnd,
         };
     };
@@ -295,6 +316,7 @@ test "interleave: of two dead producers that wanted one place, the right one is 
 
 test "interleave: a repairer that dies is followed by another one" {
     try interleave.prove(&Repairer(memory).scenario, both, 2_000);
+    try interleave.prove(&Halfway(memory).scenario, both, 1_000);
 }
 
 test "interleave: a slot is taken over from the dead and from those who left" {
@@ -316,5 +338,6 @@ test "interleave: planted faults in death and repair are caught" {
     try interleave.expectCaught(&One(Faulty(.hasty)).scenario, .tso);
     try interleave.expectCaught(&Two(Faulty(.published_not_seen)).scenario, .tso);
     try interleave.expectCaught(&Loser(Faulty(.win_not_noted), 1, 1, 2).scenario, .tso);
+    try interleave.expectCaught(&Halfway(Faulty(.win_not_noted)).scenario, .tso);
     try interleave.expectCaught(&Successor(Faulty(.batch_not_erased)).scenario, .tso);
 }

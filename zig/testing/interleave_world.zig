@@ -13,7 +13,7 @@ const note = model.note;
 pub const producers_max = 3;
 pub const consumers_max = 2;
 const sequences_max = 12;
-const capacity_max = 128;
+const capacity_max = 256;
 const salt = 0x5a17;
 
 /// Bytes of the records here: head and trailer, and a tag as payload.
@@ -299,6 +299,30 @@ fn Channel(comptime is_hasty: bool) type {
             return is_hasty or model.askGone(@intCast(world.notes.owners[index]));
         }
     };
+}
+
+/// Puts the ring into the state after a producer that is dead now has claimed `count` records at
+/// the start, and has written nothing.
+pub fn pretendClaimed(slot: usize, count: u64) void {
+    pretendPublished(count);
+    pretendWanted(slot, count);
+    const notes = &world.notes;
+    for (0..count) |i| {
+        notes.states[i] = @intFromEnum(ClaimState.open);
+        notes.places[i] = i * stride;
+        notes.claimers[i] = model.nobody;
+    }
+}
+
+/// A producer that is dead now wanted to claim `count` records at the start.
+pub fn pretendWanted(slot: usize, count: u64) void {
+    world.producers[slot].intent = .{
+        .sequence = first_sequence,
+        .position = 0,
+        .bytes = count * stride,
+        .count = count,
+    };
+    world.notes.owners[slot] = model.nobody;
 }
 
 /// Puts the ring into the state after `count` records of one sound producer, which `cursor` has
