@@ -6,30 +6,25 @@
  * @module
  */
 
-export {
-  Channel,
-  type ChannelOptions,
-  type ChannelStats,
-  createChannel,
-  openChannel,
-  type OpenChannelOptions,
-  type Size,
-} from "./lib/channel/channel.ts";
+export { Channel, type ChannelStats, createChannel, openChannel } from "./lib/channel/channel.ts";
+export type {
+  ChannelOptions,
+  LogOptions,
+  OpenChannelOptions,
+  Retention,
+  Size,
+} from "./lib/channel/channel_options.ts";
 export {
   type ChannelEntry,
   type ChannelPlace,
   listChannels,
   removeChannel,
 } from "./lib/channel/directory.ts";
-export {
-  type Batch,
-  Claim,
-  openProducer,
-  Producer,
-  type ProducerOptions,
-  type WriteOptions,
-} from "./lib/channel/producer.ts";
-export { Consumer, openConsumer, openObserver } from "./lib/channel/consumer.ts";
+export { Claim } from "./lib/channel/claim.ts";
+export { type Level, openProducer, Producer } from "./lib/channel/producer.ts";
+export type { Batch, ProducerOptions, WriteOptions } from "./lib/channel/producer_options.ts";
+export { Consumer } from "./lib/channel/consumer.ts";
+export { openConsumer, openObserver } from "./lib/channel/open_consumer.ts";
 export type {
   ConsumerOptions,
   Gap,
@@ -37,7 +32,7 @@ export type {
   PollWaitOptions,
   Start,
 } from "./lib/channel/consumer_options.ts";
-export { BACK_PRESSURED, Message, MESSAGE_FLAGS } from "./lib/channel/record.ts";
+export { BACK_PRESSURED, Message, MESSAGE_FLAGS, WAL_FULL } from "./lib/channel/record.ts";
 export type { WaitStrategy } from "./lib/channel/wait_strategy.ts";
 export {
   type Accessor,
@@ -52,16 +47,21 @@ export {
   type SchemaField,
   type SchemaOptions,
 } from "./lib/channel/schema.ts";
-export type { Peer } from "./lib/native/ring.ts";
+export type { Durability, LogReport } from "./lib/native/log.ts";
+export type { Peer } from "./lib/native/peers.ts";
 export { installNativeLibrary, type InstallOptions } from "./lib/native/binary.ts";
 export { monotonicNs, tickClock } from "./lib/native/clock.ts";
 export { pinThread } from "./lib/native/affinity.ts";
 export {
   ChannelClosedError,
   CorruptHeaderError,
+  CorruptLogError,
   CorruptRecordError,
   DeadlockError,
+  DurabilityError,
   LayoutMismatchError,
+  type LogDamage,
+  type LogFaultKind,
   NativeLibraryError,
   NoSpaceError,
   type RecordFault,

@@ -177,3 +177,106 @@ export class DeadlockError extends Error {
     );
   }
 }
+
+/** What is wrong with a log. */
+export type LogFaultKind =
+  /** The control file is missing or does not verify. */
+  | "control"
+  /** A segment that has to be there is not. */
+  | "segment-missing"
+  /** A segment's header does not verify. */
+  | "segment-header"
+  /** A segment of another log, or under another one's name. */
+  | "segment-foreign"
+  /** Segments that do not follow each other. */
+  | "segment-order"
+  /** No sound group where one has to be. */
+  | "group"
+  /** A record that does not verify. */
+  | "record"
+  /** A sound group that does not belong there. */
+  | "order"
+  /** Bytes that have to be zero are not. */
+  | "padding"
+  /** A file that is shorter or longer than it says. */
+  | "size"
+  /** One of the two slots of the control file does not verify. */
+  | "control-slot"
+  /** The log ends before a sequence that was acknowledged. */
+  | "regressed";
+
+/** Where a log is damaged. */
+export interface LogDamage {
+  /** What is wrong. */
+  kind: LogFaultKind;
+  /** File in the log's directory; empty if it is the directory. */
+  file: string;
+  /** Bytes from the start of that file. */
+  offset: number;
+  /** Sequence that belongs there; 0 if that is not known. */
+  expectedSequence: number;
+  /** Next sequence that is there and sound; 0 if that is not known. */
+  nextSequence: number;
+}
+
+/**
+ * Thrown when a log is damaged where it was durable once. Nothing has been changed. Restore it from
+ * a copy or a replica, or see what is left with `mt verify`; docs/operations.md says how.
+ */
+export class CorruptLogError extends Error implements LogDamage {
+  /** Name of the class. */
+  override name = "CorruptLogError";
+  /** The log's directory. */
+  readonly path: string;
+  /** What is wrong. */
+  readonly kind: LogFaultKind;
+  /** File in the log's directory; empty if it is the directory. */
+  readonly file: string;
+  /** Bytes from the start of that file. */
+  readonly offset: number;
+  /** Sequence that belongs there; 0 if that is not known. */
+  readonly expectedSequence: number;
+  /** Next sequence that is there and sound; 0 if that is not known. */
+  readonly nextSequence: number;
+
+  /** Describes the damage. */
+  constructor(path: string, damage: LogDamage) {
+    const { kind, file, offset, expectedSequence, nextSequence } = damage;
+    const place = file === "" ? "" : ` in "${file}" at offset ${offset}`;
+    const expected = expectedSequence > 0 ? `expected sequence ${expectedSequence}, ` : "";
+    const next = nextSequence > 0 ? `; the next sound one is ${nextSequence}` : "";
+    super(
+      `Cannot use the log "${path}": ${expected}found damage (${kind})${place}${next}; ` +
+        `nothing was changed: restore it from a copy, or run "mt verify"`,
+    );
+    this.path = path;
+    this.kind = kind;
+    this.file = file;
+    this.offset = offset;
+    this.expectedSequence = expectedSequence;
+    this.nextSequence = nextSequence;
+  }
+}
+
+/**
+ * Thrown when messages could not be made durable. What was acknowledged is safe. A failed sync is
+ * never repeated: stop, mend the disk, open the channel again.
+ */
+export class DurabilityError extends Error {
+  /** Name of the class. */
+  override name = "DurabilityError";
+  /** The log's directory. */
+  readonly path: string;
+  /** The operating system's error; 0 if the log or the ring was found damaged. */
+  readonly errno: number;
+
+  /** Says why. */
+  constructor(path: string, errno: number, found?: string) {
+    super(
+      `Cannot make messages durable in "${path}": found ` +
+        `${found ?? `operating system error ${errno}`}; mend the disk and open the channel again`,
+    );
+    this.path = path;
+    this.errno = errno;
+  }
+}

@@ -9,10 +9,10 @@ const Pair = @import("memory.zig").Pair;
 
 /// What a ring file is made of.
 const file_structs = .{
-    header.Identity,     header.SharedLines, header.ClaimLine,        header.WaitLine,
-    header.ControlLine,  header.Owner,       header.Intent,           header.ProducerCounters,
-    header.ProducerSlot, header.Cursor,      header.ConsumerCounters, header.ConsumerSlot,
-    Histogram,           Pair,
+    header.Identity,       header.SharedLines, header.ClaimLine,        header.WaitLine,
+    header.ControlLine,    header.Owner,       header.Intent,           header.ProducerCounters,
+    header.ProducerSlot,   header.Cursor,      header.ConsumerCounters, header.ConsumerSlot,
+    header.DurabilityLine, Histogram,          Pair,
 };
 
 /// What crosses the border to TypeScript besides.

@@ -77,3 +77,23 @@ pub const polls_between_size_checks = 256 * polls_between_checks;
 
 /// Consumers that the notifier waits for: `futex_waitv` takes 128 words, one is its own.
 pub const notifier_entries_max = 127;
+
+/// Bytes of a WAL segment, at least: room for some groups with the longest record.
+pub const segment_bytes_min = 256 * 1024;
+
+/// Bytes of a WAL segment, at most. Arbitrary; opening a log reads its last segment whole.
+pub const segment_bytes_max = 1024 * 1024 * 1024;
+
+/// Bytes of records that one group of a WAL may have: what one `fdatasync` carries. More would only
+/// make the first of them wait longer.
+pub const group_bytes_max = 1024 * 1024;
+
+/// Nanoseconds without a record after which an empty group settles the last one: from then on its
+/// damage is known for corruption, and is not taken for a torn tail.
+pub const settle_ns = 5_000_000;
+
+/// Bytes of the path of a log's directory in a ring's identity page.
+pub const log_path_bytes_max = 768;
+
+/// Bytes of the random number that a log is known by.
+pub const log_id_bytes = 16;

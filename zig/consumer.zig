@@ -13,12 +13,14 @@ const fault_points = @import("testing/fault_points.zig");
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
 const record = @import("record.zig");
+const replay_module = @import("replay.zig");
 const repair = @import("repair.zig");
 const ring_module = @import("ring.zig");
 const seek = @import("seek.zig");
 const Channel = channel_module.Channel;
 const Delivery = @import("delivery.zig").Delivery;
 const Detail = @import("detail.zig").Detail;
+const Reader = @import("wal/reader.zig").Reader;
 const Ring = ring_module.Ring;
 const Sleeper = @import("sleeper.zig").Sleeper;
 const Status = @import("status.zig").Status;
@@ -37,6 +39,7 @@ pub const Error = error{
     Busy,
     SlotsFull,
     SequenceGone,
+    CorruptLog,
     OutOfMemory,
     Os,
 };
@@ -51,6 +54,7 @@ pub fn statusOf(err: Error) Status {
         error.Busy => .busy,
         error.SlotsFull => .slots_full,
         error.SequenceGone => .sequence_gone,
+        error.CorruptLog => .corrupt_log,
         error.OutOfMemory, error.Os => .os_error,
     };
 }
@@ -60,10 +64,11 @@ pub const Options = struct {
     name: []const u8,
     policy: header.Policy,
     start: seek.Start,
+    /// Whether it may read in the channel's log, if there is one. Not in view mode.
+    replays: bool = true,
 };
 
-/// What stood at a reader's place while nothing was there: another word shows that somebody has
-/// been there, for instance a producer that came round.
+/// What stood at a reader's place while nothing was there: another word shows that somebody came.
 const Idle = struct { position: u64 = std.math.maxInt(u64), word: u64 = 0 };
 
 /// Where polled records go.
@@ -75,12 +80,19 @@ const Sink = struct {
     count: u32 = 0,
 };
 
+const replay = replay_module.Replay(Consumer, Sink, Error);
+
 pub const Consumer = struct {
     ring: Ring,
     /// Where the next record to read stands, and its sequence.
     position: u64,
     sequence: u64,
     acked: header.Cursor,
+    /// Where it has come into the ring out of the log: records before never stood there for it.
+    joined: header.Cursor = .{ .position = 0, .sequence = 0 },
+    /// What it reads in while its place is not in the ring.
+    replay: ?*Reader = null,
+    replays: bool,
     channel: *Channel,
     /// Null for an observer.
     slot: ?*header.ConsumerSlot,
@@ -94,6 +106,8 @@ pub const Consumer = struct {
     /// Since when the same claim has been open before us.
     claimed_since: u64 = 0,
     sleeper: Sleeper = .{},
+    /// What is wrong with the log, after `CorruptLog` and `SequenceGone`.
+    detail: Detail = .{},
 
     pub fn init(channel: *Channel, options: Options, detail: *Detail) Error!*Consumer {
         const consumer = try allocator.create(Consumer);
@@ -110,14 +124,16 @@ pub const Consumer = struct {
             .ring = channel.ring,
             .position = 0,
             .sequence = 0,
-            .acked = undefined,
+            .acked = .{ .position = 0, .sequence = 0 },
+            .replays = options.replays and channel.identity.isDurable(),
             .channel = channel,
             .slot = slot,
             .slot_index = index,
             .policy = options.policy,
             .counters = slot.counters,
         };
-        try consumer.join(options, is_return, detail);
+        errdefer replay.end(consumer);
+        try consumer.start(options, is_return, detail);
         memory.store(u32, &slot.policy, @intFromEnum(options.policy), .monotonic);
         channel_module.writeOwner(&slot.owner, options.name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
@@ -127,21 +143,23 @@ pub const Consumer = struct {
     }
 
     /// A reader without a slot: it holds nobody back and nobody knows of it.
-    pub fn initObserver(channel: *Channel, start: seek.Start, detail: *Detail) Error!*Consumer {
+    pub fn initObserver(channel: *Channel, begin: seek.Start, detail: *Detail) Error!*Consumer {
         const consumer = try allocator.create(Consumer);
         errdefer allocator.destroy(consumer);
-        const place = try seek.find(&channel.ring, start, null, 0, detail);
         consumer.* = .{
             .ring = channel.ring,
-            .position = place.position,
-            .sequence = place.sequence,
-            .acked = place,
+            .position = 0,
+            .sequence = 0,
+            .acked = .{ .position = 0, .sequence = 0 },
+            .replays = channel.identity.isDurable(),
             .channel = channel,
             .slot = null,
             .slot_index = 0,
             .policy = .drop,
             .counters = std.mem.zeroes(header.ConsumerCounters),
         };
+        errdefer replay.end(consumer);
+        try consumer.start(.{ .name = "", .policy = .drop, .start = begin }, false, detail);
         if (channel.isPoisoned()) return error.Truncated;
         channel.retain();
         return consumer;
@@ -149,8 +167,9 @@ pub const Consumer = struct {
 
     pub fn deinit(consumer: *Consumer) void {
         const channel = consumer.channel;
+        replay.end(consumer);
         if (consumer.slot) |slot| {
-            consumer.leave();
+            if (consumer.policy != .hold) consumer.leave();
             const named = channel_module.ownerName(&slot.owner).len > 0;
             const state = if (named) header.SlotState.detached else header.SlotState.free;
             memory.store(u32, &slot.owner.state, state, .release);
@@ -169,26 +188,62 @@ pub const Consumer = struct {
         _ = memory.clearBits(u64, &consumer.ring.lines.control.gating, consumer.bit());
     }
 
-    /// Finds the start and, for a blocking consumer, makes producers respect it.
-    fn join(consumer: *Consumer, options: Options, is_return: bool, detail: *Detail) Error!void {
+    /// Finds the start: in the ring, else in the log.
+    fn start(consumer: *Consumer, options: Options, is_return: bool, detail: *Detail) Error!void {
+        const channel = consumer.channel;
+        const kept: ?header.Cursor = if (!is_return) null else .{
+            .position = memory.load(u64, &consumer.slot.?.cursor.position, .acquire),
+            .sequence = memory.load(u64, &consumer.slot.?.cursor.sequence, .acquire),
+        };
+        const by_sequence = consumer.replays and options.policy != .hold;
+        const wanted = if (by_sequence)
+            replay_module.resolve(channel, options.start, kept, options.name)
+        else
+            options.start;
+        consumer.join(wanted, kept, detail) catch |err| {
+            if (err != error.SequenceGone or !by_sequence or wanted != .sequence) return err;
+            try replay.begin(consumer, wanted.sequence, detail);
+        };
+        consumer.acked = .{ .position = consumer.position, .sequence = consumer.sequence };
+        consumer.storeCursor();
+    }
+
+    /// Enters the ring where `begin` says and, for a gating consumer, makes producers respect it.
+    pub fn join(
+        consumer: *Consumer,
+        begin: seek.Start,
+        kept: ?header.Cursor,
+        detail: *Detail,
+    ) Error!void {
         const ring = &consumer.ring;
-        const slot = consumer.slot.?;
-        const kept: ?header.Cursor = if (is_return) .{
-            .position = memory.load(u64, &slot.cursor.position, .acquire),
-            .sequence = memory.load(u64, &slot.cursor.sequence, .acquire),
-        } else null;
-        errdefer consumer.leave();
+        const is_gating = consumer.slot != null and consumer.policy.isGating();
+        errdefer if (is_gating and consumer.policy != .hold) consumer.leave();
         // Producers may overwrite what is before it without another look at the cursors.
-        var floor = if (options.policy == .block) protocol.respectedFrom(ring) else 0;
+        var floor = if (is_gating) protocol.respectedFrom(ring) else 0;
         for (0..joins_max) |_| {
-            const place = try seek.find(ring, options.start, kept, floor, detail);
+            const place = try seek.find(ring, begin, kept, floor, detail);
             consumer.position = place.position;
             consumer.sequence = place.sequence;
-            consumer.acked = place;
-            if (protocol.enter(ring, consumer.slot_index, place, options.policy)) return;
+            if (consumer.slot == null) return;
+            const cursor = consumer.cursorAt(place);
+            if (protocol.enter(ring, consumer.slot_index, cursor, consumer.policy)) return;
             floor = protocol.respectedFrom(ring);
         }
         return error.CorruptHeader;
+    }
+
+    /// A place as the slot tells it: with what we have finished, which may be less.
+    fn cursorAt(consumer: *const Consumer, place: header.Cursor) header.Cursor {
+        const acked = consumer.acked.sequence;
+        const sequence = if (acked == 0) place.sequence else @min(acked, place.sequence);
+        return .{ .position = place.position, .sequence = sequence };
+    }
+
+    /// Puts our place, and what we have finished, into the slot.
+    pub fn storeCursor(consumer: *Consumer) void {
+        const slot = consumer.slot orelse return;
+        memory.store(u64, &slot.cursor.position, consumer.acked.position, .release);
+        memory.store(u64, &slot.cursor.sequence, consumer.acked.sequence, .monotonic);
     }
 
     /// Tries to join. A producer can spoil one each time that it raises the limit; a hostile word
@@ -198,6 +253,7 @@ pub const Consumer = struct {
     /// Copies up to `limit` messages into `sink`. Returns how many.
     pub fn poll(consumer: *Consumer, bytes: []u8, limit: u32, in_place: bool) Error!u32 {
         if (limit == 0) return 0;
+        if (consumer.replay != null) return replay.poll(consumer, bytes, limit);
         var sink: Sink = .{ .bytes = bytes, .in_place = in_place };
         const ring = &consumer.ring;
         while (sink.count < limit) {
@@ -249,7 +305,13 @@ pub const Consumer = struct {
         return .taken;
     }
 
-    inline fn deliver(consumer: *Consumer, sink: *Sink, length: u32, flags: u8, end: usize) void {
+    pub inline fn deliver(
+        consumer: *Consumer,
+        sink: *Sink,
+        length: u32,
+        flags: u8,
+        end: usize,
+    ) void {
         if (flags & (record.Flags.aborted | record.Flags.control) != 0) {
             consumer.counters.aborted += 1;
             consumer.count("aborted");
@@ -315,6 +377,7 @@ pub const Consumer = struct {
     /// Whether a poll would have something to say: a message, a gap, damage.
     pub fn peek(consumer: *Consumer) Error!bool {
         const ring = &consumer.ring;
+        if (consumer.replay != null and try replay.hasNews(consumer)) return true;
         if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
         if (consumer.channel.isPoisoned()) return error.Truncated;
         const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
@@ -339,7 +402,7 @@ pub const Consumer = struct {
                 consumer.channel.checkSize();
                 return if (consumer.channel.isPoisoned()) error.Truncated else 0;
             },
-            .lapped => return consumer.overrun(),
+            .lapped => return consumer.overrun(sink),
             .claimed => {
                 consumer.lookAtOwner();
                 return 0;
@@ -356,20 +419,26 @@ pub const Consumer = struct {
         memory.loadBarrier();
         const standing = protocol.standing(ring, consumer.position, consumer.sequence);
         if (consumer.channel.isPoisoned()) return error.Truncated;
-        if (standing == .lapped) return consumer.overrun();
+        if (standing == .lapped) return consumer.overrun(sink);
         if (consumer.isHeaderLost()) return error.CorruptHeader;
         consumer.counters.damaged += 1;
         consumer.count("damaged");
         return error.CorruptRecord;
     }
 
-    /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks.
-    fn overrun(consumer: *const Consumer) Error {
-        return if (consumer.isGating()) error.CorruptHeader else error.Lapped;
+    /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks. What a
+    /// consumer that spills has missed is in the log.
+    fn overrun(consumer: *Consumer, sink: *Sink) Error!u32 {
+        if (consumer.isGating()) return error.CorruptHeader;
+        if (consumer.policy != .spill) return error.Lapped;
+        consumer.counters.laps += 1;
+        consumer.count("laps");
+        try replay.begin(consumer, consumer.sequence, &consumer.detail);
+        return replay.poll(consumer, sink.bytes, std.math.maxInt(u32));
     }
 
     fn isGating(consumer: *const Consumer) bool {
-        return consumer.slot != null and consumer.policy == .block;
+        return consumer.slot != null and consumer.policy.isGating() and consumer.replay == null;
     }
 
     /// Whether words are gone that stay as long as we are here: every claim ever made, our own bit.
@@ -431,6 +500,9 @@ pub const Consumer = struct {
     /// The place behind a record that was read and not acknowledged.
     fn placeAfter(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
         const ring = &consumer.ring;
+        if (consumer.replay != null or sequence < consumer.joined.sequence) {
+            return .{ .position = consumer.acked.position, .sequence = sequence + 1 };
+        }
         const place = consumer.walkTo(sequence);
         if (consumer.isGating()) return place;
         memory.loadBarrier();
@@ -445,7 +517,8 @@ pub const Consumer = struct {
     /// behind a whole message, so that nobody begins in the middle of one.
     fn walkTo(consumer: *const Consumer, sequence: u64) Error!header.Cursor {
         const ring = &consumer.ring;
-        var place = consumer.acked;
+        const is_earlier = consumer.acked.sequence < consumer.joined.sequence;
+        var place = if (is_earlier) consumer.joined else consumer.acked;
         var whole = place;
         while (place.sequence <= sequence) {
             const word: *u64 = @ptrCast(@alignCast(ring.recordAt(place.position) + 8));
@@ -461,7 +534,7 @@ pub const Consumer = struct {
     }
 
     /// Records that nobody is given need nobody's acknowledgement.
-    inline fn ackSkipped(consumer: *Consumer) void {
+    pub inline fn ackSkipped(consumer: *Consumer) void {
         const is_behind = consumer.acked.sequence < consumer.sequence;
         if (is_behind and consumer.newest < consumer.acked.sequence) consumer.ackAll();
     }
@@ -470,9 +543,12 @@ pub const Consumer = struct {
     pub fn rewind(consumer: *Consumer, sequence: u64) Error!void {
         if (sequence + 1 >= consumer.sequence) return;
         const place = try consumer.placeAfter(@max(sequence, consumer.acked.sequence -| 1));
+        consumer.newest = @min(consumer.newest, place.sequence -| 1);
+        if (consumer.replay != null or place.sequence < consumer.joined.sequence) {
+            return replay.begin(consumer, place.sequence, &consumer.detail);
+        }
         consumer.position = place.position;
         consumer.sequence = place.sequence;
-        consumer.newest = @min(consumer.newest, place.sequence -| 1);
     }
 
     /// After `Lapped`: goes on at a place half a ring behind the newest. `detail` has the first
@@ -493,7 +569,7 @@ pub const Consumer = struct {
         consumer.ackAll();
     }
 
-    inline fn count(consumer: *Consumer, comptime field: []const u8) void {
+    pub inline fn count(consumer: *Consumer, comptime field: []const u8) void {
         const slot = consumer.slot orelse return;
         const value = @field(consumer.counters, field);
         memory.store(u64, &@field(slot.counters, field), value, .monotonic);
@@ -502,9 +578,15 @@ pub const Consumer = struct {
     /// Whether a poll would have something to say: a message, a lap, or damage.
     pub fn hasNews(consumer: *const Consumer) bool {
         const ring = &consumer.ring;
+        if (consumer.replay != null) return true; // A poll finds out, and goes to the ring.
         if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
         const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
         return claimed > consumer.position and claimed - consumer.position > ring.capacity;
+    }
+
+    /// What the log's reader has found wrong.
+    pub fn logDetail(consumer: *const Consumer) Detail {
+        return if (consumer.replay) |reader| reader.detail else consumer.detail;
     }
 
     /// Looks, without reading it, whether a claim is open at our place.
@@ -520,56 +602,11 @@ pub const Consumer = struct {
 
     /// Looks for the next record up to `spins` times.
     pub inline fn spin(consumer: *const Consumer, spins: u32) Status {
+        if (consumer.replay != null) return .ok;
         for (0..spins) |_| {
             if (protocol.isReady(&consumer.ring, consumer.position, consumer.sequence)) return .ok;
             std.atomic.spinLoopHint();
         }
         return .timed_out;
-    }
-
-    /// Spins for `spins` looks, then sleeps until a poll has something to say, at most
-    /// `timeout_ns`.
-    pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
-        if (consumer.spin(spins) == .ok) return .ok;
-        const lines = consumer.ring.lines;
-        var end = Sleeper.deadline(timeout_ns);
-        while (true) {
-            const seen = wait.prepare(&lines.data, &lines.control);
-            if (consumer.hasNews()) return .ok;
-            if (consumer.channel.isPoisoned()) return .truncated;
-            if (consumer.isHeaderLost()) {
-                consumer.examineNext(); // Where the waiting thread is another one.
-                return .corrupt_header;
-            }
-            const is_claimed = consumer.isClaimed();
-            const slice_ns: u64 = if (is_claimed)
-                constants.wait_slice_claimed_ns
-            else
-                constants.wait_slice_ns;
-            switch (consumer.sleeper.sleep(&lines.data, seen, slice_ns, &end)) {
-                .look => consumer.noteLateWakeup(seen),
-                .timed_out => return .timed_out,
-                .interrupted => return .interrupted,
-                .closed => return .closed,
-            }
-            if (consumer.sleeper.slice_ended) consumer.channel.checkSize();
-            // The owner of a claim may be dead, the record damaged: let a poll find out.
-            if (is_claimed and consumer.sleeper.slice_ended) {
-                consumer.examineNext();
-                return .ok;
-            }
-        }
-    }
-
-    /// A slice that ended by time although a message was there and nobody woke us is a defect.
-    fn noteLateWakeup(consumer: *Consumer, seen: u32) void {
-        if (!consumer.sleeper.slice_ended or !consumer.hasNews()) return;
-        const signal = &consumer.ring.lines.data.signal;
-        for (0..10_000) |_| { // The waker may be between its store and its wake.
-            if (memory.load(u32, signal, .acquire) != seen) return;
-            std.atomic.spinLoopHint();
-        }
-        consumer.counters.late_wakeups += 1;
-        consumer.count("late_wakeups");
     }
 };

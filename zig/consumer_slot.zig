@@ -29,6 +29,10 @@ pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
         for (slots, 0..) |*slot, i| {
             const state = memory.load(u32, &slot.owner.state, .acquire);
             if ((state == header.SlotState.free) != want_free) continue;
+            // The log keeps what a named consumer has not read, dead or alive.
+            if (channel.identity.isDurable() and ownerName(&slot.owner).len > 0 and !want_free) {
+                continue;
+            }
             if (tryTake(channel, @intCast(i))) return @intCast(i);
         }
     }
@@ -40,6 +44,7 @@ fn tryTake(channel: *Channel, index: u32) bool {
     if (channel.holds_consumer[index]) return false;
     liveness.tryLock(channel.fd, .consumer(index)) catch return false;
     channel.holds_consumer[index] = true;
+    if (channel.identity.isDurable() and index == header.persister_index) return true;
     const gating = &channel.ring.lines.control.gating;
     _ = memory.clearBits(u64, gating, @as(u64, 1) << @intCast(index));
     return true;

@@ -13,6 +13,7 @@ const channel_module = @import("channel.zig");
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
 const consumer_module = @import("consumer.zig");
+const consumer_park = @import("consumer_park.zig");
 const crc32c = @import("crc32c.zig");
 const directory = @import("directory.zig");
 const file = @import("file.zig");
@@ -30,30 +31,30 @@ const Detail = @import("detail.zig").Detail;
 const Producer = producer_module.Producer;
 const Status = @import("status.zig").Status;
 
-fn code(status: Status) i32 {
+pub fn code(status: Status) i32 {
     return @intFromEnum(status);
 }
 
-fn codeAsFloat(status: Status) f64 {
+pub fn codeAsFloat(status: Status) f64 {
     return @floatFromInt(@intFromEnum(status));
 }
 
-fn toFloat(value: u64) f64 {
+pub fn toFloat(value: u64) f64 {
     return @floatFromInt(@as(i64, @intCast(value)));
 }
 
 /// A sequence from JavaScript; null for what is none.
-fn toSequence(value: f64) ?u64 {
+pub fn toSequence(value: f64) ?u64 {
     if (!(value >= 0 and value < 9007199254740992)) return null;
     return @intFromFloat(value);
 }
 
 /// Copies a detail out, whatever the alignment of JavaScript's buffer.
-const DetailOut = struct {
+pub const DetailOut = struct {
     value: Detail = .{},
     bytes: [*]u8,
 
-    fn finish(out: *const DetailOut, status: Status) i32 {
+    pub fn finish(out: *const DetailOut, status: Status) i32 {
         @memcpy(out.bytes[0..@sizeOf(Detail)], std.mem.asBytes(&out.value));
         return code(status);
     }
@@ -72,7 +73,7 @@ fn poisonedOr(channel: *const Channel, status: Status) Status {
     return if (channel.isPoisoned()) .truncated else status;
 }
 
-fn addHandle(comptime T: type, object: *T, out: *const DetailOut) i32 {
+pub fn addHandle(comptime T: type, object: *T, out: *const DetailOut) i32 {
     const handle = handles.add(T, object) catch {
         switch (T) {
             Channel => object.release(),
@@ -363,7 +364,7 @@ pub export fn mt_producer_wait(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     return code(producer.park(msToNs(timeout_ms), false));
 }
 
-fn msToNs(ms: u32) u64 {
+pub fn msToNs(ms: u32) u64 {
     return @as(u64, ms) * std.time.ns_per_ms;
 }
 
@@ -476,7 +477,7 @@ pub export fn mt_consumer_park(handle: u32, spins: u32, timeout_ms: u32) callcon
 inline fn parkConsumer(consumer: *Consumer, spins: u32, timeout_ms: u32) Status {
     if (timeout_ms == 0) return consumer.spin(spins);
     if (consumer.channel.access == .read_only) return .invalid_argument;
-    return consumer.park(spins, msToNs(timeout_ms));
+    return consumer_park.park(consumer, spins, msToNs(timeout_ms));
 }
 
 /// Last sequence acknowledged; 0 if none ever was.
@@ -507,7 +508,7 @@ pub export fn mt_consumer_wait(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     const consumer = handles.enterWait(Consumer, handle) orelse return code(.closed);
     defer handles.leaveWait(Consumer, consumer);
     if (consumer.channel.access == .read_only) return code(.invalid_argument);
-    return code(consumer.park(0, msToNs(timeout_ms)));
+    return code(consumer_park.park(consumer, 0, msToNs(timeout_ms)));
 }
 
 /// Makes `mt_notifier_wait` return `token` (not 0) once, when a poll has something to say. Returns

@@ -172,13 +172,32 @@ fn setMode(fd: i32, group: ?u32, detail: *Detail) Error!void {
 fn writeHeader(fd: i32, identity: *const header.Identity, detail: *Detail) Error!void {
     try writeAll(fd, std.mem.asBytes(identity), 0, detail);
     const line: header.ClaimLine = .{
-        .claim = .{ .position = 0, .sequence = 1 },
+        .claim = .{ .position = 0, .sequence = identity.first_sequence },
         .last = header.nothing_published,
         .limit = 0,
         .limit_announced = 0,
         .reserved_0 = @splat(0),
     };
     try writeAll(fd, std.mem.asBytes(&line), header.shared_offset, detail);
+    if (identity.isDurable()) try writePersister(fd, identity, detail);
+}
+
+/// The slot that holds producers back for the log, from the first record on, whether a persister is
+/// there or not.
+fn writePersister(fd: i32, identity: *const header.Identity, detail: *Detail) Error!void {
+    const slot = header.persisterSlot(identity.first_sequence);
+    const offset = header.consumerSlotOffset(identity.producers_max, header.persister_index);
+    try writeAll(fd, std.mem.asBytes(&slot), offset, detail);
+    const gating = 1 << header.persister_index;
+    const control = std.mem.zeroInit(header.ControlLine, .{ .gating = gating });
+    const control_offset = header.shared_offset + @offsetOf(header.SharedLines, "control");
+    try writeAll(fd, std.mem.asBytes(&control), control_offset, detail);
+    const line = std.mem.zeroInit(header.DurabilityLine, .{
+        .durable = identity.first_sequence - 1,
+        .logged = identity.first_sequence - 1,
+    });
+    const line_offset = header.shared_offset + @offsetOf(header.SharedLines, "durability");
+    try writeAll(fd, std.mem.asBytes(&line), line_offset, detail);
 }
 
 fn writeAll(fd: i32, bytes: []const u8, offset: u64, detail: *Detail) Error!void {
@@ -211,7 +230,8 @@ const unsupported_file_systems = [_]i64{
     0x00c36400, // Ceph
 };
 
-fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
+/// Refuses a directory on a file system of that kind.
+pub fn checkFileSystem(directory: Directory, detail: *Detail) Error!void {
     var status: Statfs = undefined;
     if (!statfs(directory, &status)) return;
     for (unsupported_file_systems) |kind| {
@@ -219,11 +239,16 @@ fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
         detail.actual = @floatFromInt(kind);
         return error.UnsupportedFileSystem;
     }
+}
+
+fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
+    try checkFileSystem(directory, detail);
     fillSpace(directory, size, detail);
     if (detail.available < detail.needed) return error.NoSpace;
 }
 
-fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
+/// Puts into the detail how many bytes are wanted, and how many there are.
+pub fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
     var status: Statfs = undefined;
     if (!statfs(directory, &status)) return;
     const block_bytes: u64 = @intCast(status.block_bytes);

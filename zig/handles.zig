@@ -14,9 +14,10 @@ const header = @import("header.zig");
 const notifier = @import("notifier.zig");
 const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
+const Persister = @import("wal/persister.zig").Persister;
 const Producer = @import("producer.zig").Producer;
 
-pub const Kind = enum(u8) { none, channel, producer, consumer };
+pub const Kind = enum(u8) { none, channel, producer, consumer, persister };
 
 const Entry = struct {
     generation: u16 = 0,
@@ -38,6 +39,7 @@ fn kindOf(comptime T: type) Kind {
         Channel => .channel,
         Producer => .producer,
         Consumer => .consumer,
+        Persister => .persister,
         else => @compileError("no handle kind"),
     };
 }
@@ -114,16 +116,19 @@ fn free(entry: Entry) void {
         .channel => as(Channel, entry).release(),
         .producer => {
             const producer = as(Producer, entry);
-            producer.sleeper.close(&producer.ring.lines.space);
+            const lines = producer.ring.lines;
+            producer.sleeper.close(&.{ &lines.space, &lines.commit });
             producer.deinit();
         },
         .consumer => {
             const consumer = as(Consumer, entry);
             notifier.disarm(consumer);
             // A read-only mapping has no word to change; its waits end with their slice.
-            consumer.sleeper.close(if (consumer.slot != null) &consumer.ring.lines.data else null);
+            const line = &consumer.ring.lines.data;
+            consumer.sleeper.close(if (consumer.slot != null) &.{line} else &.{});
             consumer.deinit();
         },
+        .persister => as(Persister, entry).deinit(),
     }
 }
 

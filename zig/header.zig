@@ -7,8 +7,10 @@
 //! |   4224 |  128 | `WaitLine` data  | sleeping consumers, waking producers |
 //! |   4352 |  128 | `WaitLine` space | sleeping producers, waking consumers |
 //! |   4480 |  128 | `ControlLine`    | consumers that join and leave    |
-//! |   4608 |  512 | block index      | producers, one word each 1/64 of a ring |
-//! |   5120 | n × 384 | `ProducerSlot` | its owner                       |
+//! |   4608 |  128 | `DurabilityLine` | the persister                    |
+//! |   4736 |  128 | `WaitLine` commit | who waits for the disk, the persister |
+//! |   4864 |  512 | block index      | producers, one word each 1/64 of a ring |
+//! |   5376 | n × 384 | `ProducerSlot` | its owner                       |
 //! |        | n × `ConsumerSlot` | consumer slots | its owner               |
 //! |  `header_bytes` | capacity | data | producers                       |
 //!
@@ -26,7 +28,7 @@ const Pair = @import("memory.zig").Pair;
 const line = constants.line_bytes;
 
 pub const magic = "MTRING01".*;
-pub const version = 1;
+pub const version = 2;
 
 /// Bits of `Identity.flags`.
 pub const ChannelFlags = struct {
@@ -34,7 +36,15 @@ pub const ChannelFlags = struct {
     pub const timestamped: u32 = 1 << 1;
     pub const huge_pages: u32 = 1 << 2;
     pub const group_shared: u32 = 1 << 3;
-    pub const all: u32 = many_producers | timestamped | huge_pages | group_shared;
+    /// There is a log: consumer slot 0 is the persister's.
+    pub const durable: u32 = 1 << 4;
+    /// What its producers wait for by default is the disk.
+    pub const level_disk: u32 = 1 << 5;
+    pub const all: u32 = many_producers | timestamped | huge_pages | group_shared | durable |
+        level_disk;
+
+    /// Those that say what the records are like, in the ring and in its log.
+    pub const of_records: u32 = timestamped;
 };
 
 /// What a channel is. Written once, before the file gets its name.
@@ -54,11 +64,16 @@ pub const Identity = extern struct {
     creator_pid: u32,
     schema_bytes: u32,
     name_bytes: u32,
-    reserved_0: u32 = 0,
+    log_path_bytes: u32 = 0,
     boot_id: [16]u8,
     name: [constants.name_bytes_max]u8 = @splat(0),
     schema: [constants.schema_bytes_max]u8 = @splat(0),
-    reserved_1: [1852]u8 = @splat(0),
+    /// Sequence of the first record: 1, or the one behind the last in the log.
+    first_sequence: u64 = 1,
+    log_id: [16]u8 = @splat(0),
+    /// Directory of the log, absolute.
+    log_path: [constants.log_path_bytes_max]u8 = @splat(0),
+    reserved_1: [1060]u8 = @splat(0),
     crc: u32 = 0,
 
     comptime {
@@ -84,11 +99,24 @@ pub const Identity = extern struct {
         if (identity.consumers_max > constants.consumers_max) return false;
         if (identity.name_bytes > constants.name_bytes_max) return false;
         if (identity.schema_bytes > constants.schema_bytes_max) return false;
+        if (identity.first_sequence -% 1 >= constants.sequence_max) return false;
+        if (identity.log_path_bytes >= constants.log_path_bytes_max) return false;
+        if (identity.isDurable() != (identity.log_path_bytes > 0)) return false;
+        if (identity.flags & ChannelFlags.level_disk != 0 and !identity.isDurable()) return false;
         return identity.header_bytes == identity.headerBytes();
     }
 
     pub fn isMany(identity: *const Identity) bool {
         return identity.flags & ChannelFlags.many_producers != 0;
+    }
+
+    pub fn isDurable(identity: *const Identity) bool {
+        return identity.flags & ChannelFlags.durable != 0;
+    }
+
+    /// Directory of the log; empty without one.
+    pub fn logPath(identity: *const Identity) []const u8 {
+        return identity.log_path[0..@min(identity.log_path_bytes, identity.log_path.len)];
     }
 
     /// Bytes before the data area, from the numbers of slots and the page size asked for.
@@ -153,7 +181,52 @@ pub const ControlLine = extern struct {
     gating: u64 align(line),
     /// 1 when some process has no `membarrier`, so that wakers must fence by themselves.
     fence_required: u32,
-    reserved_0: [116]u8,
+    /// A `Refusal`: why producers may not claim, though there were room.
+    refusal: u32,
+    reserved_0: [112]u8,
+};
+
+/// Values of `ControlLine.refusal`.
+pub const Refusal = struct {
+    pub const none: u32 = 0;
+    /// The log's disk is full, or its cap is reached: until there is room again.
+    pub const full: u32 = 1;
+    /// The log could not be made durable: until a persister opens it anew.
+    pub const failed: u32 = 2;
+};
+
+/// How the log stands.
+pub const LogState = enum(u32) {
+    /// Nobody writes it.
+    absent = 0,
+    running = 1,
+    full = 2,
+    failed = 3,
+};
+
+/// How far the log is. Written by the persister alone.
+pub const DurabilityLine = extern struct {
+    /// Last sequence that is on the device. Stored with release after the sync.
+    durable: u64 align(line),
+    /// Last sequence that is in the log's files, where a reader finds it.
+    logged: u64,
+    epoch: u32,
+    state: u32,
+    /// Of a failure: the operating system's error, or the `Fault` that was found.
+    errno: u32,
+    fault: u32,
+    groups: u64,
+    syncs: u64,
+    /// Nanoseconds that syncs took: all together, and the longest.
+    sync_ns: u64,
+    sync_ns_max: u64,
+    log_bytes: u64,
+    segments: u32,
+    /// Times that segments were cut that a consumer still needed.
+    forced_cuts: u32,
+    /// Sequence of the first record in the log.
+    oldest: u64,
+    reserved_0: [32]u8,
 };
 
 pub const SlotState = struct {
@@ -219,7 +292,21 @@ pub const Cursor = extern struct {
 };
 
 /// What a consumer does to producers when it is slow.
-pub const Policy = enum(u32) { block = 0, drop = 1 };
+pub const Policy = enum(u32) {
+    /// Holds them back, while it lives.
+    block = 0,
+    /// Is overrun, and told what it has lost.
+    drop = 1,
+    /// Is overrun, and reads on in the log.
+    spill = 2,
+    /// Holds them back also when it is dead: the persister.
+    hold = 3,
+
+    /// Whether producers wait for such a consumer.
+    pub fn isGating(policy: Policy) bool {
+        return policy == .block or policy == .hold;
+    }
+};
 
 pub const ConsumerCounters = extern struct {
     messages: u64,
@@ -241,7 +328,10 @@ pub const ConsumerSlot = extern struct {
     reserved_1: [64]u8,
     owner: Owner,
     policy: u32,
-    reserved_2: [124]u8,
+    reserved_2: u32,
+    /// First sequence that this consumer needs the log to keep; 0 for its cursor.
+    keep: u64,
+    reserved_3: [112]u8,
     latency: Histogram,
 
     comptime {
@@ -249,17 +339,34 @@ pub const ConsumerSlot = extern struct {
     }
 };
 
+/// Slot of the persister, in a channel that has a log, and its name.
+pub const persister_index = 0;
+pub const persister_name = "mt.persister";
+
+/// What that slot holds from the file's beginning on.
+pub fn persisterSlot(first_sequence: u64) ConsumerSlot {
+    var slot = std.mem.zeroes(ConsumerSlot);
+    slot.cursor.sequence = first_sequence;
+    slot.owner.state = SlotState.detached;
+    slot.owner.name_bytes = persister_name.len;
+    @memcpy(slot.owner.name[0..persister_name.len], persister_name);
+    slot.policy = @intFromEnum(Policy.hold);
+    return slot;
+}
+
 /// Everything between the identity page and the slots.
 pub const SharedLines = extern struct {
     claim_line: ClaimLine,
     data: WaitLine,
     space: WaitLine,
     control: ControlLine,
+    durability: DurabilityLine,
+    commit: WaitLine,
     index: [constants.blocks]u64,
 
     comptime {
-        assert(@sizeOf(SharedLines) == 4 * line + 512);
-        assert(@offsetOf(SharedLines, "index") == 4 * line);
+        assert(@sizeOf(SharedLines) == 6 * line + 512);
+        assert(@offsetOf(SharedLines, "index") == 6 * line);
     }
 };
 

@@ -32,6 +32,8 @@ const allocator = std.heap.c_allocator;
 
 pub const Error = error{
     BackPressured,
+    WalFull,
+    WalFailed,
     CorruptHeader,
     Truncated,
     TooLong,
@@ -46,6 +48,8 @@ pub const Error = error{
 pub fn statusOf(err: Error) Status {
     return switch (err) {
         error.BackPressured => .back_pressured,
+        error.WalFull => .wal_full,
+        error.WalFailed => .wal_failed,
         error.CorruptHeader => .corrupt_header,
         error.Truncated => .truncated,
         error.TooLong => .too_long,
@@ -274,6 +278,9 @@ pub const Producer = struct {
     inline fn take(producer: *Producer, bytes: u64, records: u64) Error!Claim {
         const ring = &producer.ring;
         if (producer.channel.isPoisoned()) return error.Truncated;
+        // On the line that waking reads for each message: costs nothing that could be measured.
+        const refusal = memory.load(u32, &ring.lines.control.refusal, .monotonic);
+        if (refusal != header.Refusal.none) return producer.refuseForLog(refusal, bytes);
         const result = if (ring.is_many)
             protocol.claimShared(ring, &producer.slot.intent, bytes, records)
         else
@@ -292,6 +299,12 @@ pub const Producer = struct {
             producer.lookAtSlowest();
         }
         return err;
+    }
+
+    fn refuseForLog(producer: *Producer, refusal: u32, bytes: u64) Error {
+        @branchHint(.unlikely);
+        producer.wanted_bytes = bytes;
+        return if (refusal == header.Refusal.full) error.WalFull else error.WalFailed;
     }
 
     inline fn publishClaim(
@@ -380,6 +393,9 @@ pub const Producer = struct {
     fn hasSpace(producer: *Producer, bytes: u64) Error!bool {
         if (producer.channel.isPoisoned()) return error.Truncated;
         const ring = &producer.ring;
+        const refusal = memory.load(u32, &ring.lines.control.refusal, .acquire);
+        if (refusal == header.Refusal.full) return false;
+        if (refusal != header.Refusal.none) return error.WalFailed;
         if (ring.is_many) {
             const pair = protocol.readClaim(ring);
             if (!ring.isClaim(pair)) return error.CorruptHeader;

@@ -218,7 +218,11 @@ pub fn Protocol(comptime memory: type) type {
         pub fn findEnd(ring: *const Ring) error{CorruptHeader}!Account {
             const line = &ring.lines.claim_line;
             const last = memory.load(u64, &line.last, .acquire);
-            var account: Account = .{ .position = 0, .sequence = 1, .claimed = 0 };
+            var account: Account = .{
+                .position = 0,
+                .sequence = ring.first_sequence,
+                .claimed = 0,
+            };
             if (last != header.nothing_published) {
                 if (!ring.isPosition(last)) return error.CorruptHeader;
                 const sequence = memory.load(u64, ring.sequenceWord(last), .acquire);

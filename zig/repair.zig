@@ -2,6 +2,7 @@
 //!
 //! - A claim of a dead producer ends (recovery.zig).
 //! - A dead consumer's slot stops holding producers back; its name and cursor stay for its return.
+//!   Not so the persister's: what it has not written down nobody may overwrite.
 //!
 //! Death is what the kernel says (liveness.zig). All changes happen under the registration lock,
 //! which the kernel takes from a repairer that dies, so that the next one begins again.
@@ -21,6 +22,7 @@ pub fn repairClaim(channel: *Channel, position: u64, sequence: u64) recovery_mod
 
 /// Frees producers from a dead consumer. True if that changed anything.
 pub fn detachDeadConsumer(channel: *Channel, index: u32) bool {
+    if (channel.identity.isDurable() and index == header.persister_index) return false;
     if (!channel.isConsumerDead(index)) return false;
     liveness.tryLock(channel.fd, .registration) catch return false;
     defer liveness.unlock(channel.fd, .registration);

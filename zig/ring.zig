@@ -43,6 +43,7 @@ pub const Ring = struct {
     consumers_max: u32,
     is_many: bool,
     is_timestamped: bool,
+    first_sequence: u64,
 
     /// Assumes a sound identity and a mapping of `header_bytes + 2 × capacity` at `base`.
     pub fn init(base: [*]align(4096) u8, identity: *const header.Identity) Ring {
@@ -62,6 +63,7 @@ pub const Ring = struct {
             .consumers_max = identity.consumers_max,
             .is_many = identity.isMany(),
             .is_timestamped = identity.flags & header.ChannelFlags.timestamped != 0,
+            .first_sequence = identity.first_sequence,
         };
     }
 
@@ -326,7 +328,7 @@ pub fn Protocol(comptime memory: type) type {
             const cursor = &ring.consumers[index].cursor;
             memory.store(u64, &cursor.position, place.position, .release);
             memory.store(u64, &cursor.sequence, place.sequence, .release);
-            if (policy == .drop) return true;
+            if (!policy.isGating()) return true;
             const bit = @as(u64, 1) << @intCast(index);
             // A fence: the bit is seen by any producer whose announcement we do not see.
             _ = memory.setBits(u64, &ring.lines.control.gating, bit);

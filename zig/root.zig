@@ -13,7 +13,9 @@ pub const consumer = @import("consumer.zig");
 pub const crc32c = @import("crc32c.zig");
 pub const delivery = @import("delivery.zig");
 pub const detail = @import("detail.zig");
+pub const durability = @import("durability.zig");
 pub const exports = @import("exports.zig");
+pub const exports_log = @import("exports_log.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
@@ -22,9 +24,16 @@ pub const producer = @import("producer.zig");
 pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
+pub const wal = struct {
+    pub const format = @import("wal/format.zig");
+    pub const open = @import("wal/open.zig");
+    pub const persister = @import("wal/persister.zig");
+    pub const retention = @import("wal/retention.zig");
+    pub const scan = @import("wal/scan.zig");
+};
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{exports};
+pub const borders = .{ exports, exports_log };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -50,4 +59,6 @@ test {
     _ = file;
     _ = header;
     _ = record;
+    _ = @import("wal/control.zig");
+    _ = @import("wal/format.zig");
 }

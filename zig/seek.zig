@@ -102,7 +102,9 @@ fn end(ring: *const Ring) Error!Cursor {
     // Producers may overwrite it while we look; by then they have noted a newer one.
     for (0..64) |_| {
         const last = memory.load(u64, &line.last, .acquire);
-        if (last == header.nothing_published) return .{ .position = 0, .sequence = 1 };
+        if (last == header.nothing_published) {
+            return .{ .position = 0, .sequence = ring.first_sequence };
+        }
         var cursor = soundAt(ring, last) orelse continue;
         // Beyond it lies what a producer has published and, killed, did not tell.
         while (cursor.position - last < ring.capacity) {
@@ -156,7 +158,8 @@ fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
         const noted = soundAt(ring, memory.load(u64, word, .acquire)) orelse continue;
         if (noted.sequence <= sequence and noted.sequence > cursor.sequence) cursor = noted;
     }
-    if (cursor.sequence == 0) cursor.sequence = 1;
+    if (cursor.sequence == 0) cursor.sequence = ring.first_sequence;
+    if (sequence < cursor.sequence) return null;
     var begin = cursor; // Of the message that the record belongs to.
     while (cursor.sequence < sequence) {
         const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse

@@ -41,14 +41,14 @@ pub const Sleeper = struct {
         return if (result == .interrupted) .interrupted else .look;
     }
 
-    /// Ends all waits on the handle and returns when they are over. `line` is null where the
-    /// mapping is read-only: nobody waits there.
-    pub fn close(sleeper: *Sleeper, line: ?*header.WaitLine) void {
+    /// Ends all waits on the handle, on any of `lines`, and returns when they are over. There are
+    /// no lines where the mapping is read-only: nobody waits there.
+    pub fn close(sleeper: *Sleeper, lines: []const *header.WaitLine) void {
         memory.store(u32, &sleeper.is_closing, 1, .seq_cst);
         while (memory.load(u32, &sleeper.waiters, .acquire) != 0) {
-            if (line) |shared| {
-                _ = memory.add(u32, &shared.signal, 1);
-                futex.wakeAll(memory, &shared.signal);
+            for (lines) |line| {
+                _ = memory.add(u32, &line.signal, 1);
+                futex.wakeAll(memory, &line.signal);
             }
             std.Thread.yield() catch {};
         }

@@ -63,4 +63,12 @@ pub const Status = enum(i32) {
     unsupported_file_system = -31,
     /// The file holds another channel than the one asked for; its name is in the detail.
     other_channel = -32,
+    /// The log has no room, on its disk or under its cap: retry later.
+    wal_full = -33,
+    /// The log could not be made durable: stop. The report of durability has errno.
+    wal_failed = -34,
+    /// The log is damaged: the detail has the file, the place and a `Fault` as errno.
+    corrupt_log = -36,
+    /// The log in that directory is another channel's.
+    other_log = -37,
 };

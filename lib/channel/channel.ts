@@ -5,51 +5,20 @@
  */
 
 import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
-import { ALIGNMENT_MAX, CAPACITY_MAX, CAPACITY_MIN, CONSUMERS_MAX } from "../native/_layout.ts";
+import { type Durability, type LogReport, readDurability } from "../native/log.ts";
+import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
-import type { Peer, RingIdentity } from "../native/ring.ts";
-import { bufferFileOf, type ChannelPlace, checkName } from "./directory.ts";
-import { describeSchemaDifference, type Schema } from "./schema.ts";
-
-/** A size in bytes, or text such as `"64MB"` (KB, MB and GB are powers of 1024). */
-export type Size = number | string;
-
-/** How an existing channel is opened. */
-export interface OpenChannelOptions extends ChannelPlace {
-  /** What its messages look like; compared with what the channel was created for. */
-  schema?: Pick<Schema, "text" | "hash">;
-  /** Touch every page now rather than under the first message. Default: true. */
-  prefault?: boolean;
-  /** Keep the pages in memory (`mlock`); needs a large enough `ulimit -l`. Default: false. */
-  lock?: boolean;
-  /** Open it to look only: no producer or consumer, but observers. Default: false. */
-  readOnly?: boolean;
-}
-
-/** What a new channel is. */
-export interface ChannelOptions extends Omit<OpenChannelOptions, "readOnly"> {
-  /** Bytes of the ring: a power of two from 4 KiB to 64 GiB. Default: 8 MiB. */
-  sizeBytes?: Size;
-  /** `many` lets up to 64 producers write at once, at a higher cost for each. Default: `single`. */
-  producers?: "single" | "many";
-  /** Consumers at the same time: 1 to 64. Default: 16. */
-  maxConsumers?: number;
-  /**
-   * Records start on a multiple of this: a power of two from 8 to 512. 64 keeps small records on
-   * a line of their own, which is fastest; 8 packs them. Default: 64.
-   */
-  alignment?: number;
-  /** Give every message its publish time, so that latencies are measured. Default: false. */
-  timestamps?: boolean;
-  /** Ask for huge pages, for rings of many MiB. A wish: the kernel decides. Default: false. */
-  hugePages?: boolean;
-  /** Id of a group whose members share the channel (file mode 0660). Default: this user alone. */
-  group?: number;
-}
-
-const DEFAULT_SIZE_BYTES = 8 * 1024 * 1024;
-const DEFAULT_CONSUMERS = 16;
-const DEFAULT_ALIGNMENT = 64;
+import type { RingIdentity } from "../native/ring.ts";
+import { type ChannelLog, openLog } from "./channel_log.ts";
+import {
+  type ChannelOptions,
+  type OpenChannelOptions,
+  parseSize,
+  toLogSettings,
+  toRingSettings,
+} from "./channel_options.ts";
+import { bufferFileOf, checkName } from "./directory.ts";
+import { describeSchemaDifference } from "./schema.ts";
 
 /** @ignore Something that lives no longer than its channel. */
 export interface ChannelMember {
@@ -65,6 +34,7 @@ export class Channel implements Disposable {
   readonly #handle: number;
   readonly #identity: RingIdentity;
   readonly #members = new Set<ChannelMember>();
+  #log: ChannelLog | undefined;
   #view: ArrayBuffer | undefined;
   #isOpen = true;
 
@@ -92,7 +62,22 @@ export class Channel implements Disposable {
 
   /** Consumers that it has slots for. */
   get maxConsumers(): number {
-    return this.#identity.consumersMax;
+    return this.#identity.consumersMax - (this.logDirectory === undefined ? 0 : 1);
+  }
+
+  /** Directory of its log; undefined without one. */
+  get logDirectory(): string | undefined {
+    return this.#identity.logPath === "" ? undefined : this.#identity.logPath;
+  }
+
+  /** What {@linkcode Producer.durable} waits for by default. */
+  get durability(): "memory" | "disk" {
+    return this.#identity.isLevelDisk ? "disk" : "memory";
+  }
+
+  /** What opening the log has found; undefined unless it was this process that opened it. */
+  get recovered(): LogReport | undefined {
+    return this.#log?.report;
   }
 
   /** Records start on a multiple of this many bytes. */
@@ -124,8 +109,9 @@ export class Channel implements Disposable {
     const report = ring.readReport(this.handle);
     return {
       ...report,
-      producers: ring.readProducers(this.#handle),
-      consumers: ring.readConsumers(this.#handle),
+      log: this.logDirectory === undefined ? undefined : readDurability(this.#handle),
+      producers: readProducers(this.#handle),
+      consumers: readConsumers(this.#handle),
     };
   }
 
@@ -140,10 +126,14 @@ export class Channel implements Disposable {
     return ring.readLatency(this.handle, consumer, shares);
   }
 
-  /** Closes the channel, and every producer and consumer that was opened on it. May be repeated. */
+  /**
+   * Closes the channel, and every producer and consumer that was opened on it. If this process
+   * writes its log, everything published by now is in it on return. May be repeated.
+   */
   close(): void {
     if (!this.#isOpen) return;
     for (const member of [...this.#members]) member.close();
+    this.#log?.close();
     this.#isOpen = false;
     if (this.#view !== undefined) ring.detachView(this.#view);
     ring.closeHandle(this.#handle);
@@ -175,6 +165,11 @@ export class Channel implements Disposable {
     this.#members.add(member);
   }
 
+  /** @ignore This process's persister closes with the channel. Not for applications. */
+  keepLog(log: ChannelLog): void {
+    this.#log = log;
+  }
+
   /** @ignore The member has closed by itself. Not for applications. */
   release(member: ChannelMember): void {
     this.#members.delete(member);
@@ -191,6 +186,8 @@ export interface ChannelStats {
   occupancy: number;
   /** Whether the file still has its name; false after somebody removed it. */
   hasName: boolean;
+  /** How its log stands; undefined without one. */
+  log: Durability | undefined;
   /** Producers that it has or had. */
   producers: Peer[];
   /** Consumers that it has or had. */
@@ -228,20 +225,45 @@ export interface ChannelStats {
  */
 export function createChannel(name: string, options: ChannelOptions = {}): Channel {
   checkName(name);
-  const settings = toSettings(name, options);
+  const settings = toRingSettings(name, options);
+  const logSettings = toLogSettings(settings, options);
   const { path, isDefault } = bufferFileOf(name, options);
+  const log = logSettings && openLog(options.walDir!, logSettings);
+  try {
+    const channel = createOrOpen(path, { ...settings, makeDirectory: isDefault }, options, log);
+    if (log !== undefined) channel.keepLog(log);
+    log?.start(path);
+    return channel;
+  } catch (error) {
+    log?.close();
+    throw error;
+  }
+}
+
+function createOrOpen(
+  path: string,
+  settings: Omit<ring.CreateSettings, "log">,
+  options: ChannelOptions,
+  log: ChannelLog | undefined,
+): Channel {
+  const { name } = settings;
   for (let attempt = 0;; attempt++) {
     try {
-      const handle = ring.createRing(path, { ...settings, makeDirectory: isDefault });
-      return new Channel(handle, path);
+      const ringLog = log?.acquire();
+      if (log === undefined || ringLog !== undefined) {
+        return new Channel(ring.createRing(path, { ...settings, log: ringLog }), path);
+      }
     } catch (error) {
       if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
     try {
-      return checkSame(openChannel(name, options), options);
+      return checkSame(openChannel(name, options), options, log);
     } catch (error) {
       // Removed between the two calls, or from before this host's last start: once more.
-      if (!(error instanceof Deno.errors.NotFound) || attempt > 9) throw error;
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const isOthers = log !== undefined && !log.isAcquired;
+      if (isOthers) log.awaitOwner(attempt);
+      else if (attempt > 9) throw error;
       ring.removeStaleRing(path, name);
     }
   }
@@ -270,72 +292,15 @@ export function openChannel(name: string, options: OpenChannelOptions = {}): Cha
   throw new LayoutMismatchError(path, "schema", schema.text, found, difference);
 }
 
-function toSettings(
-  name: string,
-  options: ChannelOptions,
-): Omit<ring.CreateSettings, "makeDirectory"> {
-  const capacity = parseSize(options.sizeBytes ?? DEFAULT_SIZE_BYTES);
-  const consumersMax = options.maxConsumers ?? DEFAULT_CONSUMERS;
-  const alignment = options.alignment ?? DEFAULT_ALIGNMENT;
-  if (!isPowerOfTwo(capacity) || capacity < CAPACITY_MIN || capacity > CAPACITY_MAX) {
-    throw new RangeError(
-      `Cannot create channel "${name}": expected sizeBytes to be a power of two ` +
-        `from ${CAPACITY_MIN} to ${CAPACITY_MAX}, found ${capacity}`,
-    );
-  }
-  if (!Number.isInteger(consumersMax) || consumersMax < 1 || consumersMax > CONSUMERS_MAX) {
-    throw new RangeError(
-      `Cannot create channel "${name}": expected maxConsumers from 1 to ${CONSUMERS_MAX}, ` +
-        `found ${consumersMax}`,
-    );
-  }
-  if (!isPowerOfTwo(alignment) || alignment < 8 || alignment > ALIGNMENT_MAX) {
-    throw new RangeError(
-      `Cannot create channel "${name}": expected alignment to be a power of two ` +
-        `from 8 to ${ALIGNMENT_MAX}, found ${alignment}`,
-    );
-  }
-  const producers = options.producers ?? "single";
-  if (producers !== "single" && producers !== "many") {
-    throw new TypeError(
-      `Cannot create channel "${name}": expected producers "single" or "many", ` +
-        `found "${producers}"`,
-    );
-  }
-  return {
-    name,
-    capacity,
-    alignment,
-    consumersMax,
-    manyProducers: producers === "many",
-    timestamps: options.timestamps ?? false,
-    hugePages: options.hugePages ?? false,
-    group: options.group,
-    schemaHash: options.schema?.hash ?? 0,
-    schemaText: options.schema?.text ?? "",
-    prefault: options.prefault ?? true,
-    lock: options.lock ?? false,
-  };
-}
-
-function isPowerOfTwo(value: number): boolean {
-  return Number.isSafeInteger(value) && value > 0 && Number.isInteger(Math.log2(value));
-}
-
-const UNITS: Record<string, number> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
-
-function parseSize(size: Size): number {
-  if (typeof size === "number") return size;
-  const match = /^(\d+)\s*([KMG]?)(?:i?B)?$/i.exec(size.trim());
-  if (match === null) {
-    throw new RangeError(`Cannot read "${size}" as a size: expected bytes, or text such as "64MB"`);
-  }
-  return Number(match[1]) * UNITS[match[2]!.toUpperCase()]!;
-}
-
 /** Compares what the caller has named with what the existing channel is. */
-function checkSame(channel: Channel, options: ChannelOptions): Channel {
+function checkSame(
+  channel: Channel,
+  options: ChannelOptions,
+  log: ChannelLog | undefined,
+): Channel {
   const wanted: [string, unknown, unknown][] = [
+    ["walDir with the log", log?.directory, channel.logDirectory ?? "none"],
+    ["durability", options.durability && log?.level, channel.durability],
     ["sizeBytes", options.sizeBytes && parseSize(options.sizeBytes), channel.sizeBytes],
     ["producers", options.producers, channel.producers],
     ["maxConsumers", options.maxConsumers, channel.maxConsumers],

@@ -7,6 +7,7 @@
 import {
   ChannelClosedError,
   CorruptHeaderError,
+  CorruptLogError,
   CorruptRecordError,
   RingTruncatedError,
   SequenceGapError,
@@ -16,13 +17,7 @@ import { Detail, failure } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
 import { closeHandle, readFault } from "../native/ring.ts";
 import type { Channel, ChannelMember } from "./channel.ts";
-import {
-  type ConsumerOptions,
-  type Gap,
-  type ObserverOptions,
-  openConsumerHandle,
-  type PollWaitOptions,
-} from "./consumer_options.ts";
+import type { ConsumerOptions, Gap, PollWaitOptions } from "./consumer_options.ts";
 import { ConsumerWait } from "./consumer_wait.ts";
 import { DeliveryBatch } from "./delivery.ts";
 import type { Message } from "./record.ts";
@@ -224,6 +219,23 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
   }
 
   /**
+   * Makes the channel's log keep everything from a sequence on for this consumer, whatever it
+   * acknowledges: what it would need after a crash. A checkpoint does this by itself.
+   *
+   * @throws {TypeError} If the consumer has no name, so that nothing would be known of it later.
+   */
+  keep(sequence: number): void {
+    if (this.name === "") {
+      throw new TypeError(
+        `Cannot keep messages for a consumer of "${this.channelName}" as it ` +
+          `has no name`,
+      );
+    }
+    const status = this.#native.mt_consumer_keep(this.#handle, sequence);
+    if (status !== layout.OK) this.#refuse(status);
+  }
+
+  /**
    * Gives the place up. Waits and loops end. May be repeated, and called by a handler, whose
    * message is not acknowledged then.
    */
@@ -337,6 +349,14 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     this.#onGap?.(gap);
   }
 
+  #logFailure(status: number): Error {
+    const detail = new Detail();
+    this.#native.mt_consumer_log_detail(this.#handle, detail.bytes);
+    return status === layout.CORRUPT_LOG
+      ? new CorruptLogError(this.#channel.logDirectory ?? "", detail.damage)
+      : new SequenceGapError(this.channelName, detail.expected, detail.actual);
+  }
+
   #refuseReentry(): never {
     throw new TypeError(
       `Cannot poll channel "${this.channelName}": found its consumer inside a handler`,
@@ -354,47 +374,11 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
         throw new CorruptHeaderError(path, "a header word that no sound peer writes");
       case layout.CORRUPT_RECORD:
         throw new CorruptRecordError(path, readFault(this.#handle));
+      case layout.CORRUPT_LOG:
+      case layout.SEQUENCE_GONE:
+        throw this.#logFailure(status);
       default:
         throw failure(status, { action: "read", path, channel: this.channelName }, new Detail());
     }
   }
-}
-
-/**
- * Opens a consumer.
- *
- * @throws {Deno.errors.Busy} If a live consumer has that name, or all slots are taken.
- * @throws {SequenceGapError} If the place to begin at has left the ring.
- */
-export function openConsumer(channel: Channel, options: ConsumerOptions = {}): Consumer {
-  const { name = "", onSlow = "block", view = false } = options;
-  const from = options.from ?? (name === "" ? "latest" : "checkpoint");
-  blockingWait(options.wait ?? "adaptive"); // Refuses a wrong strategy before anything is taken.
-  if (onSlow !== "block" && onSlow !== "drop") {
-    throw new TypeError(
-      `Cannot open a consumer: expected onSlow "block" or "drop", found "${onSlow}"`,
-    );
-  }
-  if (view && onSlow === "drop") {
-    throw new TypeError(
-      `Cannot view messages of a consumer with onSlow "drop": found that producers overwrite them`,
-    );
-  }
-  if (view) void channel.data; // Refuses a missing permission before anything is taken.
-  const handle = openConsumerHandle(channel, { name, from, onSlow, observes: false });
-  const consumer = new Consumer(channel, handle, options);
-  channel.adopt(consumer);
-  return consumer;
-}
-
-/**
- * Opens an observer: a reader that takes no slot, holds nobody back and cannot be noticed. It works
- * on a channel opened with `readOnly`.
- */
-export function openObserver(channel: Channel, options: ObserverOptions = {}): Consumer {
-  const { from = "latest" } = options;
-  const handle = openConsumerHandle(channel, { name: "", from, onSlow: "drop", observes: true });
-  const observer = new Consumer(channel, handle, { ...options, onSlow: "drop" });
-  channel.adopt(observer);
-  return observer;
 }

@@ -35,16 +35,17 @@ export interface ConsumerOptions {
   /** Under which its cursor is kept, so that it goes on there after a crash. Default: none. */
   name?: string;
   /**
-   * Where it begins: with the next message (`latest`), the oldest in the ring (`earliest`), behind
-   * what a consumer of its name acknowledged last (`checkpoint`; `earliest` if there was none), or
-   * at a sequence. Default: `checkpoint` with a name, `latest` without.
+   * Where it begins: with the next message (`latest`), the oldest in the ring or its log
+   * (`earliest`), behind what a consumer of its name acknowledged last (`checkpoint`; `earliest` if
+   * there was none), or at a sequence. Default: `checkpoint` with a name, `latest` without.
    */
   from?: Start;
   /**
    * What happens when it is slow: `block` holds producers back, `drop` lets them overrun it, and
-   * tells it exactly what it has lost. Default: `block`.
+   * tells it exactly what it has lost, `spill` lets it read on in the channel's log. Default:
+   * `block`. One that reads in the log holds nobody back before it has caught up.
    */
-  onSlow?: "block" | "drop";
+  onSlow?: "block" | "drop" | "spill";
   /** How it waits. Default: `adaptive`. */
   wait?: WaitStrategy;
   /**
@@ -75,12 +76,24 @@ const STARTS = {
   checkpoint: layout.START_CHECKPOINT,
 } as const;
 
+const POLICIES = {
+  block: layout.POLICY_BLOCK,
+  drop: layout.POLICY_DROP,
+  spill: layout.POLICY_SPILL,
+} as const;
+
 /** Opens a consumer or an observer. Returns its handle. */
 export function openConsumerHandle(
   channel: Channel,
-  options: { name: string; from: Start; onSlow: "block" | "drop"; observes: boolean },
+  options: {
+    name: string;
+    from: Start;
+    onSlow: "block" | "drop" | "spill";
+    view: boolean;
+    observes: boolean;
+  },
 ): number {
-  const { name, from, onSlow, observes } = options;
+  const { name, from, onSlow, view: views, observes } = options;
   const bytes = new Uint8Array(layout.CONSUMER_PARAMETERS_SIZE);
   const view = new DataView(bytes.buffer);
   const encoded = new TextEncoder().encode(name);
@@ -98,11 +111,12 @@ export function openConsumerHandle(
         Object.keys(STARTS).join(", "),
     );
   }
-  const policy = onSlow === "drop" ? layout.POLICY_DROP : layout.POLICY_BLOCK;
+  const policy = POLICIES[onSlow];
   view.setFloat64(layout.CONSUMER_PARAMETERS_SEQUENCE_OFFSET, isSequence ? from : 0, true);
   view.setUint32(layout.CONSUMER_PARAMETERS_START_OFFSET, start, true);
   view.setUint32(layout.CONSUMER_PARAMETERS_POLICY_OFFSET, policy, true);
   view.setUint32(layout.CONSUMER_PARAMETERS_OBSERVES_OFFSET, Number(observes), true);
+  view.setUint32(layout.CONSUMER_PARAMETERS_VIEWS_OFFSET, Number(views), true);
   view.setUint32(layout.CONSUMER_PARAMETERS_NAME_BYTES_OFFSET, encoded.length, true);
   bytes.set(encoded, layout.CONSUMER_PARAMETERS_NAME_OFFSET);
   const detail = new Detail();
@@ -111,6 +125,8 @@ export function openConsumerHandle(
   if (handle === layout.SEQUENCE_GONE) {
     throw new SequenceGapError(channel.name, detail.expected, detail.actual);
   }
-  const context = { action: "read from", path: channel.bufferFile, channel: channel.name };
+  const isLog = handle === layout.CORRUPT_LOG;
+  const path = isLog ? channel.logDirectory ?? "" : channel.bufferFile;
+  const context = { action: "read from", path, channel: channel.name };
   throw failure(handle, context, detail);
 }

@@ -58,18 +58,41 @@ export function bufferFileOf(
   return { path, isDefault: false };
 }
 
+/**
+ * Returns the absolute path of a directory that this process may read and write.
+ *
+ * @throws {Deno.errors.NotCapable} If it may not.
+ */
+export function checkDirectory(directory: string): string {
+  const path = toAbsolute(directory).replace(/(?<=.)\/+$/, "");
+  checkPermissions(path);
+  return path;
+}
+
+/**
+ * Checks that this process may read a channel's log.
+ *
+ * @throws {Deno.errors.NotCapable} If it may not.
+ */
+export function checkReadable(path: string): void {
+  checkPermission("read", path);
+}
+
 function toAbsolute(path: string): string {
   if (path.includes("\0")) throw new RangeError("Cannot use a path with a zero character");
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
 function checkPermissions(path: string): void {
-  for (const name of ["read", "write"] as const) {
-    if (Deno.permissions.querySync({ name, path }).state === "granted") continue;
-    throw new Deno.errors.NotCapable(
-      `Requires ${name} access to "${path}", run again with the --allow-${name} flag`,
-    );
-  }
+  checkPermission("read", path);
+  checkPermission("write", path);
+}
+
+function checkPermission(name: "read" | "write", path: string): void {
+  if (Deno.permissions.querySync({ name, path }).state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Requires ${name} access to "${path}", run again with the --allow-${name} flag`,
+  );
 }
 
 /** A channel's file. */

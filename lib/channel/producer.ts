@@ -8,93 +8,31 @@ import {
   ChannelClosedError,
   CorruptHeaderError,
   DeadlockError,
+  DurabilityError,
   RingTruncatedError,
 } from "../errors.ts";
 import * as layout from "../native/_layout.ts";
 import { Detail, failure } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
-import { closeHandle, type Peer, readGating } from "../native/ring.ts";
+import { readDurability } from "../native/log.ts";
+import { type Peer, readGating } from "../native/peers.ts";
+import { closeHandle } from "../native/ring.ts";
 import type { Channel, ChannelMember } from "./channel.ts";
-import {
-  type BlockingWait,
-  blockingWait,
-  checkTimeout,
-  POOL_WAIT_MS,
-  type WaitStrategy,
-} from "./wait_strategy.ts";
+import { Claim, type ClaimOwner } from "./claim.ts";
+import { CommitWait } from "./commit_wait.ts";
+import type { Batch, ProducerOptions, WriteOptions } from "./producer_options.ts";
+import { type BlockingWait, blockingWait, checkTimeout, POOL_WAIT_MS } from "./wait_strategy.ts";
 
-const { BACK_PRESSURED } = layout;
-
-/** How a producer is opened. */
-export interface ProducerOptions {
-  /** Shown to people, and in the error of whoever finds the place taken. Default: none. */
-  name?: string;
-  /** How `write` waits for room. Default: `adaptive`. */
-  wait?: WaitStrategy;
-  /**
-   * Let claims be written in the ring's own memory. Needs unscoped `--allow-ffi`. Default: false,
-   * where a claim is filled in a buffer of the producer's and copied.
-   */
-  view?: boolean;
-}
-
-/** Messages that become visible in one step: an array, or one length cut out of one buffer. */
-export type Batch = readonly Uint8Array[] | {
-  /** The messages, one after the other. */
-  bytes: Uint8Array;
-  /** Bytes of each. */
-  messageBytes: number;
-};
-
-/** How long a blocking call waits. */
-export interface WriteOptions {
-  /** Milliseconds. Default: as long as it takes. */
-  timeoutMs?: number;
-  /** Bits of {@linkcode MESSAGE_FLAGS}. Default: 0. */
-  flags?: number;
-}
-
-/**
- * Room for one message in the ring, to be filled and then published or aborted.
- *
- * The object is used again: it is good until `publish` or `abort`.
- */
-export class Claim {
-  /** What the message's bytes lie in. */
-  view: DataView<ArrayBuffer>;
-  /** Where they begin there. */
-  offset = 0;
-  /** Bytes of the message. */
-  length = 0;
-  readonly #producer: Producer;
-
-  /** Made by a producer, once. */
-  constructor(producer: Producer, view: DataView<ArrayBuffer>) {
-    this.#producer = producer;
-    this.view = view;
-  }
-
-  /** The message's bytes, to be written. Costs an object; `view` and `offset` cost none. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.view.buffer, this.offset, this.length);
-  }
-
-  /** Makes the message visible. Returns its sequence. */
-  publish(flags = 0): number {
-    return this.#producer.publishClaim(flags);
-  }
-
-  /** Gives the room back. A sequence is used up by it, and skipped by all consumers. */
-  abort(): void {
-    this.#producer.abortClaim();
-  }
-}
+const { BACK_PRESSURED, RECORD_CRITICAL, WAL_FULL } = layout;
 
 /** An attempt to send costs about as much as this many looks of a consumer. */
 const SPINS_PER_ATTEMPT = 10;
 
+/** How durable a message is: `memory` survives the process, `disk` the host. */
+export type Level = "memory" | "disk";
+
 /** The sending end of a channel. Made by {@linkcode openProducer}. Thread: its isolate's only. */
-export class Producer implements Disposable, ChannelMember {
+export class Producer implements ClaimOwner, Disposable, ChannelMember {
   /** Name of the channel. */
   readonly channelName: string;
   /** Longest message in bytes; longer than {@linkcode Producer.maxRecordBytes} is split. */
@@ -107,6 +45,9 @@ export class Producer implements Disposable, ChannelMember {
   readonly #wait: BlockingWait;
   readonly #isView: boolean;
   readonly #claim: Claim;
+  readonly #commits: CommitWait;
+  /** Last message that wants the disk although its channel does not. */
+  #lastCritical = 0;
   #scratch: Uint8Array<ArrayBuffer>;
   #lengths = new Uint32Array(0);
   #isOpen = true;
@@ -122,6 +63,7 @@ export class Producer implements Disposable, ChannelMember {
     this.maxRecordBytes = this.#native.mt_producer_payload_max(handle);
     this.maxMessageBytes = this.#native.mt_producer_message_max(handle);
     this.#scratch = new Uint8Array(this.#isView ? 0 : this.maxRecordBytes);
+    this.#commits = new CommitWait(handle, (status) => this.#refuse(status, 0));
     this.#claim = new Claim(this, new DataView(this.#isView ? channel.data : this.#scratch.buffer));
   }
 
@@ -140,14 +82,23 @@ export class Producer implements Disposable, ChannelMember {
    *
    * @param payload Message bytes, 0 to `maxMessageBytes`.
    * @param flags Bits of {@linkcode MESSAGE_FLAGS}.
-   * @returns The message's sequence, or `BACK_PRESSURED` (-2: retry later).
+   * @returns The message's sequence, or `BACK_PRESSURED` (-2: retry later), or `WAL_FULL` (-33: the
+   *     log has no room; retry when its disk has, or its consumers have moved on).
    * @throws {RangeError} If the payload is longer than `maxMessageBytes`.
    * @throws {ChannelClosedError} If the producer was closed.
    * @throws {RingTruncatedError} If somebody truncated the ring file.
+   * @throws {DurabilityError} If the channel's log has failed.
    */
   offer(payload: Uint8Array, flags = 0): number {
     const result = this.#native.mt_producer_offer(this.#handle, payload, payload.length, flags);
-    return result > 0 || result === BACK_PRESSURED ? result : this.#refuse(result, payload.length);
+    if (result <= 0) return this.#expected(result, payload.length);
+    if ((flags & RECORD_CRITICAL) !== 0) this.#lastCritical = result;
+    return result;
+  }
+
+  /** Passes on what a caller has to expect; throws the rest. */
+  #expected(result: number, length: number): number {
+    return result === BACK_PRESSURED || result === WAL_FULL ? result : this.#refuse(result, length);
   }
 
   /**
@@ -155,7 +106,7 @@ export class Producer implements Disposable, ChannelMember {
    *
    * Cost: one FFI call for the batch; an array is copied together first.
    *
-   * @returns The sequence of the last message, or `BACK_PRESSURED` (-2: retry later).
+   * @returns The sequence of the last message, or `BACK_PRESSURED` or `WAL_FULL`, as `offer`.
    * @throws {RangeError} If the batch has no message, one longer than `maxRecordBytes`, or takes
    *     more than half the ring.
    */
@@ -170,7 +121,7 @@ export class Producer implements Disposable, ChannelMember {
     }
     const { mt_producer_offer_equal } = this.#native;
     const result = mt_producer_offer_equal(this.#handle, bytes, messageBytes, count);
-    return result > 0 || result === BACK_PRESSURED ? result : this.#refuse(result, bytes.length);
+    return result > 0 ? result : this.#expected(result, bytes.length);
   }
 
   #offerArray(messages: readonly Uint8Array[]): number {
@@ -187,7 +138,7 @@ export class Producer implements Disposable, ChannelMember {
     });
     const { mt_producer_offer_batch } = this.#native;
     const result = mt_producer_offer_batch(this.#handle, packed, this.#lengths, messages.length);
-    return result > 0 || result === BACK_PRESSURED ? result : this.#refuse(result, size);
+    return result > 0 ? result : this.#expected(result, size);
   }
 
   /**
@@ -245,7 +196,11 @@ export class Producer implements Disposable, ChannelMember {
 
   #refuseTimeout(timeoutMs: number): never {
     const slowest = this.gating();
-    const who = slowest === undefined
+    const isFull = this.#channel.logDirectory !== undefined &&
+      readDurability(this.#channel.handle).state === "full";
+    const who = isFull
+      ? `no room for its log "${this.#channel.logDirectory}"`
+      : slowest === undefined
       ? "no consumer in the way"
       : `consumer "${slowest.name}" (process ${slowest.pid}) ` +
         `${slowest.lagMessages} messages behind`;
@@ -275,18 +230,65 @@ export class Producer implements Disposable, ChannelMember {
   }
 
   /**
+   * Waits, without blocking the thread, until a message is as durable as its channel promises:
+   * on a channel with `durability: "disk"`, and for messages up to the last one with the flag
+   * `critical`, until `fdatasync` has returned for it; else not at all.
+   *
+   * Any number may wait at once; together they occupy one of Deno's 32 pool threads.
+   *
+   * @param sequence What `offer` or `write` has returned.
+   * @returns The level that it has reached: `disk` survives the host, `memory` the process.
+   * @throws {DurabilityError} If the log has failed. The message may or may not be on the disk.
+   * @throws {Deno.errors.TimedOut} If it was not durable in time.
+   * @throws {ChannelClosedError} If the producer was closed.
+   */
+  async durable(
+    sequence: number,
+    { timeoutMs = Infinity }: { timeoutMs?: number } = {},
+  ): Promise<Level> {
+    if (!this.#wantsDisk(sequence)) return "memory";
+    if (!await this.#commits.until(sequence, timeoutMs)) this.#refuseLate(sequence, timeoutMs);
+    return "disk";
+  }
+
+  /** The same, blocking the thread by the producer's strategy. */
+  waitDurable(sequence: number, { timeoutMs = Infinity }: { timeoutMs?: number } = {}): Level {
+    if (!this.#wantsDisk(sequence)) return "memory";
+    const isDurable = this.#commits.untilBlocking(sequence, timeoutMs, this.#wait);
+    if (!isDurable) this.#refuseLate(sequence, timeoutMs);
+    return "disk";
+  }
+
+  #wantsDisk(sequence: number): boolean {
+    if (!(Number.isSafeInteger(sequence) && sequence > 0)) {
+      throw new RangeError(`Cannot wait for sequence ${sequence}: expected one that was published`);
+    }
+    if (!this.#isOpen) throw new ChannelClosedError(this.channelName, "a producer");
+    if (this.#channel.logDirectory === undefined) return false;
+    return this.#channel.durability === "disk" || sequence <= this.#lastCritical;
+  }
+
+  #refuseLate(sequence: number, timeoutMs: number): never {
+    const { state, durable } = readDurability(this.#channel.handle);
+    throw new Deno.errors.TimedOut(
+      `Cannot make sequence ${sequence} of channel "${this.channelName}" durable within ` +
+        `${timeoutMs} ms: found ${durable} durable and the log's writer ${state}`,
+    );
+  }
+
+  /**
    * Reserves room for a message, to be written in place; nobody sees it before it is published.
    * One claim at a time. Consumers wait for it, so publish or abort it soon.
    *
    * @param length Bytes of the message, 0 to `maxRecordBytes`.
-   * @returns The claim, or `undefined` when the ring is full.
+   * @returns The claim, or `undefined` when the ring, or the log's disk, is full.
    * @throws {TypeError} If a claim is open.
    */
   tryClaim(length: number): Claim | undefined {
     const offset = this.#native.mt_producer_try_claim(this.#handle, length);
     if (offset < 0) {
-      if (offset === BACK_PRESSURED) return undefined;
-      this.#refuse(offset, length);
+      this.#expected(offset, length);
+      return undefined;
     }
     this.#claim.offset = this.#isView ? offset : 0;
     this.#claim.length = length;
@@ -297,7 +299,9 @@ export class Producer implements Disposable, ChannelMember {
   publishClaim(flags: number): number {
     const source = this.#isView ? null : this.#scratch;
     const result = this.#native.mt_producer_publish(this.#handle, source, flags);
-    return result > 0 ? result : this.#refuse(result, 0);
+    if (result <= 0) this.#refuse(result, 0);
+    if ((flags & RECORD_CRITICAL) !== 0) this.#lastCritical = result;
+    return result;
   }
 
   /** @ignore Part of {@linkcode Claim.abort}. */
@@ -317,6 +321,7 @@ export class Producer implements Disposable, ChannelMember {
     this.#isOpen = false;
     this.#channel.release(this);
     closeHandle(this.#handle);
+    this.#commits.close();
   }
 
   /** Closes it. */
@@ -327,6 +332,11 @@ export class Producer implements Disposable, ChannelMember {
   #refuse(status: number, length: number): never {
     const path = this.#channel.bufferFile;
     switch (status) {
+      case layout.WAL_FAILED: {
+        const { errno, fault } = readDurability(this.#channel.handle);
+        const found = errno === 0 ? `damage (${fault ?? "record"})` : undefined;
+        throw new DurabilityError(this.#channel.logDirectory ?? path, errno, found);
+      }
       case layout.CLOSED:
         throw new ChannelClosedError(this.channelName, "a producer");
       case layout.TRUNCATED:

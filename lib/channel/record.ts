@@ -9,6 +9,9 @@ import * as layout from "../native/_layout.ts";
 /** Result of `offer` when the ring is full: retry later, or ask {@linkcode Producer.gating} who. */
 export const BACK_PRESSURED: -2 = layout.BACK_PRESSURED;
 
+/** Result of `offer` when the channel's log has no room: retry later, or make room. */
+export const WAL_FULL: -33 = layout.WAL_FULL;
+
 /** Bits that a producer may put on a message. */
 export const MESSAGE_FLAGS = {
   /** Wants the strongest durability that its channel has. */

@@ -204,4 +204,41 @@ export const symbols = {
     parameters: ["buffer", "u32", "u32", "f64"],
     result: "i32",
   },
+  mt_persister_open: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_persister_acquire: {
+    parameters: ["u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_persister_start: {
+    parameters: ["u32", "buffer", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_durability: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_producer_durable: {
+    parameters: ["u32"],
+    result: "f64",
+  },
+  mt_producer_await_durable: {
+    parameters: ["u32", "f64", "u32", "u32"],
+    result: "i32",
+  },
+  mt_producer_durable_wait: {
+    parameters: ["u32", "f64", "u32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_consumer_keep: {
+    parameters: ["u32", "f64"],
+    result: "i32",
+  },
+  mt_consumer_log_detail: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -7,7 +7,10 @@
 import {
   ChannelClosedError,
   CorruptHeaderError,
+  CorruptLogError,
   LayoutMismatchError,
+  type LogDamage,
+  type LogFaultKind,
   NoSpaceError,
   RingTruncatedError,
 } from "../errors.ts";
@@ -49,12 +52,44 @@ export class Detail {
     return this.#view.getFloat64(layout.DETAIL_AVAILABLE_OFFSET, true);
   }
 
-  /** Name of a peer or a channel. */
+  /** Bytes from the start of a file. */
+  get offset(): number {
+    return this.#view.getFloat64(layout.DETAIL_OFFSET_OFFSET, true);
+  }
+
+  /** Of a damaged log: what is wrong, and where. */
+  get damage(): LogDamage {
+    return {
+      kind: LOG_FAULTS[this.errno] ?? "group",
+      file: this.name,
+      offset: this.offset,
+      expectedSequence: this.expected,
+      nextSequence: this.actual,
+    };
+  }
+
+  /** Name of a peer, a channel or a file. */
   get name(): string {
     const size = this.#view.getUint32(layout.DETAIL_NAME_BYTES_OFFSET, true);
     return readText(this.bytes, layout.DETAIL_NAME_OFFSET, size);
   }
 }
+
+/** Kinds of damage, by their number across the border. */
+export const LOG_FAULTS: Record<number, LogFaultKind> = {
+  [layout.LOG_FAULT_CONTROL]: "control",
+  [layout.LOG_FAULT_SEGMENT_MISSING]: "segment-missing",
+  [layout.LOG_FAULT_SEGMENT_HEADER]: "segment-header",
+  [layout.LOG_FAULT_SEGMENT_FOREIGN]: "segment-foreign",
+  [layout.LOG_FAULT_SEGMENT_ORDER]: "segment-order",
+  [layout.LOG_FAULT_GROUP]: "group",
+  [layout.LOG_FAULT_RECORD]: "record",
+  [layout.LOG_FAULT_ORDER]: "order",
+  [layout.LOG_FAULT_PADDING]: "padding",
+  [layout.LOG_FAULT_SIZE]: "size",
+  [layout.LOG_FAULT_CONTROL_SLOT]: "control-slot",
+  [layout.LOG_FAULT_REGRESSED]: "regressed",
+};
 
 /** Reads text that the native side wrote into a fixed field. */
 export function readText(bytes: Uint8Array, offset: number, size: number): string {
@@ -102,6 +137,16 @@ export function failure(status: number, context: Context, detail: Detail): Error
     case layout.OTHER_BOOT:
       return new Deno.errors.NotFound(
         `${cannot}: found a ring of before this host's last start; create the channel anew`,
+      );
+    case layout.CORRUPT_LOG:
+      return new CorruptLogError(path, detail.damage);
+    case layout.OTHER_LOG:
+      return new LayoutMismatchError(
+        path,
+        "the log of this channel",
+        channel,
+        "the log of another one, or of other record options or schema",
+        "use another walDir, or the options that the log was made with",
       );
     case layout.OTHER_CHANNEL:
       return new CorruptHeaderError(path, `channel "${detail.name}" instead of "${channel}"`);

@@ -43,13 +43,45 @@ export interface CreateSettings extends MapSettings {
   group: number | undefined;
   schemaHash: number;
   schemaText: string;
+  /** The log that its records go to, if there is one. */
+  log: RingLog | undefined;
   /** Make the last directory of the path if it is missing. */
   makeDirectory: boolean;
+}
+
+/** What a ring says of its log. */
+export interface RingLog {
+  /** Directory of the log, absolute. */
+  path: string;
+  logId: Uint8Array<ArrayBuffer>;
+  salt: number;
+  /** Sequence of the ring's first record. */
+  firstSequence: number;
+  /** Whether producers wait for the disk by default. */
+  isLevelDisk: boolean;
 }
 
 function writeMap(view: DataView, offset: number, settings: MapSettings): void {
   view.setUint32(offset + layout.MAP_PARAMETERS_PREFAULT_OFFSET, Number(settings.prefault), true);
   view.setUint32(offset + layout.MAP_PARAMETERS_LOCK_OFFSET, Number(settings.lock), true);
+}
+
+/** Writes what concerns the log into creation parameters. Returns the channel's flags for it. */
+function writeLog(bytes: Uint8Array<ArrayBuffer>, log: RingLog): number {
+  const view = new DataView(bytes.buffer);
+  const path = encoder.encode(log.path);
+  if (path.length >= layout.LOG_PATH_BYTES_MAX) {
+    throw new RangeError(
+      `Cannot use "${log.path}" as the directory of a log: expected less than ` +
+        `${layout.LOG_PATH_BYTES_MAX} bytes, found ${path.length}`,
+    );
+  }
+  view.setUint32(layout.CREATE_PARAMETERS_SALT_OFFSET, log.salt, true);
+  view.setUint32(layout.CREATE_PARAMETERS_LOG_PATH_BYTES_OFFSET, path.length, true);
+  view.setFloat64(layout.CREATE_PARAMETERS_FIRST_SEQUENCE_OFFSET, log.firstSequence, true);
+  bytes.set(log.logId, layout.CREATE_PARAMETERS_LOG_ID_OFFSET);
+  bytes.set(path, layout.CREATE_PARAMETERS_LOG_PATH_OFFSET);
+  return layout.CHANNEL_DURABLE | (log.isLevelDisk ? layout.CHANNEL_LEVEL_DISK : 0);
 }
 
 /** Makes a ring file and opens it. Returns a channel handle. */
@@ -63,6 +95,7 @@ export function createRing(path: string, settings: CreateSettings): number {
   if (settings.timestamps) flags |= layout.CHANNEL_TIMESTAMPED;
   if (settings.hugePages) flags |= layout.CHANNEL_HUGE_PAGES;
   if (settings.group !== undefined) flags |= layout.CHANNEL_GROUP_SHARED;
+  if (settings.log !== undefined) flags |= writeLog(bytes, settings.log);
   view.setFloat64(layout.CREATE_PARAMETERS_CAPACITY_OFFSET, settings.capacity, true);
   view.setUint32(layout.CREATE_PARAMETERS_ALIGNMENT_OFFSET, settings.alignment, true);
   view.setUint32(layout.CREATE_PARAMETERS_CONSUMERS_MAX_OFFSET, settings.consumersMax, true);
@@ -154,6 +187,11 @@ export interface RingIdentity {
   schemaText: string;
   createdMs: number;
   headerBytes: number;
+  firstSequence: number;
+  /** Directory of its log; empty without one. */
+  logPath: string;
+  /** Whether producers wait for the disk by default. */
+  isLevelDisk: boolean;
 }
 
 /** Returns the identity of an open channel. */
@@ -166,6 +204,7 @@ export function readIdentity(handle: number): RingIdentity {
   const flags = u32(layout.IDENTITY_FLAGS_OFFSET);
   const nameBytes = u32(layout.IDENTITY_NAME_BYTES_OFFSET);
   const schemaBytes = u32(layout.IDENTITY_SCHEMA_BYTES_OFFSET);
+  const logPathBytes = u32(layout.IDENTITY_LOG_PATH_BYTES_OFFSET);
   return {
     name: readText(bytes, layout.IDENTITY_NAME_OFFSET, nameBytes),
     capacity: u64(layout.IDENTITY_CAPACITY_OFFSET),
@@ -178,6 +217,9 @@ export function readIdentity(handle: number): RingIdentity {
     schemaText: readText(bytes, layout.IDENTITY_SCHEMA_OFFSET, schemaBytes),
     createdMs: u64(layout.IDENTITY_CREATED_NS_OFFSET) / 1e6,
     headerBytes: u64(layout.IDENTITY_HEADER_BYTES_OFFSET),
+    firstSequence: u64(layout.IDENTITY_FIRST_SEQUENCE_OFFSET),
+    logPath: readText(bytes, layout.IDENTITY_LOG_PATH_OFFSET, logPathBytes),
+    isLevelDisk: (flags & layout.CHANNEL_LEVEL_DISK) !== 0,
   };
 }
 
@@ -204,114 +246,6 @@ export function readReport(handle: number): RingReport {
     occupancy: view.getFloat64(layout.CHANNEL_REPORT_OCCUPANCY_OFFSET, true),
     hasName: view.getFloat64(layout.CHANNEL_REPORT_HAS_NAME_OFFSET, true) === 1,
   };
-}
-
-/** A producer or consumer of a channel, as any process sees it. Counts are since it joined. */
-export interface Peer {
-  /** Its name; empty for an anonymous one. */
-  name: string;
-  /** Its slot. */
-  index: number;
-  /** `dead`: its lock is gone. `detached`: it has left, and its cursor is kept. */
-  state: "alive" | "dead" | "detached";
-  /** What a consumer does to producers when it is slow. */
-  onSlow: "block" | "drop";
-  /** Its process, as that process sees itself. */
-  pid: number;
-  /** Messages published, or acknowledged. */
-  messages: number;
-  /** Bytes of them. */
-  bytes: number;
-  /** How far a consumer is behind, in messages. */
-  lagMessages: number;
-  /** How far a consumer is behind, in bytes. */
-  lagBytes: number;
-  /** Last sequence that a consumer has acknowledged. */
-  cursor: number;
-  /** Times that a producer found no room. */
-  backPressured: number;
-  /** Wake-ups sent to sleepers. */
-  wakeups: number;
-  /** Waits that ended by time although something was there: a defect of this library. */
-  lateWakeups: number;
-  /** Times that a consumer was overrun. */
-  laps: number;
-  /** Messages lost by that. */
-  lost: number;
-  /** Records that did not verify. */
-  damaged: number;
-  /** Claims given back (producer) or skipped (consumer). */
-  aborted: number;
-  /** Dead consumers and claims that this one has cleared away. */
-  repaired: number;
-}
-
-const STATES = {
-  [layout.PEER_ALIVE]: "alive",
-  [layout.PEER_DEAD]: "dead",
-  [layout.PEER_DETACHED]: "detached",
-} as const;
-
-function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
-  const view = new DataView(bytes.buffer);
-  const f64 = (offset: number) => view.getFloat64(offset, true);
-  const u32 = (offset: number) => view.getUint32(offset, true);
-  const nameBytes = u32(layout.PEER_REPORT_NAME_BYTES_OFFSET);
-  const isBlock = u32(layout.PEER_REPORT_POLICY_OFFSET) === layout.POLICY_BLOCK;
-  const state = u32(layout.PEER_REPORT_STATE_OFFSET);
-  return {
-    name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
-    index: u32(layout.PEER_REPORT_INDEX_OFFSET),
-    state: STATES[state as keyof typeof STATES],
-    onSlow: isBlock ? "block" : "drop",
-    pid: u32(layout.PEER_REPORT_PID_OFFSET),
-    messages: f64(layout.PEER_REPORT_MESSAGES_OFFSET),
-    bytes: f64(layout.PEER_REPORT_BYTES_OFFSET),
-    lagMessages: f64(layout.PEER_REPORT_LAG_MESSAGES_OFFSET),
-    lagBytes: f64(layout.PEER_REPORT_LAG_BYTES_OFFSET),
-    cursor: f64(layout.PEER_REPORT_CURSOR_OFFSET),
-    backPressured: f64(layout.PEER_REPORT_BACK_PRESSURED_OFFSET),
-    wakeups: f64(layout.PEER_REPORT_WAKEUPS_OFFSET),
-    lateWakeups: f64(layout.PEER_REPORT_LATE_WAKEUPS_OFFSET),
-    laps: f64(layout.PEER_REPORT_LAPS_OFFSET),
-    lost: f64(layout.PEER_REPORT_LOST_OFFSET),
-    damaged: f64(layout.PEER_REPORT_DAMAGED_OFFSET),
-    aborted: f64(layout.PEER_REPORT_ABORTED_OFFSET),
-    repaired: f64(layout.PEER_REPORT_REPAIRED_OFFSET),
-  };
-}
-
-/** Returns the producers that an open channel has or had. */
-export function readProducers(handle: number): Peer[] {
-  return readPeers(layout.PRODUCERS_MAX, (index, bytes) => {
-    return native().mt_channel_producer(handle, index, bytes);
-  });
-}
-
-/** Returns the consumers that an open channel has or had. */
-export function readConsumers(handle: number): Peer[] {
-  return readPeers(layout.CONSUMERS_MAX, (index, bytes) => {
-    return native().mt_channel_consumer(handle, index, bytes);
-  });
-}
-
-function readPeers(
-  count: number,
-  read: (index: number, bytes: Uint8Array<ArrayBuffer>) => number,
-): Peer[] {
-  const peers: Peer[] = [];
-  for (let index = 0; index < count; index++) {
-    const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
-    if (read(index, bytes) === layout.OK) peers.push(decodePeer(bytes));
-  }
-  return peers;
-}
-
-/** Returns the consumer that holds a producer back most, if any. */
-export function readGating(producerHandle: number): Peer | undefined {
-  const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
-  const status = native().mt_producer_gating(producerHandle, bytes);
-  return status === layout.OK ? decodePeer(bytes) : undefined;
 }
 
 /** Returns what stands at a consumer's place, when that is damaged. */

@@ -26,7 +26,7 @@ export interface Latency {
 
 /** What arrived at one consumer. */
 export interface Delivery extends Omit<Received, "endNs"> {
-  onSlow: "block" | "drop";
+  onSlow: "block" | "drop" | "spill" | "hold";
   published: number;
   /** Records whose checksum was wrong. */
   damaged: number;

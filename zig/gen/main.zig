@@ -49,6 +49,11 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "START", mt.options.StartKind);
     try printEnum(out, "PEER", mt.report.PeerState);
     try printEnum(out, "CLOCK", mt.clock.Source);
+    try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
+    try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
+    try printEnum(out, "LOG_STATE", mt.header.LogState);
+    try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
+    try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
@@ -62,6 +67,10 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
     try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
     try printStruct(out, "FAULT", mt.report.Fault);
+    try printStruct(out, "PERSISTER_PARAMETERS", mt.options.PersisterParameters);
+    try printStruct(out, "LOG_FACTS", mt.exports_log.LogFacts);
+    try printStruct(out, "LOG_REPORT", mt.wal.open.Report);
+    try printStruct(out, "DURABILITY_REPORT", mt.durability.DurabilityReport);
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {

@@ -31,6 +31,19 @@ pub const Label = enum {
     mid_ack,
     /// The aborted records of a dead claim are written, all but the first sequence word.
     mid_repair,
+    /// A log: the group's bytes are made, none is written.
+    before_append,
+    /// The group is written, and not durable.
+    after_append,
+    before_sync,
+    /// It is durable; nobody was told.
+    after_sync,
+    /// A prepared segment has its header and not its name.
+    before_rename,
+    /// It has its name; neither directory nor control file are durable.
+    after_rename,
+    /// The control file says that segments are cut; they are there.
+    before_unlink,
 };
 
 const labels = std.enums.values(Label).len;

@@ -96,6 +96,7 @@ pub fn beginWith(comptime options: Options) fn () void {
                 .consumers_max = options.consumers,
                 .is_many = options.is_many,
                 .is_timestamped = false,
+                .first_sequence = first_sequence,
             };
             world.notes.sequence = first_sequence;
             for (&world.notes.owners, 0..) |*owner, i| owner.* = i;

@@ -1,0 +1,124 @@
+/**
+ * Producers and consumers of a ring, as any process that has it open sees them.
+ *
+ * @module
+ */
+
+import * as layout from "./_layout.ts";
+import { readText } from "./failure.ts";
+import { native } from "./library.ts";
+
+/** A producer or consumer of a channel, as any process sees it. Counts are since it joined. */
+export interface Peer {
+  /** Its name; empty for an anonymous one. */
+  name: string;
+  /** Its slot. */
+  index: number;
+  /** `dead`: its lock is gone. `detached`: it has left, and its cursor is kept. */
+  state: "alive" | "dead" | "detached";
+  /** What a consumer does to producers when it is slow; the persister holds them also when dead. */
+  onSlow: "block" | "drop" | "spill" | "hold";
+  /** Its process, as that process sees itself. */
+  pid: number;
+  /** Messages published, or acknowledged. */
+  messages: number;
+  /** Bytes of them. */
+  bytes: number;
+  /** How far a consumer is behind, in messages. */
+  lagMessages: number;
+  /** How far a consumer is behind, in bytes. */
+  lagBytes: number;
+  /** Last sequence that a consumer has acknowledged. */
+  cursor: number;
+  /** Times that a producer found no room. */
+  backPressured: number;
+  /** Wake-ups sent to sleepers. */
+  wakeups: number;
+  /** Waits that ended by time although something was there: a defect of this library. */
+  lateWakeups: number;
+  /** Times that a consumer was overrun. */
+  laps: number;
+  /** Messages lost by that. */
+  lost: number;
+  /** Records that did not verify. */
+  damaged: number;
+  /** Claims given back (producer) or skipped (consumer). */
+  aborted: number;
+  /** Dead consumers and claims that this one has cleared away. */
+  repaired: number;
+}
+
+const STATES = {
+  [layout.PEER_ALIVE]: "alive",
+  [layout.PEER_DEAD]: "dead",
+  [layout.PEER_DETACHED]: "detached",
+} as const;
+
+const POLICIES = {
+  [layout.POLICY_BLOCK]: "block",
+  [layout.POLICY_DROP]: "drop",
+  [layout.POLICY_SPILL]: "spill",
+  [layout.POLICY_HOLD]: "hold",
+} as const;
+
+function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
+  const view = new DataView(bytes.buffer);
+  const f64 = (offset: number) => view.getFloat64(offset, true);
+  const u32 = (offset: number) => view.getUint32(offset, true);
+  const nameBytes = u32(layout.PEER_REPORT_NAME_BYTES_OFFSET);
+  const policy = u32(layout.PEER_REPORT_POLICY_OFFSET);
+  const state = u32(layout.PEER_REPORT_STATE_OFFSET);
+  return {
+    name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
+    index: u32(layout.PEER_REPORT_INDEX_OFFSET),
+    state: STATES[state as keyof typeof STATES],
+    onSlow: POLICIES[policy as keyof typeof POLICIES],
+    pid: u32(layout.PEER_REPORT_PID_OFFSET),
+    messages: f64(layout.PEER_REPORT_MESSAGES_OFFSET),
+    bytes: f64(layout.PEER_REPORT_BYTES_OFFSET),
+    lagMessages: f64(layout.PEER_REPORT_LAG_MESSAGES_OFFSET),
+    lagBytes: f64(layout.PEER_REPORT_LAG_BYTES_OFFSET),
+    cursor: f64(layout.PEER_REPORT_CURSOR_OFFSET),
+    backPressured: f64(layout.PEER_REPORT_BACK_PRESSURED_OFFSET),
+    wakeups: f64(layout.PEER_REPORT_WAKEUPS_OFFSET),
+    lateWakeups: f64(layout.PEER_REPORT_LATE_WAKEUPS_OFFSET),
+    laps: f64(layout.PEER_REPORT_LAPS_OFFSET),
+    lost: f64(layout.PEER_REPORT_LOST_OFFSET),
+    damaged: f64(layout.PEER_REPORT_DAMAGED_OFFSET),
+    aborted: f64(layout.PEER_REPORT_ABORTED_OFFSET),
+    repaired: f64(layout.PEER_REPORT_REPAIRED_OFFSET),
+  };
+}
+
+/** Returns the producers that an open channel has or had. */
+export function readProducers(handle: number): Peer[] {
+  return readPeers(layout.PRODUCERS_MAX, (index, bytes) => {
+    return native().mt_channel_producer(handle, index, bytes);
+  });
+}
+
+/** Returns the consumers that an open channel has or had. */
+export function readConsumers(handle: number): Peer[] {
+  return readPeers(layout.CONSUMERS_MAX, (index, bytes) => {
+    return native().mt_channel_consumer(handle, index, bytes);
+  });
+}
+
+function readPeers(
+  count: number,
+  read: (index: number, bytes: Uint8Array<ArrayBuffer>) => number,
+): Peer[] {
+  const peers: Peer[] = [];
+  for (let index = 0; index < count; index++) {
+    const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
+    if (read(index, bytes) === layout.OK) peers.push(decodePeer(bytes));
+  }
+  return peers;
+}
+
+/** Returns the consumer that holds a producer back most, if any. */
+export function readGating(producerHandle: number): Peer | undefined {
+  const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
+  const status = native().mt_producer_gating(producerHandle, bytes);
+  return status === layout.OK ? decodePeer(bytes) : undefined;
+}

@@ -1,0 +1,135 @@
+//! Replay: a consumer whose place has left the ring, or was never in it, reads on in the log, and
+//! goes back to the ring as soon as its place is there.
+//!
+//! - What leaves the ring is in the log: the persister holds producers back until it is.
+//! - The log is read up to `DurabilityLine.logged`. Behind that, the record is in the ring, or in
+//!   the log by the time that it has left the ring. So one of both always has it.
+//! - Sequences alone carry over: positions in the ring mean nothing in the log.
+const std = @import("std");
+const constants = @import("constants.zig");
+const header = @import("header.zig");
+const reader_module = @import("wal/reader.zig");
+const record = @import("record.zig");
+const seek = @import("seek.zig");
+const Channel = @import("channel.zig").Channel;
+const Delivery = @import("delivery.zig").Delivery;
+const Detail = @import("detail.zig").Detail;
+const Reader = reader_module.Reader;
+const memory = @import("memory.zig").direct;
+
+/// Last sequence that the log has.
+fn logged(channel: *const Channel) u64 {
+    // Pairs with the release of the persister.
+    return memory.load(u64, &channel.ring.lines.durability.logged, .acquire);
+}
+
+/// Where a consumer of a channel with a log starts: always by its sequence, which the ring or the
+/// log has. `kept` is the cursor that its name has left in the ring.
+pub fn resolve(
+    channel: *const Channel,
+    start: seek.Start,
+    kept: ?header.Cursor,
+    name: []const u8,
+) seek.Start {
+    switch (start) {
+        .latest, .sequence => return start,
+        .earliest => {},
+        .checkpoint => {
+            if (kept) |cursor| return .{ .sequence = cursor.sequence };
+            const path = pathOf(channel);
+            if (reader_module.readCursor(&path, name)) |cursor| {
+                return .{ .sequence = @max(1, @min(cursor.sequence, constants.sequence_max)) };
+            }
+        },
+    }
+    const oldest = memory.load(u64, &channel.ring.lines.durability.oldest, .acquire);
+    return .{ .sequence = if (oldest == 0) channel.ring.first_sequence else oldest };
+}
+
+/// Path of the log's directory, zero-ended.
+pub fn pathOf(channel: *const Channel) [constants.log_path_bytes_max:0]u8 {
+    var path: [constants.log_path_bytes_max:0]u8 = @splat(0);
+    const text = channel.identity.logPath();
+    @memcpy(path[0..text.len], text);
+    return path;
+}
+
+/// The part of a consumer that reads in the log. A parameter, as each needs the other.
+pub fn Replay(comptime Consumer: type, comptime Sink: type, comptime Error: type) type {
+    return struct {
+        /// Makes the consumer read in the log, from `sequence` on.
+        pub fn begin(consumer: *Consumer, sequence: u64, detail: *Detail) Error!void {
+            const channel = consumer.channel;
+            if (sequence > logged(channel)) return error.SequenceGone;
+            const path = pathOf(channel);
+            const reader = consumer.replay orelse
+                try Reader.init(&path, channel.identity.log_id, detail);
+            consumer.replay = reader;
+            reader.seek(sequence) catch |err| {
+                detail.* = reader.detail;
+                return err;
+            };
+            consumer.position = consumer.acked.position;
+            consumer.sequence = reader.sequence;
+        }
+
+        /// Ends reading in the log.
+        pub fn end(consumer: *Consumer) void {
+            if (consumer.replay) |reader| reader.deinit();
+            consumer.replay = null;
+        }
+
+        /// Copies up to `limit` messages into `bytes`, as a poll in the ring does.
+        pub fn poll(consumer: *Consumer, bytes: []u8, limit: u32) Error!u32 {
+            var sink: Sink = .{ .bytes = bytes, .in_place = false };
+            while (sink.count < limit) {
+                const reader = consumer.replay.?;
+                if (reader.sequence > logged(consumer.channel)) {
+                    if (sink.count > 0) break;
+                    if (try leave(consumer)) return consumer.poll(bytes, limit, false);
+                    if (reader.sequence > logged(consumer.channel)) break;
+                }
+                const found = (try reader.peek(logged(consumer.channel))).?;
+                const body_bytes = std.mem.alignForward(usize, found.payload.len, 8);
+                const sink_end = sink.used + @sizeOf(Delivery) + body_bytes;
+                if (sink_end > bytes.len) {
+                    if (sink.count == 0) return error.TooLong;
+                    break;
+                }
+                const body = bytes[sink.used + @sizeOf(Delivery) ..];
+                @memcpy(body[0..found.payload.len], found.payload);
+                consumer.deliver(&sink, @intCast(found.payload.len), found.flags, sink_end);
+                reader.advance();
+                consumer.sequence = reader.sequence;
+            }
+            if (sink.count == 0) consumer.ackSkipped();
+            return sink.count;
+        }
+
+        /// Whether there is something to read in the log; goes back to the ring if there is not.
+        pub fn hasNews(consumer: *Consumer) Error!bool {
+            if (consumer.sequence <= logged(consumer.channel)) return true;
+            return !try leave(consumer);
+        }
+
+        /// Goes on in the ring, if the next record's place is there. False if it has left the ring;
+        /// then the log has it.
+        fn leave(consumer: *Consumer) Error!bool {
+            var detail: Detail = .{};
+            const acked = consumer.acked.sequence;
+            consumer.join(.{ .sequence = consumer.sequence }, null, &detail) catch |err| {
+                if (err != error.SequenceGone) return err;
+                consumer.position = consumer.acked.position;
+                return false;
+            };
+            consumer.joined = .{ .position = consumer.position, .sequence = consumer.sequence };
+            consumer.acked = .{
+                .position = consumer.position,
+                .sequence = @min(acked, consumer.sequence),
+            };
+            end(consumer);
+            consumer.storeCursor();
+            return true;
+        }
+    };
+}

@@ -1,0 +1,505 @@
+//! Persister: writes a channel's records to its log, in a thread of the process that opened it.
+//!
+//! It is a consumer that holds producers back, dead or alive. Each turn takes what has arrived
+//! during the last sync, appends it straight out of the ring's mapping as one group, syncs, tells
+//! how far the log is, and gives the room back. So groups grow with the load, and a lone record is
+//! durable after one sync.
+//!
+//! - One persister writes a log: the lock on its `LOCK` file says so, which the kernel releases
+//!   when its holder dies. Others wait for that and take over where the log ends.
+//! - What the ring has and the log has not is written by whoever comes next. What was in the log
+//!   and not told of is not written twice: sequences say where to go on.
+//! - A disk without room refuses producers and is asked again. A sync that fails ends it for good.
+const std = @import("std");
+const channel_module = @import("../channel.zig");
+const clock = @import("../clock.zig");
+const constants = @import("../constants.zig");
+const consumer_park = @import("../consumer_park.zig");
+const disk = @import("disk.zig");
+const file = @import("../file.zig");
+const format = @import("format.zig");
+const futex = @import("../futex.zig");
+const header = @import("../header.zig");
+const log_module = @import("log.zig");
+const open_module = @import("open.zig");
+const owner = @import("owner.zig");
+const planted = @import("../testing/planted.zig");
+const preparer_module = @import("preparer.zig");
+const record = @import("../record.zig");
+const retention = @import("retention.zig");
+const scan = @import("scan.zig");
+const Channel = channel_module.Channel;
+const Consumer = @import("../consumer.zig").Consumer;
+const Detail = @import("../detail.zig").Detail;
+const Log = log_module.Log(disk);
+const memory = @import("../memory.zig").direct;
+const protocol = @import("../ring.zig").Protocol(memory);
+const wait = @import("../wait.zig").Protocol(memory);
+
+pub const Opener = open_module.Opener(disk);
+
+const allocator = std.heap.c_allocator;
+
+pub const Error = Opener.Error || error{
+    Busy,
+    TableFull,
+    Truncated,
+    CorruptHeader,
+    CorruptRecord,
+    Mismatch,
+    Other,
+};
+
+/// When a group is made durable.
+pub const SyncMode = enum(u32) { group = 0, interval = 1, none = 2 };
+
+pub const Options = struct {
+    log: log_module.Options,
+    sync: SyncMode,
+    sync_interval_ns: u64,
+    /// How often cursors are written down and segments cut.
+    snapshot_interval_ns: u64,
+    cap: retention.Cap,
+};
+
+/// Looks for the next record before it sleeps: what a sync takes is a multiple of that.
+const spins_before_sleep = 2000;
+
+/// Nanoseconds between two tries to get the lock, or room.
+const retry_ns = 50_000_000;
+
+pub const Persister = struct {
+    options: Options,
+    directory: disk.Directory,
+    lock: owner.Lock,
+    log: ?Log = null,
+    report: open_module.Report = .{},
+    channel: ?*Channel = null,
+    consumer: ?*Consumer = null,
+    preparer: preparer_module.Preparer = .{},
+    thread: ?std.Thread = null,
+    is_stopping: u32 = 0,
+    /// 1 when the thread has its place in the ring, or has failed to get it.
+    is_started: u32 = 0,
+    last_sync_ns: u64 = 0,
+    last_snapshot_ns: u64 = 0,
+    /// Whether the ring has been told that there is no room.
+    is_full: bool = false,
+    err: ?Error = null,
+    detail: Detail = .{},
+
+    /// Opens the log's directory (zero-ended absolute path), making it where its parent exists.
+    pub fn init(path: [*:0]const u8, options: Options, detail: *Detail) Error!*Persister {
+        const directory = try disk.Directory.open(path, true, detail);
+        errdefer directory.close();
+        const lock = try owner.Lock.init(directory, detail);
+        errdefer lock.deinit();
+        const persister = try allocator.create(Persister);
+        persister.* = .{ .options = options, .directory = directory, .lock = lock };
+        return persister;
+    }
+
+    /// Opens the log, unless somebody else writes it: then false, and `detail` says who.
+    pub fn acquire(persister: *Persister, detail: *Detail) Error!bool {
+        if (persister.log != null) return true;
+        if (!try persister.lock.take(detail)) return false;
+        const options = persister.options.log;
+        const report = &persister.report;
+        persister.log = Opener.open(persister.directory, options, report, detail) catch |err| {
+            persister.lock.release();
+            return err;
+        };
+        return true;
+    }
+
+    /// Starts the thread, for the ring file of that channel. Waits there for the log if it is not
+    /// ours.
+    pub fn start(
+        persister: *Persister,
+        place: file.Place,
+        name: []const u8,
+        detail: *Detail,
+    ) Error!void {
+        const map_options: channel_module.MapOptions = .{};
+        persister.channel = channel_module.open(place, name, map_options, detail) catch |err|
+            return narrow(err);
+        persister.thread = std.Thread.spawn(.{}, run, .{persister}) catch
+            return error.OutOfMemory;
+        if (persister.log == null) return;
+        // Its thread takes the slot, so that producers of ours do not think they wait for
+        // themselves.
+        while (memory.load(u32, &persister.is_started, .acquire) == 0) {
+            _ = futex.wait(&persister.is_started, 0, retry_ns);
+        }
+        detail.* = persister.detail;
+        if (persister.err) |err| return err;
+    }
+
+    fn narrow(err: anyerror) Error {
+        return switch (err) {
+            error.TableFull => error.TableFull,
+            error.OutOfMemory => error.OutOfMemory,
+            error.Os => error.Os,
+            error.NotFound => error.NotFound,
+            error.Truncated => error.Truncated,
+            error.CorruptHeader => error.CorruptHeader,
+            error.CorruptRecord => error.CorruptRecord,
+            error.Busy => error.Busy,
+            else => error.Other,
+        };
+    }
+
+    /// Ends the thread, after everything that is published by now is in the log, and frees all.
+    pub fn deinit(persister: *Persister) void {
+        memory.store(u32, &persister.is_stopping, 1, .seq_cst);
+        persister.wakeUp();
+        if (persister.thread) |thread| thread.join();
+        _ = persister.preparer.wait();
+        if (persister.consumer) |consumer| consumer.deinit();
+        if (persister.channel) |channel| channel.release();
+        if (persister.log) |*log| {
+            // One that only wanted to know where the log ends leaves it as it was.
+            if (persister.thread == null) log.finish(&persister.detail) catch {};
+            log.deinit();
+        }
+        persister.lock.deinit();
+        persister.directory.close();
+        allocator.destroy(persister);
+    }
+
+    fn wakeUp(persister: *Persister) void {
+        futex.wakeAll(memory, &persister.is_stopping);
+        const channel = persister.channel orelse return;
+        if (persister.consumer) |consumer| {
+            memory.store(u32, &consumer.sleeper.is_closing, 1, .seq_cst);
+        }
+        const line = &channel.ring.lines.data;
+        _ = memory.add(u32, &line.signal, 1);
+        futex.wakeAll(memory, &line.signal);
+    }
+
+    fn isStopping(persister: *const Persister) bool {
+        return memory.load(u32, &persister.is_stopping, .acquire) != 0;
+    }
+
+    /// Takes the persister's slot in the ring, and goes to the record that the log wants next.
+    fn attach(persister: *Persister, detail: *Detail) Error!void {
+        const channel = persister.channel.?;
+        const log = &persister.log.?;
+        const identity = &channel.identity;
+        const is_same = identity.isDurable() and identity.salt == log.control.log.salt and
+            std.mem.eql(u8, &identity.log_id, &log.control.log.log_id);
+        if (!is_same) return error.Mismatch;
+        const consumer = Consumer.init(channel, .{
+            .name = header.persister_name,
+            .policy = .hold,
+            .start = .checkpoint,
+            .replays = false,
+        }, detail) catch |err| return narrow(err);
+        errdefer consumer.deinit();
+        const wanted = log.nextSequence();
+        detail.expected = @floatFromInt(consumer.sequence);
+        detail.actual = @floatFromInt(wanted);
+        if (consumer.sequence > wanted) { // What was acknowledged is no longer there.
+            detail.errno = @intFromEnum(scan.Fault.regressed);
+            return error.Corrupt;
+        }
+        while (consumer.sequence < wanted) {
+            const found = inspect(consumer) orelse {
+                detail.errno = @intFromEnum(scan.Fault.regressed);
+                return error.Corrupt;
+            };
+            consumer.position += found.stride;
+            consumer.sequence += 1;
+        }
+        persister.consumer = consumer;
+        if (persister.isStopping()) memory.store(u32, &consumer.sleeper.is_closing, 1, .seq_cst);
+        persister.publish();
+        persister.setState(.running, 0, 0);
+    }
+
+    /// The record at the consumer's place, if it is published and sound.
+    fn inspect(consumer: *const Consumer) ?scan.Record {
+        const ring = &consumer.ring;
+        if (!protocol.isReady(ring, consumer.position, consumer.sequence)) return null;
+        return inspectAt(consumer, consumer.position, consumer.sequence);
+    }
+
+    fn inspectAt(consumer: *const Consumer, position: u64, sequence: u64) ?scan.Record {
+        const ring = &consumer.ring;
+        const source = ring.recordAt(position);
+        const word: *const u64 = @ptrCast(@alignCast(source + 8));
+        const head_word = memory.load(u64, word, .monotonic);
+        const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse return null;
+        if (head.flags & record.Flags.control != 0) return null;
+        const verdict = record.verifyInPlace(source, ring.salt, sequence, head_word, head.length);
+        if (verdict != .sound) return null;
+        const trailer = source + record.header_bytes + head.length;
+        return .{
+            .length = head.length,
+            .flags = head.flags,
+            .crc = std.mem.readInt(u32, trailer[0..4], .little),
+            .stride = ring.stride(head.length),
+        };
+    }
+
+    fn run(persister: *Persister) void {
+        persister.runUntilStopped() catch |err| persister.fail(err);
+        persister.tellStarted();
+    }
+
+    fn tellStarted(persister: *Persister) void {
+        memory.store(u32, &persister.is_started, 1, .release);
+        futex.wakeAll(memory, &persister.is_started);
+    }
+
+    fn runUntilStopped(persister: *Persister) Error!void {
+        while (persister.consumer == null) {
+            if (persister.isStopping()) return;
+            if (try persister.acquire(&persister.detail)) {
+                try persister.attach(&persister.detail);
+            } else {
+                _ = futex.wait(&persister.is_stopping, 0, retry_ns);
+            }
+        }
+        persister.tellStarted();
+        while (true) {
+            // Looked at first: what was published before the end was asked for is still taken.
+            const is_last = persister.isStopping();
+            const is_busy = try persister.turn();
+            if (is_last and !is_busy) break;
+        }
+        const log = &persister.log.?;
+        _ = try log.settle(&persister.detail);
+        try persister.keep();
+        try log.finish(&persister.detail);
+        persister.publish();
+        persister.setState(.absent, 0, 0);
+    }
+
+    /// What goes into the next group.
+    const Batch = struct {
+        position: u64,
+        sequence: u64,
+        bytes: u64 = 0,
+        count: u32 = 0,
+        chain: u32,
+        has_critical: bool = false,
+        /// The next record is there and does not fit.
+        is_cut: bool = false,
+    };
+
+    /// Writes one group, if there is anything to write; else sleeps. False if there was nothing.
+    fn turn(persister: *Persister) Error!bool {
+        const batch = try persister.collect();
+        if (batch.count == 0 and !batch.is_cut) {
+            try persister.rest();
+            return false;
+        }
+        if (batch.count == 0) {
+            if (!try persister.tryStep(.rotate, &batch)) return !persister.isStopping();
+        } else {
+            if (!try persister.tryStep(.append, &batch)) return !persister.isStopping();
+            try persister.commit(&batch);
+        }
+        try persister.lookAround();
+        return true;
+    }
+
+    fn collect(persister: *Persister) Error!Batch {
+        const consumer = persister.consumer.?;
+        const log = &persister.log.?;
+        const room = log.roomInSegment();
+        var batch: Batch = .{
+            .position = consumer.position,
+            .sequence = consumer.sequence,
+            .chain = log.place.chain,
+        };
+        while (protocol.isReady(&consumer.ring, batch.position, batch.sequence)) {
+            const found = inspectAt(consumer, batch.position, batch.sequence) orelse {
+                if (batch.count > 0) break;
+                if (consumer.channel.isPoisoned()) return error.Truncated;
+                return error.CorruptRecord;
+            };
+            if (batch.bytes + found.stride > room) {
+                batch.is_cut = true;
+                break;
+            }
+            batch.chain = format.extendChain(batch.chain, found.crc);
+            if (found.flags & record.Flags.critical != 0) batch.has_critical = true;
+            batch.bytes += found.stride;
+            batch.count += 1;
+            batch.position += found.stride;
+            batch.sequence += 1;
+        }
+        return batch;
+    }
+
+    const Step = enum { append, rotate };
+
+    /// Appends or rotates. False when there is no room: producers are told, and it is tried again.
+    fn tryStep(persister: *Persister, step: Step, batch: *const Batch) Error!bool {
+        const log = &persister.log.?;
+        const detail = &persister.detail;
+        const consumer = persister.consumer.?;
+        const result = switch (step) {
+            .append => blk: {
+                const body = consumer.ring.recordAt(consumer.position)[0..batch.bytes];
+                break :blk log.append(body, batch.count, batch.chain, detail);
+            },
+            .rotate => persister.rotate(),
+        };
+        result catch |err| {
+            if (err != error.NoSpace or log.is_failed) return err;
+            if (!persister.is_full) persister.setState(.full, detail.errno, 0);
+            persister.is_full = true;
+            try persister.keep(); // There may be something to cut.
+            _ = futex.wait(&persister.is_stopping, 0, retry_ns);
+            return false;
+        };
+        if (persister.is_full) persister.setState(.running, 0, 0);
+        persister.is_full = false;
+        return true;
+    }
+
+    fn rotate(persister: *Persister) Error!void {
+        const log = &persister.log.?;
+        const ring = &persister.channel.?.ring;
+        try retention.makeRoom(log, ring, persister.options.cap, &persister.detail);
+        if (persister.preparer.wait()) log.has_prepared = true;
+        try log.rotate(&persister.detail);
+    }
+
+    fn keep(persister: *Persister) Error!void {
+        const ring = &persister.channel.?.ring;
+        retention.keep(&persister.log.?, ring, &persister.detail) catch |err| {
+            // Then it is written the next time.
+            if (err != error.NoSpace or persister.log.?.is_failed) return err;
+        };
+    }
+
+    /// Makes the group just appended durable, as the channel wants it, and tells everybody.
+    fn commit(persister: *Persister, batch: *const Batch) Error!void {
+        const consumer = persister.consumer.?;
+        consumer.position = batch.position;
+        consumer.sequence = batch.sequence;
+        if (planted.is(.early_ack)) persister.publishDurable(batch.sequence - 1);
+        const is_due = switch (persister.options.sync) {
+            .group => true,
+            .interval => batch.has_critical or persister.isSyncDue(),
+            .none => batch.has_critical,
+        };
+        if (is_due) try persister.syncNow();
+        persister.publish();
+    }
+
+    fn isSyncDue(persister: *const Persister) bool {
+        return clock.monotonicNs() - persister.last_sync_ns >= persister.options.sync_interval_ns;
+    }
+
+    fn syncNow(persister: *Persister) Error!void {
+        const log = &persister.log.?;
+        const begin = clock.monotonicNs();
+        try log.sync(&persister.detail);
+        const end = clock.monotonicNs();
+        persister.last_sync_ns = end;
+        const line = persister.durabilityLine();
+        line.syncs += 1;
+        line.sync_ns += end - begin;
+        line.sync_ns_max = @max(line.sync_ns_max, end - begin);
+    }
+
+    fn durabilityLine(persister: *const Persister) *header.DurabilityLine {
+        return &persister.channel.?.ring.lines.durability;
+    }
+
+    fn publishDurable(persister: *Persister, sequence: u64) void {
+        const lines = persister.channel.?.ring.lines;
+        memory.store(u64, &lines.durability.durable, sequence, .release);
+        _ = wait.wake(&lines.commit, &lines.control);
+    }
+
+    /// Tells how far the log is, and gives the room of what is in it back.
+    fn publish(persister: *Persister) void {
+        const log = &persister.log.?;
+        const line = persister.durabilityLine();
+        line.epoch = log.control.epoch;
+        line.groups = log.place.group - 1;
+        line.log_bytes = log.sizeBytes();
+        line.segments = @intCast(log.segments.items.len);
+        line.forced_cuts = log.control.forced_cuts;
+        memory.store(u64, &line.oldest, log.control.oldest_sequence, .release);
+        // Pairs with the acquire of readers, who read in the files up to there.
+        memory.store(u64, &line.logged, log.nextSequence() - 1, .release);
+        persister.publishDurable(log.durable_sequence);
+        persister.consumer.?.ackAll();
+    }
+
+    /// Sets what producers are told, and wakes all who wait.
+    fn setState(persister: *Persister, state: header.LogState, errno: u32, fault: u32) void {
+        const lines = persister.channel.?.ring.lines;
+        const line = &lines.durability;
+        memory.store(u32, &line.errno, errno, .monotonic);
+        memory.store(u32, &line.fault, fault, .monotonic);
+        memory.store(u32, &line.state, @intFromEnum(state), .release);
+        const refusal: u32 = switch (state) {
+            .absent, .running => header.Refusal.none,
+            .full => header.Refusal.full,
+            .failed => header.Refusal.failed,
+        };
+        memory.store(u32, &lines.control.refusal, refusal, .release);
+        _ = wait.wake(&lines.commit, &lines.control);
+        _ = wait.wake(&lines.space, &lines.control);
+    }
+
+    fn fail(persister: *Persister, err: Error) void {
+        persister.err = err;
+        const is_damage = err == error.Corrupt;
+        const number = persister.detail.errno;
+        persister.setState(.failed, if (is_damage) 0 else number, if (is_damage) number else 0);
+    }
+
+    /// Nothing to write: settles the last group, syncs what is due, sleeps.
+    fn rest(persister: *Persister) Error!void {
+        const consumer = persister.consumer.?;
+        const log = &persister.log.?;
+        _ = consumer.peek() catch |err| return narrow(err); // Ends the claims of dead producers.
+        var slice_ns: u64 = constants.wait_slice_ns;
+        const is_behind = log.durable_end != log.place.offset;
+        if (persister.options.sync == .interval and is_behind) {
+            slice_ns = @min(slice_ns, persister.options.sync_interval_ns);
+        } else if (persister.options.sync == .group and log.is_unsettled) {
+            slice_ns = constants.settle_ns;
+        }
+        const status = consumer_park.park(consumer, spins_before_sleep, slice_ns);
+        switch (status) {
+            .ok, .interrupted, .closed => {},
+            .timed_out => {
+                if (persister.options.sync == .group and try log.settle(&persister.detail)) {
+                    persister.publish();
+                }
+            },
+            .truncated => return error.Truncated,
+            else => return error.CorruptHeader,
+        }
+        if (persister.options.sync == .interval and is_behind and persister.isSyncDue()) {
+            try persister.syncNow();
+            persister.publish();
+        }
+        try persister.lookAround();
+    }
+
+    /// What is done now and then: the next segment is prepared, cursors are written down.
+    fn lookAround(persister: *Persister) Error!void {
+        const log = &persister.log.?;
+        const half = log.header.segment_bytes / 2;
+        if (log.place.offset > half and !log.has_prepared and !persister.isStopping()) {
+            persister.preparer.start(persister.directory, log.options.segment_bytes);
+        }
+        const now = clock.monotonicNs();
+        if (now - persister.last_snapshot_ns < persister.options.snapshot_interval_ns) return;
+        persister.last_snapshot_ns = now;
+        try persister.keep();
+        persister.publish();
+    }
+};
