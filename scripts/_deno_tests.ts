@@ -22,7 +22,7 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
-/** Programs beside Deno by which fault tests make disks and faults: tests/fault/_disk.ts, _trace.ts. */
+/** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
 /**
@@ -62,7 +62,7 @@ export async function runDenoTests(
   }
 }
 
-/** Where it may be, a command that lets the tests' mounts end with them, even if they are killed. */
+/** A command by which the tests' mounts end with them, even if killed; empty if not allowed. */
 async function mountNamespace(): Promise<string[]> {
   const command = ["unshare", "--mount", "--"];
   const tried = await run(command[0]!, [...command.slice(1), "true"]).catch((error: unknown) => {

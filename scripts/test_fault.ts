@@ -16,8 +16,8 @@ Usage: deno task test:fault [--long] [deno test arguments]
   --long  the long forms: more rounds, longer stops; half an hour
   --help  print this text
 
-Some tests need root and util-linux; elsewhere they are skipped and say so. MT_SEED chooses another
-seed. The last line on stdout is one JSON object: { "long", "passed", "failed", "skipped",
+Some tests need root, util-linux, e2fsprogs or strace; elsewhere they are skipped and say so. MT_SEED
+chooses another seed. The last line on stdout is one JSON object: { "long", "passed", "failed", "skipped",
 "figures" }, where a figure that was taken several times is { "count", "sum", "p50", "p99", "max" }.
 Exit status: 0 if nothing failed, else 1.`;
 

@@ -339,7 +339,7 @@ async function obstacleTo(create: () => Promise<AsyncDisposable>): Promise<strin
     if (/superuser|not permitted|permission denied/i.test(found)) {
       return "needs root that may mount";
     }
-    if (/loop device/.test(found)) return "needs a loop device";
+    if (/loop device/.test(found)) return "needs root and a loop device";
     if (/read-only file system/i.test(found)) return "needs a writable /sys";
     if (/unknown filesystem type/.test(found)) return "needs a kernel with ext4";
     throw error;
