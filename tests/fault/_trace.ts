@@ -12,14 +12,14 @@
  * - `-P` filters what is logged, counted and hit alike. It compares whole paths: of a directory it
  *   takes calls on that directory and relative to it (`*at`), not those on its files.
  * - `signal=SIGKILL` arrives before the call, which does not happen; the log has it with `= ?`.
- *   With `--seccomp-bpf` the signal is lost, so that is not used, though it would be faster.
+ *   With `--seccomp-bpf`, which would be faster, the signal is lost.
  * - With `-D` the tracer is a grandchild: pid, signals and exit status are the program's own.
  * - Writes through io_uring or a mapping are no system calls that could be hit.
  *
  * So "the k-th of any of these calls below a directory" takes two runs. The first only logs;
  * {@linkcode survey} turns its log into the points of the scenario: as many as there are calls. The
- * second has one of them hit, by {@linkcode strike}: call, file, number among that thread's calls on
- * that file. This is exact when the scenario is the same each time, names of files included, and
+ * second has one of them hit, by {@linkcode strike}: call, file, number among that thread's calls
+ * on that file. This is exact when the scenario is the same each time, names of files included, and
  * each thread does the same in each run. Calls that wander between the threads of a pool
  * (`nonblocking` FFI, asynchronous Deno) do not: there, look with {@linkcode cutShort} at what was
  * hit, and be ready for a child that nothing hits.
@@ -161,7 +161,7 @@ function callsOf(log: string): Iterable<Call> {
     }
     const [, call, after] = /^(\w+)\((.*)$/.exec(rest) ?? [];
     if (call === undefined || after === undefined) continue;
-    const args = after.replace(/( <unfinished \.\.\.>|\) += .*)$/, "");
+    const args = after.replace(/( <unfinished \.\.\.>)?(\) += .*)?$/, "");
     const entry = { thread, call, args, isCutShort };
     calls.push(entry);
     begun.set(thread, entry);

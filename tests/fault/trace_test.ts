@@ -101,6 +101,39 @@ test("A traced child can be killed, and its tracer ends with it", async () => {
   assertEquals((await child.ended()).signal, "SIGKILL");
 });
 
+Deno.test("survey() counts for each thread and file, across calls that others interrupt", () => {
+  const log = `10 openat(AT_FDCWD</>, "/d/a", O_RDWR|O_CREAT|O_CLOEXEC, 0600) = 3</d/a>
+11 fdatasync(4</d/b> <unfinished ...>
+10 fdatasync(3</d/a>)       = 0
+10 write(1<pipe:[7]>, ""..., 4) = 4
+11 <... fdatasync resumed>)       = 0
+10 openat(AT_FDCWD</>, "/d/a", O_RDONLY|O_CLOEXEC) = 5</d/a>
+11 fdatasync(4</d/b>)       = -1 EIO (Input/output error) (INJECTED)
+11 fdatasync(3</d/a>)       = 0
+10 renameat2(6</d>, "a", 6</d>, "c", 0) = 0
+10 rename("/d/a", "/d/c") = 0
+10 pwrite64(7</d/#12>(deleted), ""..., 1, 0) = 1
+10 fdatasync(8</dd/x>) = 0
+10 fdatasync(3</d/a> <unfinished ...>) = ?
+11 fdatasync(4</d/b>)       = ?
+10 +++ killed by SIGKILL +++
+`;
+  const { points, unreachable } = survey(log, "/d");
+  assertEquals(points.map(({ call, path, when }) => `${call} ${path} ${when}`), [
+    "openat /a 1",
+    "fdatasync /b 1",
+    "fdatasync /a 1", // Of both threads.
+    "fdatasync /b 2",
+    "renameat2  1",
+    "rename /a 1",
+    "fdatasync /a 2",
+    "fdatasync /b 3",
+  ]);
+  assertEquals(points[0]!.text, 'openat(AT_FDCWD</>, "/a", O_RDWR|O_CREAT|O_CLOEXEC, 0600)');
+  assertEquals(unreachable.length, 1);
+  assertEquals(cutShort(log, "/d"), ["fdatasync(</a>)", "fdatasync(</b>)"]);
+});
+
 Deno.test("Acknowledgement in the middle of which a child dies does not count", async () => {
   using directory = new TestDirectory();
   await using child = new Child("torn", {}, {
