@@ -17,9 +17,11 @@ const MIB = 1024 * 1024;
 /** Tries of 10 ms to unmount what a killed process may still be letting go of. */
 const UNMOUNT_TRIES = 100;
 
-// EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH. Every Debian has perl.
-const SHUTDOWN = `my $flags = pack("I", 2);
-  sysopen(my $mount, $ARGV[0], 0) or die "$!\\n"; ioctl($mount, 0x8004587D, $flags) or die "$!\\n"`;
+// EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH, right after killing what loses its power too.
+// Every Debian has perl.
+const SHUTDOWN = `my ($path, @pids) = @ARGV; my $flags = pack("I", 2);
+  sysopen(my $mount, $path, 0) or die "$!\\n"; kill("KILL", @pids);
+  ioctl($mount, 0x8004587D, $flags) or die "$!\\n"`;
 
 // Puts the second argument into the file of the first, a setting of the kernel.
 const SET = `open(my $file, ">", $ARGV[0]) or die "$!\\n"; print $file $ARGV[1];
@@ -136,11 +138,16 @@ export class PowerCutDisk extends Disk {
   }
 
   /**
-   * Cuts the power: from now on nothing reaches the disk, not even what the journal holds in
-   * memory, and writing, syncing and opening fail with EIO.
+   * Cuts the power of the disk and of processes: these are killed, and some microseconds later, in
+   * the middle of whatever they had the kernel do, nothing reaches the disk any more, not even what
+   * the journal holds in memory. Writing, syncing and opening fail with EIO from then on.
+   *
+   * Name every process that acknowledges. One that lives through the cut may see the fdatasync that
+   * it was in succeed although nothing was stored (ext4 of Linux 6.18, 6 cuts of 150). No
+   * real cut does that, as nothing runs after it.
    */
-  async cut(): Promise<void> {
-    await run("perl", "-e", SHUTDOWN, this.mountPoint);
+  async cut(...pids: number[]): Promise<void> {
+    await run("perl", "-e", SHUTDOWN, this.mountPoint, ...pids.map(String));
   }
 
   /**
