@@ -37,12 +37,14 @@ class ProgramError extends Error {
 
 async function run(program: string, ...args: string[]): Promise<Uint8Array<ArrayBuffer>> {
   const env = { LC_ALL: "C" }; // What is missing is told by the text.
-  const output = await new Deno.Command(program, { args, env }).output().catch((error) => {
-    if (error instanceof Deno.errors.NotFound) throw new ProgramError(program, "no such program");
-    throw error;
-  });
-  if (output.success) return output.stdout;
-  throw new ProgramError(program, new TextDecoder().decode(output.stderr).trim());
+  try {
+    const { success, stdout, stderr } = await new Deno.Command(program, { args, env }).output();
+    if (success) return stdout;
+    throw new ProgramError(program, new TextDecoder().decode(stderr).trim());
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new ProgramError(program, "no such program");
+  }
 }
 
 /** What every disk has: a directory with mounts, which go before it. */
@@ -129,7 +131,11 @@ export class PowerCutDisk extends Disk {
 
   /** Why there can be none here; undefined if there can. */
   static obstacle(): Promise<string | undefined> {
-    return obstacleTo(() => PowerCutDisk.create());
+    return obstacleTo(async () => {
+      const disk = await PowerCutDisk.create();
+      await disk.cut();
+      return disk;
+    });
   }
 
   protected override async open(): Promise<void> {
@@ -196,7 +202,7 @@ export class FsyncGateDisk extends Disk {
   static obstacle(): Promise<string | undefined> {
     return obstacleTo(async () => {
       const disk = await FsyncGateDisk.create();
-      await run("fallocate", "--version");
+      await disk.starve();
       return disk;
     });
   }
@@ -214,14 +220,18 @@ export class FsyncGateDisk extends Disk {
     await this.mount(this.#image, this.mountPoint, "-o", "loop,nodiscard");
     const { dev } = await Deno.stat(this.mountPoint);
     const minor = dev & 0xff | dev >>> 12 & ~0xff; // As Linux packs them in stat.
-    this.#requestSize = `/sys/dev/block/${dev >>> 8 & 0xfff}:${minor}/queue/max_sectors_kb`;
-    await run("perl", "-e", SET, this.#requestSize, `${BLOCK_BYTES / 1024}`);
+    const setting = `/sys/dev/block/${dev >>> 8 & 0xfff}:${minor}/queue/max_sectors_kb`;
+    await run("perl", "-e", SET, setting, `${BLOCK_BYTES / 1024}`);
+    this.#requestSize = setting;
   }
 
   override async [Symbol.asyncDispose](): Promise<void> {
-    // 0 is the usual size. A killed run leaves 4: the device is slower until it has a disk again.
-    if (this.#requestSize) await run("perl", "-e", SET, this.#requestSize, "0");
-    await super[Symbol.asyncDispose]();
+    try {
+      // 0 is the usual size. A killed run leaves 4: the device is slower until the next such disk.
+      if (this.#requestSize) await run("perl", "-e", SET, this.#requestSize, "0");
+    } finally {
+      await super[Symbol.asyncDispose]();
+    }
   }
 
   /**

@@ -179,6 +179,16 @@ export class TestDirectory implements Disposable {
   }
 }
 
+/** A test that is skipped where there is an obstacle, and names it. */
+export function testUnless(
+  obstacle: string | undefined,
+  name: string,
+  fn: () => Promise<void>,
+): void {
+  const ignore = obstacle !== undefined;
+  Deno.test({ name: ignore ? `${name} (${obstacle})` : name, ignore, fn });
+}
+
 /** Lets the event loop run for a millisecond. */
 export function pause(ms = 1): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

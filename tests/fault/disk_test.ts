@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { FsyncGateDisk, PowerCutDisk, readDirect, SmallDisk } from "./_disk.ts";
-import { Child } from "./_support.ts";
+import { Child, testUnless } from "./_support.ts";
 import { acks, lastAcked } from "./_acks.ts";
 
 const CHUNK_BYTES = 65_536;
@@ -10,11 +10,6 @@ const CHUNK_BYTES = 65_536;
 const noPowerCut = await PowerCutDisk.obstacle();
 const noFsyncGate = await FsyncGateDisk.obstacle();
 const noSmallDisk = await SmallDisk.obstacle();
-
-function test(name: string, obstacle: string | undefined, fn: () => Promise<void>): void {
-  const ignore = obstacle !== undefined;
-  Deno.test({ name: ignore ? `${name} (${obstacle})` : name, ignore, fn });
-}
 
 /** Says how an action failed: the number of the error, 0 for none. */
 function errno(action: () => unknown): string {
@@ -34,7 +29,7 @@ function firstBytes(content: Uint8Array): (number | undefined)[] {
   });
 }
 
-test("Power cut keeps what was synced and drops what was not", noPowerCut, async () => {
+testUnless(noPowerCut, "Power cut keeps what was synced and drops what was not", async () => {
   await using disk = await PowerCutDisk.create();
   for (let round = 0; round < 3; round++) {
     const path = `${disk.path}/round-${round}`;
@@ -57,62 +52,70 @@ test("Power cut keeps what was synced and drops what was not", noPowerCut, async
   }
 });
 
-test("Power cut under a writing process keeps all that it acknowledged", noPowerCut, async () => {
-  await using disk = await PowerCutDisk.create();
-  const config = { chunks: 10_000, chunkBytes: 4096 };
-  for (let round = 0n; round < 10n; round++) {
-    await using child = new Child("disk_writer", config, { directory: disk.path });
-    for await (const sequence of acks(child)) {
-      if (sequence === 10n + round) break;
+testUnless(
+  noPowerCut,
+  "Power cut under a writing process keeps all that it acknowledged",
+  async () => {
+    await using disk = await PowerCutDisk.create();
+    const config = { chunks: 10_000, chunkBytes: 4096 };
+    for (let round = 0n; round < 10n; round++) {
+      await using child = new Child("disk_writer", config, { directory: disk.path });
+      for await (const sequence of acks(child)) {
+        if (sequence === 10n + round) break;
+      }
+      await disk.cut(child.pid);
+      const last = await lastAcked(child) ?? 10n + round;
+      assertEquals((await child.ended()).signal, "SIGKILL");
+      await disk.restore();
+      const content = Deno.readFileSync(`${disk.path}/log`);
+      for (let sequence = 1; sequence <= last; sequence++) {
+        const chunk = content.subarray((sequence - 1) * 4096, sequence * 4096);
+        assertEquals(chunk, new Uint8Array(4096).fill(sequence % 251 + 1));
+      }
+      Deno.removeSync(`${disk.path}/log`);
     }
-    await disk.cut(child.pid);
-    const last = await lastAcked(child) ?? 10n + round;
-    assertEquals((await child.ended()).signal, "SIGKILL");
-    await disk.restore();
-    const content = Deno.readFileSync(`${disk.path}/log`);
-    for (let sequence = 1; sequence <= last; sequence++) {
-      const chunk = content.subarray((sequence - 1) * 4096, sequence * 4096);
-      assertEquals(chunk, new Uint8Array(4096).fill(sequence % 251 + 1));
-    }
-    Deno.removeSync(`${disk.path}/log`);
-  }
-});
+  },
+);
 
-test("PowerCutDisk.restore() refuses while a file is open", noPowerCut, async () => {
+testUnless(noPowerCut, "PowerCutDisk.restore() refuses while a file is open", async () => {
   await using disk = await PowerCutDisk.create();
   using _file = Deno.openSync(`${disk.path}/open`, { write: true, create: true });
   await disk.cut();
   await assertRejects(() => disk.restore(), Error, "busy");
 });
 
-test("Failed write-back is told once, then denied by the page cache", noFsyncGate, async () => {
-  for (const kind of ["new", "zeros"]) {
-    await using disk = await FsyncGateDisk.create();
-    const path = `${disk.path}/log`;
-    using file = Deno.openSync(path, { read: true, write: true, create: true });
-    const write = (value: number) => file.writeSync(new Uint8Array(CHUNK_BYTES).fill(value));
-    if (kind === "zeros") { // As a log prepares its segments.
-      for (let index = 0; index < 4; index++) write(0);
-      file.syncSync();
-      file.seekSync(0, Deno.SeekMode.Start);
+testUnless(
+  noFsyncGate,
+  "Failed write-back is told once, then denied by the page cache",
+  async () => {
+    for (const kind of ["new", "zeros"]) {
+      await using disk = await FsyncGateDisk.create();
+      const path = `${disk.path}/log`;
+      using file = Deno.openSync(path, { read: true, write: true, create: true });
+      const write = (value: number) => file.writeSync(new Uint8Array(CHUNK_BYTES).fill(value));
+      if (kind === "zeros") { // As a log prepares its segments.
+        for (let index = 0; index < 4; index++) write(0);
+        file.syncSync();
+        file.seekSync(0, Deno.SeekMode.Start);
+      }
+      write(1);
+      file.syncDataSync();
+      await disk.starve();
+      write(2);
+      assertMatch(errno(() => file.syncDataSync()), /^(EIO|ENOSPC)$/);
+      for (let retry = 0; retry < 4; retry++) file.syncDataSync(); // "Success".
+      assertEquals(firstBytes(Deno.readFileSync(path)).slice(0, 2), [1, 2]);
+      const size = 2 * CHUNK_BYTES;
+      assertEquals(firstBytes(await readDirect(path, { size })), [1, 0]);
+      await disk.feed();
+      write(3);
+      file.syncDataSync();
+      assertEquals(firstBytes(await readDirect(path, { size: 3 * CHUNK_BYTES })), [1, 0, 3]);
     }
-    write(1);
-    file.syncDataSync();
-    await disk.starve();
-    write(2);
-    assertMatch(errno(() => file.syncDataSync()), /^(EIO|ENOSPC)$/);
-    for (let retry = 0; retry < 4; retry++) file.syncDataSync(); // "Success".
-    assertEquals(firstBytes(Deno.readFileSync(path)).slice(0, 2), [1, 2]);
-    const size = 2 * CHUNK_BYTES;
-    assertEquals(firstBytes(await readDirect(path, { size })), [1, 0]);
-    await disk.feed();
-    write(3);
-    file.syncDataSync();
-    assertEquals(firstBytes(await readDirect(path, { size: 3 * CHUNK_BYTES })), [1, 0, 3]);
-  }
-});
+  },
+);
 
-test("FsyncGateDisk.starve() leaves what it is told", noFsyncGate, async () => {
+testUnless(noFsyncGate, "FsyncGateDisk.starve() leaves what it is told", async () => {
   await using disk = await FsyncGateDisk.create();
   using file = Deno.openSync(`${disk.path}/log`, { write: true, create: true });
   file.truncateSync(8 * CHUNK_BYTES);
@@ -127,7 +130,7 @@ test("FsyncGateDisk.starve() leaves what it is told", noFsyncGate, async () => {
   assertEquals(results.slice(stored).includes(true), false, results.join());
 });
 
-test("FsyncGateDisk tells of a write of which a part finds space", noFsyncGate, async () => {
+testUnless(noFsyncGate, "FsyncGateDisk tells of a write of which a part finds space", async () => {
   await using disk = await FsyncGateDisk.create();
   const path = `${disk.path}/log`;
   using file = Deno.openSync(path, { write: true, create: true });
@@ -143,7 +146,7 @@ test("FsyncGateDisk tells of a write of which a part finds space", noFsyncGate, 
   assertEquals(stored[8192], 0);
 });
 
-test("Small disk fails with ENOSPC to the block, and heals", noSmallDisk, async () => {
+testUnless(noSmallDisk, "Small disk fails with ENOSPC to the block, and heals", async () => {
   await using disk = await SmallDisk.create({ sizeBytes: 1024 * 1024 });
   const path = `${disk.path}/log`;
   for (const freeBlocks of [0, 1, 2, 16]) {

@@ -2,15 +2,10 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { acks, lastAcked } from "./_acks.ts";
-import { Child, TestDirectory } from "./_support.ts";
+import { Child, TestDirectory, testUnless } from "./_support.ts";
 import { cutShort, straceObstacle, strike, survey, type Trace } from "./_trace.ts";
 
 const obstacle = await straceObstacle();
-const ignore = obstacle !== undefined;
-
-function test(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name: ignore ? `${name} (${obstacle})` : name, ignore, fn });
-}
 
 /** A directory for the child, and one beside it for the log. */
 class Places extends TestDirectory {
@@ -32,7 +27,7 @@ function start(places: Places, config: object, trace: Omit<Trace, "log"> = {}): 
   return new Child("disk_writer", { chunkBytes: 100, ...config }, options);
 }
 
-test("Second fdatasync fails with EIO, the others succeed", async () => {
+testUnless(obstacle, "Second fdatasync fails with EIO, the others succeed", async () => {
   using places = new Places();
   await using child = start(places, { chunks: 3 }, { faults: ["fdatasync:error=EIO:when=2"] });
   for (const line of ["acked 1", "failed EIO", "acked 3", "end"]) {
@@ -42,7 +37,7 @@ test("Second fdatasync fails with EIO, the others succeed", async () => {
   assert(/fdatasync\(.*\) = -1 EIO .*\(INJECTED\)/.test(places.readLog()));
 });
 
-test("Delayed fdatasync takes that long", async () => {
+testUnless(obstacle, "Delayed fdatasync takes that long", async () => {
   using places = new Places();
   const faults = ["fdatasync:delay_enter=300000:when=2"]; // Microseconds.
   await using child = start(places, { chunks: 2 }, { faults });
@@ -53,7 +48,7 @@ test("Delayed fdatasync takes that long", async () => {
   await child.succeeded();
 });
 
-test("Calls on other files are neither counted nor hit", async () => {
+testUnless(obstacle, "Calls on other files are neither counted nor hit", async () => {
   using places = new Places();
   const trace = { faults: ["fdatasync:error=EIO:when=1"], paths: [`${places.files}/other`] };
   await using child = start(places, { chunks: 2 }, trace);
@@ -61,7 +56,7 @@ test("Calls on other files are neither counted nor hit", async () => {
   await child.succeeded();
 });
 
-test("Death strikes before each call of a scenario once", async () => {
+testUnless(obstacle, "Death strikes before each call of a scenario once", async () => {
   const scenario = { chunks: 4, rotate: 2 };
   using first = new Places();
   await using whole = start(first, scenario);
@@ -91,7 +86,7 @@ test("Death strikes before each call of a scenario once", async () => {
   }
 });
 
-test("A traced child can be killed, and its tracer ends with it", async () => {
+testUnless(obstacle, "A traced child can be killed, and its tracer ends with it", async () => {
   using places = new Places();
   await using child = start(places, { chunks: 1_000_000 });
   for await (const sequence of acks(child)) {
