@@ -22,6 +22,9 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
+/** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
+const PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
+
 /**
  * Runs `deno test` with further arguments and variables of the environment. With `inherit` it
  * writes to this process's output.
@@ -40,9 +43,10 @@ export async function runDenoTests(
   try {
     const path = `${temporary}/junit.xml`;
     const figures = `${temporary}/figures`;
+    const [program, ...before] = [...await mountNamespace(), Deno.execPath()];
     const finished = await run(
-      Deno.execPath(),
-      ["test", ...permissions(temporary), `--junit-path=${path}`, ...args],
+      program!,
+      [...before, "test", ...permissions(temporary), `--junit-path=${path}`, ...args],
       {
         cwd: ROOT,
         env: { TMPDIR: temporary, XDG_RUNTIME_DIR: channels, MT_FIGURES: figures, ...env },
@@ -58,13 +62,22 @@ export async function runDenoTests(
   }
 }
 
+/** A command by which the tests' mounts end with them, even if killed; empty if not allowed. */
+async function mountNamespace(): Promise<string[]> {
+  const command = ["unshare", "--mount", "--"];
+  const tried = await run(command[0]!, [...command.slice(1), "true"]).catch((error: unknown) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  return tried?.code === 0 ? command : [];
+}
+
 /** What the tests may do. Programs that they start have permissions of their own. */
 function permissions(temporary: string): string[] {
   return [
     "--no-prompt",
     `--allow-read=${ROOT},${temporary},${RECORDINGS}`,
     `--allow-write=${temporary}`,
-    `--allow-run=${Deno.execPath()}`,
+    `--allow-run=${[Deno.execPath(), ...PROGRAMS]}`,
     `--allow-ffi=${ROOT}zig-out`,
     "--allow-net=127.0.0.1",
     "--allow-env=MT_*,TMPDIR,XDG_RUNTIME_DIR,HOME",

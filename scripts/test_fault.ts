@@ -16,10 +16,10 @@ Usage: deno task test:fault [--long] [deno test arguments]
   --long  the long forms: more rounds, longer stops; half an hour
   --help  print this text
 
-Some tests need root and util-linux; elsewhere they are skipped and say so. MT_SEED chooses another
-seed. The last line on stdout is one JSON object: { "long", "passed", "failed", "skipped",
-"figures" }, where a figure that was taken several times is { "count", "sum", "p50", "p99", "max" }.
-Exit status: 0 if nothing failed, else 1.`;
+Some tests need root, util-linux, e2fsprogs or strace; elsewhere they are skipped and say so.
+MT_SEED chooses another seed. The last line on stdout is one JSON object: { "long", "passed",
+"failed", "skipped", "figures" }, where a figure that was taken several times is { "count", "sum",
+"p50", "p99", "max" }. Exit status: 0 if nothing failed, else 1.`;
 
 /** A figure that tests have noted. */
 type Figure = number | { count: number; sum: number; p50: number; p99: number; max: number };

@@ -59,12 +59,16 @@ type Ranges = [number, number, boolean][];
 
 // Offsets of docs/format.md; the words of slots stand in zig/header.zig.
 const LINES_OFFSET = 4096;
-const PRODUCERS_OFFSET = 5120;
-const LINES: Ranges = [[0, 40, true], [128, 8, true], [256, 8, true], [384, 12, true], [
-  512,
-  512,
-  true,
-]];
+const PRODUCERS_OFFSET = 5376;
+const LINES: Ranges = [
+  [0, 40, true],
+  [128, 8, true],
+  [256, 8, true],
+  [384, 16, true],
+  [512, 96, true],
+  [640, 12, true],
+  [768, 512, true],
+];
 const PRODUCER_BYTES = 384;
 const PRODUCER: Ranges = [[0, 32, true], [128, 48, false], [256, 32, true], [288, 96, false]];
 const CONSUMER_BYTES = 8832;
@@ -73,7 +77,7 @@ const CONSUMER: Ranges = [
   [128, 64, false],
   [256, 32, true],
   [288, 96, false],
-  [384, 4, true],
+  [384, 16, true],
   [512, 32, false],
 ];
 

@@ -9,6 +9,7 @@ const channel_module = @import("channel.zig");
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
 const consumer_slot = @import("consumer_slot.zig");
+const delivery = @import("delivery.zig");
 const fault_points = @import("testing/fault_points.zig");
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
@@ -18,10 +19,10 @@ const repair = @import("repair.zig");
 const ring_module = @import("ring.zig");
 const seek = @import("seek.zig");
 const Channel = channel_module.Channel;
-const Delivery = @import("delivery.zig").Delivery;
 const Detail = @import("detail.zig").Detail;
 const Reader = @import("wal/reader.zig").Reader;
 const Ring = ring_module.Ring;
+const Sink = delivery.Sink;
 const Sleeper = @import("sleeper.zig").Sleeper;
 const Status = @import("status.zig").Status;
 const memory = @import("memory.zig").direct;
@@ -71,16 +72,7 @@ pub const Options = struct {
 /// What stood at a reader's place while nothing was there: another word shows that somebody came.
 const Idle = struct { position: u64 = std.math.maxInt(u64), word: u64 = 0 };
 
-/// Where polled records go.
-const Sink = struct {
-    bytes: []u8,
-    used: usize = 0,
-    in_place: bool,
-    /// Publish times of the batch, made latencies at its end.
-    count: u32 = 0,
-};
-
-const replay = replay_module.Replay(Consumer, Sink, Error);
+const replay = replay_module.Replay(Consumer, Error);
 
 pub const Consumer = struct {
     ring: Ring,
@@ -274,7 +266,9 @@ pub const Consumer = struct {
             return consumer.pollNothing(&sink);
         }
         consumer.idle_polls = 0;
-        if (ring.is_timestamped) consumer.recordLatencies(&sink);
+        if (ring.is_timestamped) {
+            sink.measure(ring.data, if (consumer.slot) |slot| &slot.latency else null);
+        }
         if (consumer.channel.isPoisoned()) return error.Truncated;
         return sink.count;
     }
@@ -290,9 +284,9 @@ pub const Consumer = struct {
         const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse
             return .damaged;
         const body_bytes = if (sink.in_place) 0 else std.mem.alignForward(usize, head.length, 8);
-        const end = sink.used + @sizeOf(Delivery) + body_bytes;
+        const end = sink.used + delivery.bytes + body_bytes;
         if (end > sink.bytes.len) return .full;
-        const body = sink.bytes.ptr + sink.used + @sizeOf(Delivery);
+        const body = sink.bytes.ptr + sink.used + delivery.bytes;
         const sequence = consumer.sequence;
         const verdict = if (sink.in_place)
             record.verifyInPlace(source, ring.salt, sequence, head_word, head.length)
@@ -319,39 +313,7 @@ pub const Consumer = struct {
         }
         consumer.newest = consumer.sequence;
         const index = consumer.position & (consumer.ring.capacity - 1);
-        const delivery: *Delivery = @ptrCast(@alignCast(sink.bytes.ptr + sink.used));
-        delivery.* = .{
-            .sequence = @floatFromInt(@as(i64, @intCast(consumer.sequence))),
-            .offset = @floatFromInt(@as(i64, @intCast(index + record.header_bytes))),
-            .latency_ns = 0,
-            .length = length,
-            .flags = flags,
-        };
-        sink.used = end;
-        sink.count += 1;
-    }
-
-    /// One clock reading for the batch; each message's publish time becomes its latency.
-    fn recordLatencies(consumer: *Consumer, sink: *const Sink) void {
-        const now = clock.ticks();
-        var at: usize = 0;
-        while (at < sink.used) {
-            const delivery: *Delivery = @ptrCast(@alignCast(sink.bytes.ptr + at));
-            const body_bytes = if (sink.in_place)
-                0
-            else
-                std.mem.alignForward(usize, delivery.length, 8);
-            const body = if (sink.in_place)
-                consumer.ring.data + @as(usize, @intFromFloat(delivery.offset))
-            else
-                sink.bytes.ptr + at + @sizeOf(Delivery);
-            at += @sizeOf(Delivery) + body_bytes;
-            if (delivery.flags & record.Flags.timestamped == 0) continue;
-            const then = std.mem.readInt(u64, body[0..8], .little);
-            const latency_ns = clock.ticksToNs(now -| then);
-            delivery.latency_ns = @floatFromInt(latency_ns);
-            if (consumer.slot) |slot| slot.latency.record(latency_ns);
-        }
+        sink.put(consumer.sequence, index + record.header_bytes, length, flags, end);
     }
 
     /// Nothing was sound at our place: mostly because nothing is there. Finds out when it matters.

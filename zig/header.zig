@@ -140,13 +140,13 @@ pub const Identity = extern struct {
 };
 
 pub fn isCapacity(capacity: u64) bool {
-    return std.math.isPowerOfTwo(capacity) and
-        capacity >= constants.capacity_min and capacity <= constants.capacity_max;
+    return capacity >= constants.capacity_min and capacity <= constants.capacity_max and
+        std.math.isPowerOfTwo(capacity);
 }
 
 pub fn isAlignment(alignment: u32, capacity: u64) bool {
-    return std.math.isPowerOfTwo(alignment) and alignment >= constants.alignment_min and
-        alignment <= constants.alignment_max and alignment <= capacity / 8;
+    return alignment >= constants.alignment_min and alignment <= constants.alignment_max and
+        std.math.isPowerOfTwo(alignment) and alignment <= capacity / 8;
 }
 
 /// Value of `ClaimLine.last` while nothing was published.

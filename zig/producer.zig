@@ -304,6 +304,7 @@ pub const Producer = struct {
     fn refuseForLog(producer: *Producer, refusal: u32, bytes: u64) Error {
         @branchHint(.unlikely);
         producer.wanted_bytes = bytes;
+        if (!producer.channel.identity.isDurable()) return error.CorruptHeader;
         return if (refusal == header.Refusal.full) error.WalFull else error.WalFailed;
     }
 
@@ -394,8 +395,10 @@ pub const Producer = struct {
         if (producer.channel.isPoisoned()) return error.Truncated;
         const ring = &producer.ring;
         const refusal = memory.load(u32, &ring.lines.control.refusal, .acquire);
-        if (refusal == header.Refusal.full) return false;
-        if (refusal != header.Refusal.none) return error.WalFailed;
+        if (refusal != header.Refusal.none) {
+            const err = producer.refuseForLog(refusal, bytes);
+            return if (err == error.WalFull) false else err;
+        }
         if (ring.is_many) {
             const pair = protocol.readClaim(ring);
             if (!ring.isClaim(pair)) return error.CorruptHeader;

@@ -7,14 +7,15 @@
 //! - Sequences alone carry over: positions in the ring mean nothing in the log.
 const std = @import("std");
 const constants = @import("constants.zig");
+const delivery = @import("delivery.zig");
 const header = @import("header.zig");
 const reader_module = @import("wal/reader.zig");
 const record = @import("record.zig");
 const seek = @import("seek.zig");
 const Channel = @import("channel.zig").Channel;
-const Delivery = @import("delivery.zig").Delivery;
 const Detail = @import("detail.zig").Detail;
 const Reader = reader_module.Reader;
+const Sink = delivery.Sink;
 const memory = @import("memory.zig").direct;
 
 /// Last sequence that the log has.
@@ -55,7 +56,7 @@ pub fn pathOf(channel: *const Channel) [constants.log_path_bytes_max:0]u8 {
 }
 
 /// The part of a consumer that reads in the log. A parameter, as each needs the other.
-pub fn Replay(comptime Consumer: type, comptime Sink: type, comptime Error: type) type {
+pub fn Replay(comptime Consumer: type, comptime Error: type) type {
     return struct {
         /// Makes the consumer read in the log, from `sequence` on.
         pub fn begin(consumer: *Consumer, sequence: u64, detail: *Detail) Error!void {
@@ -91,12 +92,12 @@ pub fn Replay(comptime Consumer: type, comptime Sink: type, comptime Error: type
                 }
                 const found = (try reader.peek(logged(consumer.channel))).?;
                 const body_bytes = std.mem.alignForward(usize, found.payload.len, 8);
-                const sink_end = sink.used + @sizeOf(Delivery) + body_bytes;
+                const sink_end = sink.used + delivery.bytes + body_bytes;
                 if (sink_end > bytes.len) {
                     if (sink.count == 0) return error.TooLong;
                     break;
                 }
-                const body = bytes[sink.used + @sizeOf(Delivery) ..];
+                const body = bytes[sink.used + delivery.bytes ..];
                 @memcpy(body[0..found.payload.len], found.payload);
                 consumer.deliver(&sink, @intCast(found.payload.len), found.flags, sink_end);
                 reader.advance();

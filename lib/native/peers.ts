@@ -72,7 +72,7 @@ function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
     name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
     index: u32(layout.PEER_REPORT_INDEX_OFFSET),
     state: STATES[state as keyof typeof STATES],
-    onSlow: POLICIES[policy as keyof typeof POLICIES],
+    onSlow: POLICIES[policy as keyof typeof POLICIES] ?? "block",
     pid: u32(layout.PEER_REPORT_PID_OFFSET),
     messages: f64(layout.PEER_REPORT_MESSAGES_OFFSET),
     bytes: f64(layout.PEER_REPORT_BYTES_OFFSET),

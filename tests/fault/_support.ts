@@ -8,6 +8,7 @@
 import { fileURLToPath } from "node:url";
 import { type Channel, monotonicNs } from "../../mod.ts";
 import { IDENTITY_SIZE, LINE_BYTES } from "../../lib/native/_layout.ts";
+import { straceArgs, type Trace } from "./_trace.ts";
 
 monotonicNs(); // Loads the library, which stays: no single test is to blame for that.
 
@@ -33,6 +34,8 @@ export interface ChildOptions {
   isUnscoped?: boolean;
   /** Further permissions. */
   permissions?: string[];
+  /** Runs it under strace, with faults at system calls. */
+  trace?: Trace;
 }
 
 /** How a child process ended. */
@@ -55,10 +58,12 @@ export class Child implements AsyncDisposable {
 
   /** Starts it. `config` is handed over as JSON. */
   constructor(script: string, config: object, options: ChildOptions) {
-    const { directory, fault, isUnscoped = false, permissions = [] } = options;
+    const { directory, fault, isUnscoped = false, permissions = [], trace } = options;
     this.#script = script;
-    this.#process = new Deno.Command(Deno.execPath(), {
+    const deno = Deno.execPath();
+    this.#process = new Deno.Command(trace === undefined ? deno : "strace", {
       args: [
+        ...(trace === undefined ? [] : [...straceArgs(trace), deno]),
         ...["run", "--no-prompt", "--no-config", "--allow-env=MT_LIB"],
         ...[`--allow-read=${directory}`, `--allow-write=${directory}`],
         isUnscoped ? "--allow-ffi" : `--allow-ffi=${ROOT}zig-out`,
@@ -172,6 +177,16 @@ export class TestDirectory implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
+}
+
+/** A test that is skipped where there is an obstacle, and names it. */
+export function testUnless(
+  obstacle: string | undefined,
+  name: string,
+  fn: () => Promise<void>,
+): void {
+  const ignore = obstacle !== undefined;
+  Deno.test({ name: ignore ? `${name} (${obstacle})` : name, ignore, fn });
 }
 
 /** Lets the event loop run for a millisecond. */

@@ -2,7 +2,15 @@
 // so nobody is fooled. Pids are chosen in a pid namespace, which needs root and util-linux.
 
 import { assertEquals } from "@std/assert";
-import { Child, FAULTY_LIBRARY, IS_LONG, note, ROOT, TestDirectory } from "./_support.ts";
+import {
+  Child,
+  FAULTY_LIBRARY,
+  IS_LONG,
+  note,
+  ROOT,
+  TestDirectory,
+  testUnless,
+} from "./_support.ts";
 
 const ROUNDS = IS_LONG ? 102 : 21; // A third each: consumers, producers, claims.
 
@@ -27,20 +35,16 @@ async function reasonToSkip(): Promise<string | undefined> {
 
 const reason = await reasonToSkip();
 
-Deno.test({
-  name: `Pid of a dead process given to another fools nobody${reason ? ` (${reason})` : ""}`,
-  ignore: reason !== undefined,
-  fn: async () => {
-    using directory = new TestDirectory();
-    await using child = startInNamespace(directory.path, ROUNDS);
-    await child.expect("open");
-    for (let round = 0; round < ROUNDS; round++) {
-      const what = ["consumer", "producer", "claim"][round % 3]!;
-      // The slot still has that pid, its owner is dead all the same, and things go on.
-      assertEquals(await child.expect("round"), `${what} true dead 1`);
-    }
-    await child.expect("end");
-    await child.succeeded();
-    note("reusedPids", ROUNDS);
-  },
+testUnless(reason, "Pid of a dead process given to another fools nobody", async () => {
+  using directory = new TestDirectory();
+  await using child = startInNamespace(directory.path, ROUNDS);
+  await child.expect("open");
+  for (let round = 0; round < ROUNDS; round++) {
+    const what = ["consumer", "producer", "claim"][round % 3]!;
+    // The slot still has that pid, its owner is dead all the same, and things go on.
+    assertEquals(await child.expect("round"), `${what} true dead 1`);
+  }
+  await child.expect("end");
+  await child.succeeded();
+  note("reusedPids", ROUNDS);
 });
