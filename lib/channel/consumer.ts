@@ -82,6 +82,16 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     return sequence >= 0 ? sequence : this.#refuse(sequence);
   }
 
+  /** Last sequence that was handed out: what a state contains that applies each at once. */
+  get delivered(): number {
+    return this.#lastDelivered;
+  }
+
+  /** @ignore Its channel. Not for applications. */
+  get channel(): Channel {
+    return this.#channel;
+  }
+
   /** Messages that this consumer has lost since it was opened. Always 0 with `onSlow: "block"`. */
   get lostCount(): number {
     return this.#lostCount;

@@ -56,9 +56,9 @@ fn gather(control: *Control, ring: *const Ring, next: u64) bool {
         if (state == header.SlotState.free or name.len == 0) continue;
         const sequence = memory.load(u64, &slot.cursor.sequence, .acquire);
         const needed = memory.load(u64, &slot.keep, .acquire);
-        if (sequence == 0 or sequence > next or needed > sequence) continue; // Not so: not used.
+        if (sequence == 0 or sequence > next) continue; // No sound consumer writes that.
         const cursor = control.findCursor(name) orelse add(control, name) orelse continue;
-        const keep_from = if (needed != 0) needed else cursor.keep;
+        const keep_from = if (needed != 0) @min(needed, sequence) else cursor.keep;
         if (cursor.sequence == sequence and cursor.keep == keep_from) continue;
         cursor.sequence = sequence;
         cursor.keep = keep_from;

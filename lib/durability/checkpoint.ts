@@ -1,0 +1,316 @@
+/**
+ * Checkpoints: a state, and how far its consumers are, in one transaction. What recovery starts
+ * from, so that the log need not be kept for ever.
+ *
+ * @module
+ */
+
+import type { Channel } from "../channel/channel.ts";
+import type { Consumer } from "../channel/consumer.ts";
+import { DurabilityError } from "../errors.ts";
+import { type Recovery, recoverState } from "./recovery.ts";
+import { chunkPrefix, readSnapshot, type State, writeSnapshot } from "./snapshot.ts";
+import { openStore, type Store, type StoreOperation, type StoreOptions } from "./store.ts";
+import { type Cursor, type Manifest, manifestKey, manifestsOf, packManifest } from "./manifest.ts";
+
+/** What a checkpoint is made of. */
+export interface CheckpointContent {
+  /**
+   * The state's bytes, after every message that its consumers have handed out. A part-wise state is
+   * read while the checkpoint is written: it must be an image that does not change meanwhile.
+   */
+  state: State;
+  /**
+   * Consumers whose messages the state contains, up to {@linkcode Consumer.delivered}. Named ones:
+   * the log keeps what they would need after a crash.
+   */
+  consumers: readonly Consumer[];
+}
+
+/** A checkpoint that was made. */
+export interface Checkpoint {
+  /** Its number: 1, 2, 3 … for each state. */
+  id: number;
+  /** How far its consumers were. */
+  cursors: readonly Cursor[];
+  /** Bytes of the state. */
+  bytes: number;
+  /** Milliseconds that it took. */
+  durationMs: number;
+}
+
+/** When checkpoints are made by themselves. */
+export interface CheckpointSchedule {
+  /** Milliseconds between two. Default: 5000. */
+  intervalMs?: number;
+  /** Messages between two, looked at by {@linkcode CheckpointTimer.poke}. Default: no limit. */
+  everyMessages?: number;
+  /** Called at once when a checkpoint is due; what it returns is what is kept. */
+  capture: () => CheckpointContent;
+  /** Told of each that was made. */
+  onCheckpoint?: (checkpoint: Checkpoint) => void;
+}
+
+/** Checkpoints that are kept of each state: one may turn out damaged. */
+const KEPT = 2;
+
+const DEFAULT_INTERVAL_MS = 5_000;
+
+/** Milliseconds between two looks whether the log has got as far as the state. */
+const DURABLE_INTERVAL_MS = 1;
+
+/** The checkpoints of one process's states. Made by {@linkcode openCheckpoints}. */
+export class Checkpoints implements Disposable {
+  readonly #store: Store;
+  readonly #underWay = new Set<string>();
+
+  /** Takes an open store over. */
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Directory of the store. */
+  get directory(): string {
+    return this.#store.directory;
+  }
+
+  /**
+   * Makes a checkpoint: durable, read back and compared when the promise resolves; then the log may
+   * be cut below what the kept checkpoints need. A crash at any moment leaves the one before.
+   *
+   * Waits until the log is durable as far as the state is, so that a state never knows messages
+   * that a power cut takes away. Event loop and consumers go on meanwhile.
+   *
+   * @param stateId Name of the state: 1 to 96 of `A-Z a-z 0-9 . _ -`.
+   * @throws {TypeError} If a checkpoint of this state is under way.
+   * @throws {DurabilityError} If disk or log have failed. The checkpoint before stays.
+   * @throws {NoSpaceError} If the disk is full. The same.
+   * @throws {CorruptStoreError} If what was read back is not what was written. The same.
+   */
+  async checkpoint(stateId: string, content: CheckpointContent): Promise<Checkpoint> {
+    const begin = performance.now();
+    checkStateId(stateId);
+    const { state, consumers } = content;
+    const cursors = consumers.map(toCursor); // Now: they may go on while the state is written.
+    if (this.#underWay.has(stateId)) {
+      throw new TypeError(`Cannot make a checkpoint of "${stateId}": found one under way`);
+    }
+    this.#underWay.add(stateId);
+    try {
+      const kept = await manifestsOf(this.#store, stateId);
+      const id = (kept[0]?.id ?? 0) + 1;
+      const seal = await writeSnapshot(this.#store, stateId, id, state);
+      for (const [i, consumer] of consumers.entries()) {
+        await durableUpTo(consumer.channel, cursors[i]!.sequence);
+      }
+      const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
+      await this.#commit(stateId, manifest, kept);
+      for await (const _ of readSnapshot(this.#store, stateId, id, seal)); // Read back.
+      const needed = [manifest, ...kept.slice(0, KEPT - 1)];
+      for (const consumer of consumers) keepFor(consumer, needed);
+      return { id, cursors, bytes: seal.bytes, durationMs: performance.now() - begin };
+    } finally {
+      this.#underWay.delete(stateId);
+    }
+  }
+
+  async #commit(stateId: string, manifest: Manifest, kept: readonly Manifest[]): Promise<void> {
+    const operations: StoreOperation[] = [
+      { put: manifestKey(stateId, manifest.id), value: packManifest(manifest) },
+    ];
+    for (const { id } of kept.slice(KEPT - 1)) {
+      operations.push({ delete: manifestKey(stateId, id) });
+      operations.push({ deletePrefix: chunkPrefix(stateId, id) });
+    }
+    await this.#store.commit(operations);
+  }
+
+  /**
+   * Returns the newest sound checkpoint of a state, and everything that recovery needs.
+   *
+   * @param channel The channel whose messages the state is made from.
+   * @throws {CorruptStoreError} If there are checkpoints and none is sound.
+   * @throws {CorruptLogError} If the log ends before the checkpoint.
+   *
+   * @example A service that goes on after a crash
+   * ```ts
+   * import { createChannel, openCheckpoints, openProducer } from "message_transport";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const directory = Deno.makeTempDirSync();
+   * const options = { directory, walDir: `${directory}/wal`, durability: "disk" } as const;
+   *
+   * async function serve(upTo: number): Promise<number> {
+   *   using channel = createChannel("doc.sums", { ...options, segmentBytes: "256KB" });
+   *   using checkpoints = openCheckpoints({ directory: `${directory}/checkpoints` });
+   *   const recovery = await checkpoints.recover("sum", channel);
+   *   let sum = recovery.state === undefined ? 0 : new DataView(recovery.state.buffer).getUint32(0);
+   *   const consumer = recovery.replay({ name: "sum" });
+   *   const producer = openProducer(channel);
+   *   producer.write(Uint8Array.of(upTo));
+   *   while (consumer.poll((message) => sum += message.view.getUint8(message.offset)) > 0);
+   *   const state = new Uint8Array(4);
+   *   new DataView(state.buffer).setUint32(0, sum);
+   *   await checkpoints.checkpoint("sum", { state, consumers: [consumer] });
+   *   return sum;
+   * }
+   *
+   * assertEquals(await serve(3), 3);
+   * assertEquals(await serve(4), 7); // The state of before, and no message twice.
+   * Deno.removeSync(directory, { recursive: true });
+   * ```
+   */
+  async recover(stateId: string, channel: Channel): Promise<Recovery> {
+    checkStateId(stateId);
+    return await recoverState(this.#store, stateId, channel);
+  }
+
+  /**
+   * Makes checkpoints of a state by themselves: every so often, and after so many messages. One
+   * that fails is an unhandled rejection, unless {@linkcode CheckpointTimer.ended} is awaited.
+   */
+  schedule(stateId: string, schedule: CheckpointSchedule): CheckpointTimer {
+    checkStateId(stateId);
+    return new CheckpointTimer(this, stateId, schedule);
+  }
+
+  /** Closes the store, after what is under way. May be repeated. */
+  close(): void {
+    this.#store.close();
+  }
+
+  /** Closes it. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Makes checkpoints of one state until it is stopped. Made by {@linkcode Checkpoints.schedule}. */
+export class CheckpointTimer implements AsyncDisposable {
+  readonly #checkpoints: Checkpoints;
+  readonly #stateId: string;
+  readonly #schedule: CheckpointSchedule;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #ended = Promise.withResolvers<void>();
+  #underWay: Promise<void> | undefined;
+  #doneUpTo: number | undefined;
+  #isStopped = false;
+
+  /** Starts it. */
+  constructor(checkpoints: Checkpoints, stateId: string, schedule: CheckpointSchedule) {
+    this.#checkpoints = checkpoints;
+    this.#stateId = stateId;
+    this.#schedule = schedule;
+    const intervalMs = schedule.intervalMs ?? DEFAULT_INTERVAL_MS;
+    if (!(intervalMs >= 1 && intervalMs <= 0x7fff_ffff)) {
+      throw new RangeError(
+        `Cannot make checkpoints of "${stateId}" every ${intervalMs} ms: expected 1 or more`,
+      );
+    }
+    this.#timer = setInterval(() => this.#begin(), intervalMs);
+  }
+
+  /** Resolves when it is stopped; rejects when a checkpoint has failed, which stops it. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * Makes a checkpoint if `everyMessages` have been handed out since the last one. For the loop
+   * that consumes: costs a comparison.
+   *
+   * @param sequence Last message that the state contains.
+   */
+  poke(sequence: number): void {
+    this.#doneUpTo ??= sequence - 1;
+    const { everyMessages = Infinity } = this.#schedule;
+    if (sequence - this.#doneUpTo < everyMessages || this.#underWay !== undefined) return;
+    this.#doneUpTo = sequence;
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (this.#underWay !== undefined || this.#isStopped) return;
+    this.#underWay = this.#make().then(
+      () => void (this.#underWay = undefined),
+      (error) => {
+        this.#underWay = undefined;
+        clearInterval(this.#timer);
+        this.#isStopped = true;
+        this.#ended.reject(error);
+      },
+    );
+  }
+
+  async #make(): Promise<void> {
+    const { capture, onCheckpoint } = this.#schedule;
+    onCheckpoint?.(await this.#checkpoints.checkpoint(this.#stateId, capture()));
+  }
+
+  /** Stops it, after the checkpoint that is under way. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#isStopped = true;
+    await this.#underWay;
+    this.#ended.resolve();
+    await this.#ended.promise;
+  }
+
+  /** Stops it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}
+
+/**
+ * Opens the checkpoints in a directory, of which this process becomes the one owner.
+ *
+ * @throws {Deno.errors.Busy} If another process has it open: the text has the pid.
+ * @throws {CorruptStoreError} If its file is damaged.
+ */
+export function openCheckpoints(options: StoreOptions): Checkpoints {
+  return new Checkpoints(openStore(options));
+}
+
+const STATE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}$/;
+
+function checkStateId(stateId: string): void {
+  if (STATE_ID.test(stateId)) return;
+  throw new RangeError(
+    `Cannot use "${stateId}" as the name of a state: expected 1 to 96 of A-Z, a-z, 0-9, ".", ` +
+      `"_" and "-", not beginning with "."`,
+  );
+}
+
+function toCursor(consumer: Consumer): Cursor {
+  return {
+    channel: consumer.channelName,
+    consumer: consumer.name,
+    sequence: consumer.delivered,
+    epoch: consumer.channel.stats().log?.epoch ?? 0,
+  };
+}
+
+/** Waits until the log has what the state knows, where the channel promises the disk. */
+async function durableUpTo(channel: Channel, sequence: number): Promise<void> {
+  if (channel.durability !== "disk") return;
+  for (;;) {
+    const { durable, state, errno } = channel.stats().log!;
+    if (durable >= sequence) return;
+    if (state === "failed") throw new DurabilityError(channel.logDirectory!, errno);
+    await new Promise((resolve) => setTimeout(resolve, DURABLE_INTERVAL_MS));
+  }
+}
+
+/** Makes the log keep what any of the checkpoints would need. */
+function keepFor(consumer: Consumer, manifests: readonly Manifest[]): void {
+  if (consumer.name === "" || consumer.channel.logDirectory === undefined) return;
+  let lowest = Infinity;
+  for (const { cursors } of manifests) {
+    for (const { channel, consumer: name, sequence } of cursors) {
+      if (channel !== consumer.channelName || name !== consumer.name) continue;
+      lowest = Math.min(lowest, sequence + 1);
+    }
+  }
+  if (consumer.isOpen && lowest !== Infinity) consumer.keep(lowest);
+}

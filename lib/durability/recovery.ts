@@ -1,0 +1,131 @@
+/**
+ * Recovery: the newest sound checkpoint of a state, and the messages that came after it.
+ *
+ * @module
+ */
+
+import type { Channel } from "../channel/channel.ts";
+import type { Consumer } from "../channel/consumer.ts";
+import type { ConsumerOptions } from "../channel/consumer_options.ts";
+import { openConsumer } from "../channel/open_consumer.ts";
+import { CorruptLogError, CorruptStoreError } from "../errors.ts";
+import type { LogReport } from "../native/log.ts";
+import { checkpointIds, type Cursor, type Manifest, readManifest } from "./manifest.ts";
+import { readSnapshot } from "./snapshot.ts";
+import type { Store } from "./store.ts";
+
+/** A checkpoint that was passed over. */
+export interface DamagedCheckpoint {
+  /** Its number. */
+  id: number;
+  /** What was found wrong with it. */
+  error: Error;
+}
+
+/** Where a state goes on. */
+export interface Recovery {
+  /** The state's bytes; undefined if it has no checkpoint yet. */
+  state: Uint8Array<ArrayBuffer> | undefined;
+  /** Number of the checkpoint that it is from; 0 for none. */
+  checkpoint: number;
+  /** Wall clock when that was made; 0 for none. */
+  createdMs: number;
+  /** Last message of the channel that the state contains; 0 for none. */
+  sequence: number;
+  /** How far the state's consumers were, on all channels. */
+  cursors: readonly Cursor[];
+  /** Last message that the log has. Those behind `sequence` up to it are to be replayed. */
+  lastSequence: number;
+  /** Epoch of the channel's log. */
+  epoch: number;
+  /** What opening the log has found; undefined if another process had opened it. */
+  log: LogReport | undefined;
+  /** Newer checkpoints that are damaged, and so were passed over. */
+  damaged: readonly DamagedCheckpoint[];
+  /** What was read and compared. */
+  verified: { chunks: number; bytes: number };
+  /** Milliseconds that it took. */
+  durationMs: number;
+  /**
+   * Opens the consumer that goes on behind the state: through the log, then live, without a gap,
+   * and without a message that the state contains. The log keeps what it needs from here on.
+   */
+  replay(options?: Omit<ConsumerOptions, "from">): Consumer;
+}
+
+/** Finds a state's newest sound checkpoint. */
+export async function recoverState(
+  store: Store,
+  stateId: string,
+  channel: Channel,
+): Promise<Recovery> {
+  const begin = performance.now();
+  const damaged: DamagedCheckpoint[] = [];
+  let found: { manifest: Manifest; state: Uint8Array<ArrayBuffer> } | undefined;
+  for (const id of await checkpointIds(store, stateId)) {
+    try {
+      const manifest = await readManifest(store, stateId, id);
+      found = { manifest, state: await readState(store, stateId, manifest) };
+      break;
+    } catch (error) {
+      if (!(error instanceof CorruptStoreError)) throw error;
+      damaged.push({ id, error });
+    }
+  }
+  if (found === undefined && damaged.length > 0) throw damaged[0]!.error;
+  const cursors = found?.manifest.cursors ?? [];
+  const own = cursors.filter((cursor) => cursor.channel === channel.name);
+  const sequence = own.length === 0 ? 0 : Math.min(...own.map((cursor) => cursor.sequence));
+  const { log, nextSequence } = channel.stats();
+  const lastSequence = log?.logged ?? nextSequence - 1;
+  checkNotAhead(channel, sequence, nextSequence - 1);
+  return {
+    state: found?.state,
+    checkpoint: found?.manifest.id ?? 0,
+    createdMs: found?.manifest.createdMs ?? 0,
+    sequence,
+    cursors,
+    lastSequence,
+    epoch: log?.epoch ?? 0,
+    log: channel.recovered,
+    damaged,
+    verified: { chunks: found?.manifest.chunks ?? 0, bytes: found?.manifest.bytes ?? 0 },
+    durationMs: performance.now() - begin,
+    replay(options = {}) {
+      const from = found === undefined ? "earliest" : sequence + 1;
+      const consumer = openConsumer(channel, { ...options, from });
+      const isKept = options.name !== undefined && channel.logDirectory !== undefined;
+      if (isKept && found !== undefined) consumer.keep(sequence + 1);
+      return consumer;
+    },
+  };
+}
+
+async function readState(
+  store: Store,
+  stateId: string,
+  manifest: Manifest,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  for await (const chunk of readSnapshot(store, stateId, manifest.id, manifest)) chunks.push(chunk);
+  if (chunks.length === 1) return chunks[0]!;
+  const state = new Uint8Array(manifest.bytes); // As many as there are: that was compared.
+  let at = 0;
+  for (const chunk of chunks) {
+    state.set(chunk, at);
+    at += chunk.length;
+  }
+  return state;
+}
+
+/** A state that knows more than the log: what it knows would be given to other messages. */
+function checkNotAhead(channel: Channel, sequence: number, last: number): void {
+  if (sequence <= last) return;
+  throw new CorruptLogError(channel.logDirectory ?? channel.bufferFile, {
+    kind: "regressed",
+    file: "",
+    offset: 0,
+    expectedSequence: sequence,
+    nextSequence: 0,
+  });
+}

@@ -1,0 +1,287 @@
+// Checkpoints: what is kept, what recovery returns, what the log keeps for it.
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  type Channel,
+  type Consumer,
+  CorruptLogError,
+  CorruptStoreError,
+  openCheckpoints,
+  openConsumer,
+  openProducer,
+  openStore,
+  SequenceGapError,
+} from "../mod.ts";
+import { encode, pattern, range, Scratch } from "./_support.ts";
+
+const SEGMENT_BYTES = 256 * 1024;
+
+/** A channel with a log, in a scratch directory. */
+function createDurable(scratch: Scratch, name = "orders"): Channel {
+  return scratch.create({
+    sizeBytes: "64KB",
+    durability: "disk",
+    walDir: `${scratch.directory}/wal`,
+    segmentBytes: SEGMENT_BYTES,
+    snapshotIntervalMs: 1,
+  }, name);
+}
+
+function openIn(scratch: Scratch) {
+  return openCheckpoints({ directory: `${scratch.directory}/checkpoints`, mapBytes: 1 << 20 });
+}
+
+/** Polls until the consumer has handed out that sequence. */
+function pollUpTo(consumer: Consumer, sequence: number): number[] {
+  const got: number[] = [];
+  const end = performance.now() + 30_000;
+  while (consumer.delivered < sequence) {
+    consumer.poll((message) => void got.push(message.sequence));
+    if (performance.now() > end) throw new Error(`sequence ${sequence} never came`);
+  }
+  return got;
+}
+
+Deno.test("Checkpoints.recover() has nothing of a state without a checkpoint", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  openProducer(channel).write(encode("first"));
+  const recovery = await checkpoints.recover("engine", channel);
+  assertEquals(
+    [recovery.state, recovery.checkpoint, recovery.sequence, recovery.damaged],
+    [undefined, 0, 0, []],
+  );
+  assertEquals(recovery.log?.verdict, "created");
+  assertEquals(pollUpTo(recovery.replay({ name: "engine" }), 1), [1]);
+});
+
+Deno.test("Checkpoints.recover() returns the newest state and replays what came after", async () => {
+  using scratch = new Scratch();
+  {
+    using channel = createDurable(scratch);
+    using checkpoints = openIn(scratch);
+    const producer = openProducer(channel);
+    const consumer = openConsumer(channel, { name: "engine", from: "earliest" });
+    for (let i = 0; i < 10; i++) producer.write(encode(`${i}`));
+    pollUpTo(consumer, 4);
+    for (let i = 0; i < 10; i++) producer.write(encode(`${i}`));
+    pollUpTo(consumer, 20);
+    const made = await checkpoints.checkpoint("engine", {
+      state: encode("after 20"),
+      consumers: [consumer],
+    });
+    assertEquals([made.id, made.bytes], [1, 8]);
+    for (let i = 0; i < 5; i++) producer.write(encode(`${i}`));
+    pollUpTo(consumer, 25); // Applied, and lost with the process.
+  }
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const recovery = await checkpoints.recover("engine", channel);
+  assertEquals(new TextDecoder().decode(recovery.state), "after 20");
+  assertEquals([recovery.checkpoint, recovery.sequence, recovery.lastSequence], [1, 20, 25]);
+  const { channel: name, consumer, sequence } = recovery.cursors[0]!;
+  assertEquals([name, consumer, sequence], ["orders", "engine", 20]);
+  assertEquals(recovery.log?.clean, true);
+  assertEquals(pollUpTo(recovery.replay({ name: "engine" }), 25), range(21, 25));
+});
+
+Deno.test("Checkpoints.checkpoint() keeps a state of many chunks that comes part by part", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const whole = pattern(3_500_000, 7);
+  async function* parts() {
+    const buffer = new Uint8Array(100_000);
+    for (let at = 0; at < whole.length; at += buffer.length) {
+      buffer.set(whole.subarray(at, at + buffer.length)); // Used again each time.
+      await Promise.resolve();
+      yield buffer;
+    }
+  }
+  await checkpoints.checkpoint("engine", { state: parts(), consumers: [] });
+  const recovery = await checkpoints.recover("engine", channel);
+  assertEquals(recovery.verified, { chunks: 4, bytes: whole.length });
+  assert(recovery.state!.every((byte, i) => byte === whole[i]));
+});
+
+Deno.test("Checkpoints.checkpoint() keeps an empty state apart from none", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  await checkpoints.checkpoint("engine", { state: new Uint8Array(), consumers: [] });
+  const { state, checkpoint } = await checkpoints.recover("engine", channel);
+  assertEquals([state?.length, checkpoint], [0, 1]);
+});
+
+Deno.test("Checkpoints.checkpoint() keeps two, and nothing of older ones", async () => {
+  using scratch = new Scratch();
+  {
+    using checkpoints = openIn(scratch);
+    for (let i = 1; i <= 5; i++) {
+      const { id } = await checkpoints.checkpoint("a", { state: encode(`${i}`), consumers: [] });
+      assertEquals(id, i);
+      await checkpoints.checkpoint("b", { state: encode(`${i}`), consumers: [] });
+    }
+  }
+  using store = openStore({ directory: `${scratch.directory}/checkpoints` });
+  const keys = await Array.fromAsync(store.keys());
+  assertEquals(keys.filter((key) => key.startsWith("ckpt/a/")).length, 2);
+  assertEquals(keys.length, 8);
+});
+
+Deno.test("Checkpoints.recover() falls back when the newest is damaged, and says so", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  const producer = openProducer(channel);
+  const consumer = openConsumer(channel, { name: "engine" });
+  {
+    using checkpoints = openIn(scratch);
+    for (const text of ["one", "two"]) {
+      pollUpTo(consumer, producer.write(encode(text)));
+      await checkpoints.checkpoint("engine", { state: encode(text), consumers: [consumer] });
+    }
+  }
+  const directory = `${scratch.directory}/checkpoints`;
+  const newest = "snap/engine/0000000000000002/00000000";
+  for (
+    const spoil of [
+      [{ put: newest, value: encode("tvo") }],
+      [{ delete: newest }],
+      [{ put: "ckpt/engine/0000000000000002", value: encode("{}") }],
+      [{ put: "ckpt/engine/0000000000000002", value: encode("garbage") }],
+    ]
+  ) {
+    using store = openStore({ directory });
+    await store.commit(spoil);
+    store.close();
+    using checkpoints = openIn(scratch);
+    const recovery = await checkpoints.recover("engine", channel);
+    assertEquals(new TextDecoder().decode(recovery.state), "one");
+    assertEquals([recovery.checkpoint, recovery.sequence], [1, 1]);
+    assertEquals(recovery.damaged.map(({ id }) => id), [2]);
+    assert(recovery.damaged[0]!.error instanceof CorruptStoreError);
+    using replay = recovery.replay();
+    assertEquals(pollUpTo(replay, 2), [2]);
+  }
+});
+
+Deno.test("Checkpoints.recover() throws when there are checkpoints and none is sound", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  {
+    using checkpoints = openIn(scratch);
+    await checkpoints.checkpoint("engine", { state: encode("x"), consumers: [] });
+  }
+  const directory = `${scratch.directory}/checkpoints`;
+  {
+    using store = openStore({ directory });
+    await store.commit([{ deletePrefix: "snap/" }]);
+  }
+  using checkpoints = openIn(scratch);
+  await assertRejects(() => checkpoints.recover("engine", channel), CorruptStoreError, "chunk");
+});
+
+Deno.test("Checkpoints.recover() refuses a state that knows more than the log", async () => {
+  using scratch = new Scratch();
+  using checkpoints = openIn(scratch);
+  {
+    using channel = createDurable(scratch);
+    const producer = openProducer(channel);
+    const consumer = openConsumer(channel, { name: "engine" });
+    pollUpTo(consumer, producer.write(encode("x")));
+    await checkpoints.checkpoint("engine", { state: encode("x"), consumers: [consumer] });
+  }
+  Deno.removeSync(`${scratch.directory}/wal/orders`, { recursive: true });
+  Deno.removeSync(scratch.path("orders"));
+  using channel = createDurable(scratch);
+  await assertRejects(() => checkpoints.recover("engine", channel), CorruptLogError, "regressed");
+});
+
+Deno.test("The log is cut below what both checkpoints need, and no further", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const producer = openProducer(channel);
+  const consumer = openConsumer(channel, { name: "engine", from: "earliest" });
+  const advance = async (messages: number) => {
+    let last = 0;
+    for (let i = 0; i < messages; i++) {
+      last = producer.write(new Uint8Array(1000));
+      if (i % 16 === 0) consumer.poll(() => {});
+    }
+    pollUpTo(consumer, last);
+    await checkpoints.checkpoint("engine", { state: encode(`${last}`), consumers: [consumer] });
+    return last;
+  };
+  const marks = [await advance(1000), await advance(1000), await advance(1000)];
+  const end = performance.now() + 30_000;
+  while (channel.stats().log!.oldest === 1) {
+    if (performance.now() > end) throw new Error("nothing was cut");
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const { oldest, segments } = channel.stats().log!;
+  assert(oldest <= marks[1]! + 1, `the log begins with ${oldest}`);
+  assert(segments < 8, `${segments} segments`);
+  using before = openConsumer(channel, { from: marks[1]! + 1, onSlow: "spill" });
+  assertEquals(pollUpTo(before, marks[2]!).length, 1000);
+  assertThrows(() => openConsumer(channel, { from: 1 }), SequenceGapError);
+});
+
+Deno.test("Checkpoints.schedule() makes checkpoints by time and by messages", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const producer = openProducer(channel);
+  const consumer = openConsumer(channel, { name: "engine" });
+  const capture = () => ({ state: encode(`${consumer.delivered}`), consumers: [consumer] });
+  const byTime = Promise.withResolvers<number>();
+  {
+    await using _timer = checkpoints.schedule("timed", {
+      intervalMs: 1,
+      capture,
+      onCheckpoint: ({ id }) => byTime.resolve(id),
+    });
+    assertEquals(await byTime.promise, 1);
+  }
+  const cursors: number[] = [];
+  {
+    await using timer = checkpoints.schedule("counted", {
+      intervalMs: 1e9,
+      everyMessages: 3,
+      capture,
+      onCheckpoint: (made) => void cursors.push(made.cursors[0]!.sequence),
+    });
+    for (let i = 1; i <= 7; i++) {
+      producer.write(encode("x"));
+      pollUpTo(consumer, i);
+      timer.poke(i);
+      if (i % 3 === 0) {
+        while (cursors.length < i / 3) await new Promise((go) => setTimeout(go, 1));
+      }
+    }
+  }
+  assertEquals(cursors, [3, 6]);
+});
+
+Deno.test("CheckpointTimer.ended rejects when a checkpoint fails, which ends it", async () => {
+  using scratch = new Scratch();
+  using checkpoints = openIn(scratch);
+  const timer = checkpoints.schedule("engine", {
+    intervalMs: 1,
+    capture: () => {
+      throw new Error("cannot capture");
+    },
+  });
+  await assertRejects(() => timer.ended, Error, "cannot capture");
+});
+
+Deno.test("Checkpoints.checkpoint() refuses a second one of a state under way", async () => {
+  using scratch = new Scratch();
+  using checkpoints = openIn(scratch);
+  const content = { state: encode("x"), consumers: [] };
+  const first = checkpoints.checkpoint("engine", content);
+  await assertRejects(() => checkpoints.checkpoint("engine", content), TypeError, "under way");
+  assertEquals((await first).id, 1);
+  await assertRejects(() => checkpoints.checkpoint("no/name", content), RangeError, "no/name");
+});
