@@ -36,6 +36,8 @@ test {
     _ = @import("futex.zig");
     _ = @import("histogram.zig");
     _ = @import("liveness.zig");
+    _ = @import("lmdb.zig");
+    _ = @import("lmdb_system.zig");
     _ = @import("memory.zig");
     _ = @import("notifier.zig");
     _ = @import("process.zig");
