@@ -74,6 +74,8 @@ fn addLmdb(b: *std.Build, module: *std.Build.Module) void {
             "-DMDB_FDATASYNC_WORKS=1", // On every kernel that Deno runs on.
         },
     });
+    const guard_flags = &.{ "-std=gnu11", "-fvisibility=hidden" };
+    module.addCSourceFile(.{ .file = b.path("zig/lmdb_guard.c"), .flags = guard_flags });
 }
 
 // Debug on x86-64 uses Zig's own code generator by default, which cannot encode crc32q.

@@ -30,11 +30,11 @@ const Detail = @import("detail.zig").Detail;
 const Producer = producer_module.Producer;
 const Status = @import("status.zig").Status;
 
-fn code(status: Status) i32 {
+pub fn code(status: Status) i32 {
     return @intFromEnum(status);
 }
 
-fn codeAsFloat(status: Status) f64 {
+pub fn codeAsFloat(status: Status) f64 {
     return @floatFromInt(@intFromEnum(status));
 }
 
@@ -49,11 +49,11 @@ fn toSequence(value: f64) ?u64 {
 }
 
 /// Copies a detail out, whatever the alignment of JavaScript's buffer.
-const DetailOut = struct {
+pub const DetailOut = struct {
     value: Detail = .{},
     bytes: [*]u8,
 
-    fn finish(out: *const DetailOut, status: Status) i32 {
+    pub fn finish(out: *const DetailOut, status: Status) i32 {
         @memcpy(out.bytes[0..@sizeOf(Detail)], std.mem.asBytes(&out.value));
         return code(status);
     }
@@ -72,7 +72,7 @@ fn poisonedOr(channel: *const Channel, status: Status) Status {
     return if (channel.isPoisoned()) .truncated else status;
 }
 
-fn addHandle(comptime T: type, object: *T, out: *const DetailOut) i32 {
+pub fn addHandle(comptime T: type, object: *T, out: *const DetailOut) i32 {
     const handle = handles.add(T, object) catch {
         switch (T) {
             Channel => object.release(),

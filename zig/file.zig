@@ -31,7 +31,7 @@ pub const Error = error{
     OtherChannel,
 };
 
-fn osError(errno: linux.E, detail: *Detail) Error {
+pub fn osError(errno: linux.E, detail: *Detail) Error {
     detail.errno = @intFromEnum(errno);
     return switch (errno) {
         .NOENT => error.NotFound,
@@ -42,7 +42,7 @@ fn osError(errno: linux.E, detail: *Detail) Error {
     };
 }
 
-fn check(rc: usize, detail: *Detail) Error!usize {
+pub fn check(rc: usize, detail: *Detail) Error!usize {
     const errno = linux.errno(rc);
     return if (errno == .SUCCESS) rc else osError(errno, detail);
 }
@@ -98,7 +98,7 @@ pub const Directory = struct {
     }
 };
 
-fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
+pub fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
     _ = try check(linux.statx(fd, "", linux.AT.EMPTY_PATH, .BASIC_STATS, status), detail);
 }
 
@@ -211,7 +211,8 @@ const unsupported_file_systems = [_]i64{
     0x00c36400, // Ceph
 };
 
-fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
+/// Refuses what is not a local file system.
+pub fn checkFileSystem(directory: Directory, detail: *Detail) Error!void {
     var status: Statfs = undefined;
     if (!statfs(directory, &status)) return;
     for (unsupported_file_systems) |kind| {
@@ -219,11 +220,15 @@ fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
         detail.actual = @floatFromInt(kind);
         return error.UnsupportedFileSystem;
     }
+}
+
+fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
+    try checkFileSystem(directory, detail);
     fillSpace(directory, size, detail);
     if (detail.available < detail.needed) return error.NoSpace;
 }
 
-fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
+pub fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
     var status: Statfs = undefined;
     if (!statfs(directory, &status)) return;
     const block_bytes: u64 = @intCast(status.block_bytes);

@@ -15,8 +15,9 @@ const notifier = @import("notifier.zig");
 const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
 const Producer = @import("producer.zig").Producer;
+const Store = @import("store.zig").Store;
 
-pub const Kind = enum(u8) { none, channel, producer, consumer };
+pub const Kind = enum(u8) { none, channel, producer, consumer, store };
 
 const Entry = struct {
     generation: u16 = 0,
@@ -38,6 +39,7 @@ fn kindOf(comptime T: type) Kind {
         Channel => .channel,
         Producer => .producer,
         Consumer => .consumer,
+        Store => .store,
         else => @compileError("no handle kind"),
     };
 }
@@ -123,6 +125,11 @@ fn free(entry: Entry) void {
             // A read-only mapping has no word to change; its waits end with their slice.
             consumer.sleeper.close(if (consumer.slot != null) &consumer.ring.lines.data else null);
             consumer.deinit();
+        },
+        .store => {
+            const store = as(Store, entry);
+            store.sleeper.close(null); // Its calls end by themselves.
+            store.deinit();
         },
     }
 }

@@ -18,12 +18,17 @@ pub const Error = error{
     /// An earlier commit failed: only closing is left.
     Panic,
     NoSpace,
-    /// errno, or a code of LMDB that none of our calls should give; see `Failure`.
+    /// errno, or a code of LMDB that none of our calls should give.
     Other,
 };
 
-/// The code behind `error.Other`.
-pub threadlocal var last_code: c_int = 0;
+/// The code behind this thread's last error.
+threadlocal var last_code: c_int = 0;
+
+/// The operating system's number behind this thread's last error, or 0 for a code of LMDB's own.
+pub fn lastErrno() u32 {
+    return @intCast(@max(last_code, 0));
+}
 
 fn check(rc: c_int) Error!void {
     if (rc == 0) return;
@@ -41,9 +46,8 @@ fn check(rc: c_int) Error!void {
 }
 
 pub const no_tls = 0x200000;
-const create = 0x40000;
+pub const no_lock = 0x400000;
 const read_only = 0x20000;
-const no_overwrite = 0x10;
 const reserve = 0x10000;
 
 /// `MDB_val`: bytes of LMDB's or of ours.
@@ -87,6 +91,34 @@ pub const Database = c_uint;
 
 const AssertFunction = fn (environment: *Environment, text: [*:0]const u8) callconv(.c) void;
 
+fn escape(_: *Environment, _: [*:0]const u8) callconv(.c) void {
+    mt_lmdb_escape();
+}
+
+/// Calls a function that calls LMDB. `Corrupt` as well when an assertion of LMDB has failed: no
+/// `defer` of the function has run then, and the environment is good for closing only.
+pub fn guarded(comptime function: anytype, arguments: anytype) Returned(function) {
+    const Call = struct {
+        arguments: @TypeOf(arguments),
+        result: Returned(function) = undefined,
+
+        fn run(context: *anyopaque) callconv(.c) void {
+            const call: *@This() = @ptrCast(@alignCast(context));
+            call.result = @call(.auto, function, call.arguments);
+        }
+    };
+    var call: Call = .{ .arguments = arguments };
+    if (mt_lmdb_guard(&Call.run, &call) == 0) return error.Corrupt;
+    return call.result;
+}
+
+fn Returned(comptime function: anytype) type {
+    return @typeInfo(@TypeOf(function)).@"fn".return_type.?;
+}
+
+extern fn mt_lmdb_guard(work: *const fn (*anyopaque) callconv(.c) void, *anyopaque) c_int;
+extern fn mt_lmdb_escape() void;
+
 pub const Environment = opaque {
     pub fn init() Error!*Environment {
         var environment: ?*Environment = null;
@@ -108,12 +140,9 @@ pub const Environment = opaque {
         try check(mdb_env_set_mapsize(environment, bytes));
     }
 
-    pub fn setReadersMax(environment: *Environment, readers: u32) Error!void {
-        try check(mdb_env_set_maxreaders(environment, readers));
-    }
-
-    pub fn setAssert(environment: *Environment, function: *const AssertFunction) Error!void {
-        try check(mdb_env_set_assert(environment, function));
+    /// Failed assertions end the call that is made by `guarded`.
+    pub fn escapeAsserts(environment: *Environment) Error!void {
+        try check(mdb_env_set_assert(environment, &escape));
     }
 
     pub fn info(environment: *Environment) Error!Info {
@@ -126,13 +155,6 @@ pub const Environment = opaque {
         var value: Stat = undefined;
         try check(mdb_env_stat(environment, &value));
         return value;
-    }
-
-    /// Frees the reader slots of dead processes. Returns how many there were.
-    pub fn clearReaders(environment: *Environment) Error!u32 {
-        var dead: c_int = 0;
-        try check(mdb_reader_check(environment, &dead));
-        return @intCast(@max(dead, 0));
     }
 
     pub fn begin(environment: *Environment, access: enum { read, write }) Error!*Transaction {
@@ -234,10 +256,8 @@ extern fn mdb_env_close(*Environment) void;
 extern fn mdb_env_stat(*Environment, out: *Stat) c_int;
 extern fn mdb_env_info(*Environment, out: *Info) c_int;
 extern fn mdb_env_set_mapsize(*Environment, bytes: usize) c_int;
-extern fn mdb_env_set_maxreaders(*Environment, readers: c_uint) c_int;
 extern fn mdb_env_get_maxkeysize(*Environment) c_int;
 extern fn mdb_env_set_assert(*Environment, function: *const AssertFunction) c_int;
-extern fn mdb_reader_check(*Environment, dead: *c_int) c_int;
 extern fn mdb_txn_begin(*Environment, ?*Transaction, flags: c_uint, out: *?*Transaction) c_int;
 extern fn mdb_txn_commit(*Transaction) c_int;
 extern fn mdb_txn_abort(*Transaction) void;
@@ -282,8 +302,7 @@ test "lmdb: values, order, abort, and what the environment says of itself" {
     const environment: *Environment = try .init();
     defer environment.deinit();
     try environment.setMapBytes(1 << 20);
-    try environment.setReadersMax(126);
-    try environment.open(path, no_tls);
+    try environment.open(path, no_tls | no_lock);
     try testing.expectEqual(511, mdb_env_get_maxkeysize(environment));
     const transaction = try environment.begin(.write);
     const database = try transaction.database();
@@ -310,9 +329,27 @@ test "lmdb: values, order, abort, and what the environment says of itself" {
     const info = try environment.info();
     try testing.expectEqual(1 << 20, info.map_bytes);
     try testing.expectEqual(1, info.last_transaction);
-    try testing.expectEqual(126, info.readers_max);
     const stat = try environment.stat();
     try testing.expectEqual(2, stat.entries);
     try testing.expectEqual(1, stat.depth);
-    try testing.expectEqual(0, try environment.clearReaders());
+}
+
+fn failAssertion(environment: *Environment) Error!void {
+    escape(environment, "");
+}
+
+test "lmdb: a failed assertion ends the guarded call, also within another" {
+    const environment: *Environment = try .init();
+    defer environment.deinit();
+    try testing.expectError(error.Corrupt, guarded(failAssertion, .{environment}));
+    try guarded(callInner, .{environment});
+    escape(environment, ""); // Outside of a call it returns, and LMDB aborts.
+}
+
+fn callInner(environment: *Environment) Error!void {
+    guarded(failAssertion, .{environment}) catch |err| {
+        if (err == error.Corrupt) return;
+        return err;
+    };
+    return error.Other;
 }

@@ -2,11 +2,12 @@
 //! functions of libc (`addLmdb` in build.zig).
 //!
 //! - Mappings are guarded: a page that a truncated file no longer has reads as zeros and sets the
-//!   store's mark, instead of ending the process (sigbus.zig). That goes for lock.mdb as well.
+//!   store's mark, instead of ending the process (sigbus.zig).
 //! - A write is whole or an error. LMDB calls a short one EIO, which hides a full disk.
 //! - A failed fdatasync is remembered: the kernel has dropped the pages and would report success
 //!   the next time, and from LMDB's result it cannot be told from a failed write.
 const std = @import("std");
+const builtin = @import("builtin");
 const linux = std.os.linux;
 const sigbus = @import("sigbus.zig");
 
@@ -16,6 +17,15 @@ pub const Incidents = struct {
     poisoned: u32 = 0,
     /// errno of the fdatasync that failed, or 0.
     sync_errno: u32 = 0,
+    /// Where data.mdb is mapped.
+    map: []const u8 = &.{},
+
+    /// Whether bytes that LMDB names lie in the map.
+    pub fn holds(incidents: *const Incidents, bytes: []const u8) bool {
+        const start, const map_start = .{ @intFromPtr(bytes.ptr), @intFromPtr(incidents.map.ptr) };
+        if (bytes.len > incidents.map.len or start < map_start) return false;
+        return start - map_start <= incidents.map.len - bytes.len;
+    }
 };
 
 /// The store that this thread is at work for; LMDB's functions take no such argument.
@@ -71,6 +81,7 @@ fn mapFile(
         fail(.NFILE);
         return failed;
     };
+    incidents.map = memory; // Without a lock.mdb, data.mdb is all that is mapped.
     return @ptrFromInt(rc);
 }
 
@@ -80,11 +91,30 @@ fn unmapFile(address: ?*anyopaque, size: usize) callconv(.c) c_int {
     return result(linux.munmap(start, size));
 }
 
+/// For tests: what the next call on this thread gives instead of what it would do.
+threadlocal var next_sync: linux.E = .SUCCESS;
+threadlocal var next_write: linux.E = .SUCCESS;
+
+pub fn failNextSync(errno: linux.E) void {
+    next_sync = errno;
+}
+
+pub fn failNextWrite(errno: linux.E) void {
+    next_write = errno;
+}
+
+fn takeFault(fault: *linux.E) ?usize {
+    if (!builtin.is_test or fault.* == .SUCCESS) return null;
+    defer fault.* = .SUCCESS;
+    return @bitCast(-@as(isize, @intFromEnum(fault.*)));
+}
+
 fn writeAll(fd: c_int, bytes: [*]const u8, size: usize, offset: i64) callconv(.c) isize {
     var done: usize = 0;
     while (done < size) {
         const at = offset + @as(i64, @intCast(done));
-        const rc = linux.pwrite(fd, bytes + done, size - done, at);
+        const rc = takeFault(&next_write) orelse
+            linux.pwrite(fd, bytes + done, size - done, at);
         switch (linux.errno(rc)) {
             .SUCCESS => if (rc == 0) {
                 fail(.NOSPC);
@@ -117,7 +147,7 @@ fn writeAllOf(
 }
 
 fn syncFile(fd: c_int) callconv(.c) c_int {
-    const rc = linux.fdatasync(fd);
+    const rc = takeFault(&next_sync) orelse linux.fdatasync(fd);
     const errno = linux.errno(rc);
     if (errno != .SUCCESS and errno != .INTR) {
         if (current) |incidents| incidents.sync_errno = @intFromEnum(errno);

@@ -14,6 +14,7 @@ pub const crc32c = @import("crc32c.zig");
 pub const delivery = @import("delivery.zig");
 pub const detail = @import("detail.zig");
 pub const exports = @import("exports.zig");
+pub const exports_store = @import("exports_store.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
@@ -22,9 +23,11 @@ pub const producer = @import("producer.zig");
 pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
+pub const store = @import("store.zig");
+pub const store_batch = @import("store_batch.zig");
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{exports};
+pub const borders = .{ exports, exports_store };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -46,10 +49,15 @@ test {
     _ = @import("ring.zig");
     _ = @import("seek.zig");
     _ = @import("sigbus.zig");
+    _ = @import("store_check.zig");
+    _ = @import("store_entry.zig");
+    _ = @import("store_place.zig");
     _ = @import("wait.zig");
     _ = clock;
     _ = crc32c;
     _ = file;
     _ = header;
     _ = record;
+    _ = store;
+    _ = store_batch;
 }

@@ -63,4 +63,11 @@ pub const Status = enum(i32) {
     unsupported_file_system = -31,
     /// The file holds another channel than the one asked for; its name is in the detail.
     other_channel = -32,
+    // -33 and -34 belong to the log.
+    /// A value of a store does not match its checksum; expected and found are in the detail.
+    corrupt_value = -35,
+    /// A store's file is damaged: the detail has the offset and what is wrong. Restore it.
+    corrupt_store = -36,
+    /// A commit could not be made durable, for the errno in the detail: close the store.
+    store_failed = -37,
 };

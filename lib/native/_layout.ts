@@ -34,6 +34,9 @@ export const WOULD_DEADLOCK = -29;
 export const TABLE_FULL = -30;
 export const UNSUPPORTED_FILE_SYSTEM = -31;
 export const OTHER_CHANNEL = -32;
+export const CORRUPT_VALUE = -35;
+export const CORRUPT_STORE = -36;
+export const STORE_FAILED = -37;
 
 export const LINE_BYTES = 128;
 export const PAGE_BYTES = 4096;
@@ -59,6 +62,10 @@ export const LIVENESS_INTERVAL_NS = 1000000;
 export const POLLS_BETWEEN_CHECKS = 256;
 export const POLLS_BETWEEN_SIZE_CHECKS = 65536;
 export const NOTIFIER_ENTRIES_MAX = 127;
+export const STORE_MAP_BYTES_MIN = 262144;
+export const STORE_MAP_BYTES_MAX = 17592186044416;
+export const STORE_BATCH_BYTES_MAX = 268435456;
+export const STORE_KEY_BYTES_MAX = 511;
 
 export const RECORD_CONTROL = 1;
 export const RECORD_ABORTED = 2;
@@ -201,3 +208,18 @@ export const FAULT_EXPECTED_SEQUENCE_OFFSET = 16;
 export const FAULT_ACTUAL_SEQUENCE_OFFSET = 24;
 export const FAULT_EXPECTED_CRC_OFFSET = 32;
 export const FAULT_ACTUAL_CRC_OFFSET = 40;
+
+export const OPERATION_PUT = 1;
+export const OPERATION_DELETE = 2;
+export const OPERATION_DELETE_PREFIX = 3;
+
+export const OPERATION_HEAD_SIZE = 8;
+export const OPERATION_HEAD_KIND_OFFSET = 0;
+export const OPERATION_HEAD_KEY_BYTES_OFFSET = 2;
+export const OPERATION_HEAD_VALUE_BYTES_OFFSET = 4;
+
+export const STORE_REPORT_SIZE = 32;
+export const STORE_REPORT_MAP_BYTES_OFFSET = 0;
+export const STORE_REPORT_USED_BYTES_OFFSET = 8;
+export const STORE_REPORT_ENTRIES_OFFSET = 16;
+export const STORE_REPORT_TRANSACTION_OFFSET = 24;

@@ -62,6 +62,9 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
     try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
     try printStruct(out, "FAULT", mt.report.Fault);
+    try printEnum(out, "OPERATION", mt.store_batch.OperationKind);
+    try printStruct(out, "OPERATION_HEAD", mt.store_batch.OperationHead);
+    try printStruct(out, "STORE_REPORT", mt.store.StoreReport);
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {

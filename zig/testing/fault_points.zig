@@ -31,6 +31,12 @@ pub const Label = enum {
     mid_ack,
     /// The aborted records of a dead claim are written, all but the first sequence word.
     mid_repair,
+    /// A store's transaction is put together, and nothing of it is written.
+    before_store_commit,
+    /// A store's transaction is durable, and nobody knows yet.
+    after_store_commit,
+    /// A store has a read transaction open.
+    in_store_read,
 };
 
 const labels = std.enums.values(Label).len;
