@@ -52,6 +52,13 @@ export {
   type SchemaField,
   type SchemaOptions,
 } from "./lib/channel/schema.ts";
+export {
+  openStore,
+  Store,
+  type StoreOperation,
+  type StoreOptions,
+  type StoreStats,
+} from "./lib/durability/store.ts";
 export type { Peer } from "./lib/native/ring.ts";
 export { installNativeLibrary, type InstallOptions } from "./lib/native/binary.ts";
 export { monotonicNs, tickClock } from "./lib/native/clock.ts";
@@ -60,11 +67,14 @@ export {
   ChannelClosedError,
   CorruptHeaderError,
   CorruptRecordError,
+  CorruptStoreError,
   DeadlockError,
+  DurabilityError,
   LayoutMismatchError,
   NativeLibraryError,
   NoSpaceError,
   type RecordFault,
   RingTruncatedError,
   SequenceGapError,
+  StoreClosedError,
 } from "./lib/errors.ts";

@@ -145,19 +145,19 @@ export class RingTruncatedError extends Error {
 export class NoSpaceError extends Error {
   /** Name of the class. */
   override name = "NoSpaceError";
-  /** The file that was to be made. */
+  /** The file that was to be made, or the store. */
   readonly path: string;
-  /** Bytes that it needs. */
+  /** Bytes that it needs, at least. */
   readonly needed: number;
   /** Bytes that are free. */
   readonly available: number;
 
-  /** Names both amounts, and what helps in a container. */
-  constructor(path: string, needed: number, available: number) {
+  /** Names both amounts, and what helps in a container. `action` is what was attempted. */
+  constructor(path: string, needed: number, available: number, action = "create") {
     const advice = path.startsWith("/dev/shm/")
       ? "; in a container, raise --shm-size, or mount an emptyDir of medium Memory at /dev/shm"
       : "";
-    super(`Cannot create "${path}": expected ${needed} bytes free, found ${available}${advice}`);
+    super(`Cannot ${action} "${path}": expected ${needed} bytes free, found ${available}${advice}`);
     this.path = path;
     this.needed = needed;
     this.available = available;
@@ -175,5 +175,60 @@ export class DeadlockError extends Error {
       `Cannot wait for room in channel "${channel}": expected another thread to make it, ` +
         `found consumer "${consumer}" of this thread; poll it, or use offer()`,
     );
+  }
+}
+
+/**
+ * Thrown when a file could not be made durable; a failed fsync is never retried. Close what it
+ * belongs to and open it again: what is there then is what the disk has.
+ */
+export class DurabilityError extends Error {
+  /** Name of the class. */
+  override name = "DurabilityError";
+  /** The file or directory. */
+  readonly path: string;
+  /** Error number of the operating system. */
+  readonly errno: number;
+
+  /** Names the error number. */
+  constructor(path: string, errno: number) {
+    super(
+      `Cannot make "${path}" durable: found operating system error ${errno}; ` +
+        `close it and open it again`,
+    );
+    this.path = path;
+    this.errno = errno;
+  }
+}
+
+/** Thrown when a store's file, or a value in it, is damaged. Use an older copy, or a replica. */
+export class CorruptStoreError extends Error {
+  /** Name of the class. */
+  override name = "CorruptStoreError";
+  /** The store's directory. */
+  readonly path: string;
+  /** Key of the value that is damaged; undefined when it is the store itself. */
+  readonly key: string | undefined;
+
+  /** Says what is wrong. Without a key, nothing of the store may be used. */
+  constructor(path: string, found: string, key?: string) {
+    const what = key === undefined ? `store "${path}"` : `key "${key}" of store "${path}"`;
+    super(`Cannot read ${what}: found ${found}`);
+    this.path = path;
+    this.key = key;
+  }
+}
+
+/** Thrown when a closed store is used. Open it again. */
+export class StoreClosedError extends Error {
+  /** Name of the class. */
+  override name = "StoreClosedError";
+  /** The store's directory. */
+  readonly path: string;
+
+  /** Names the store. */
+  constructor(path: string) {
+    super(`Cannot use store "${path}": found it closed`);
+    this.path = path;
   }
 }

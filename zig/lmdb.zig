@@ -5,6 +5,7 @@
 //!
 //! Source: lmdb.h of https://www.openldap.org/, from npm lmdb (build.zig, NOTICE).
 const std = @import("std");
+const linux = std.os.linux;
 
 pub const Error = error{
     NotFound,
@@ -40,7 +41,7 @@ fn check(rc: c_int) Error!void {
         -30795 => error.Panic,
         -30792 => error.MapFull,
         -30788 => error.TransactionFull,
-        @intFromEnum(std.os.linux.E.NOSPC), @intFromEnum(std.os.linux.E.DQUOT) => error.NoSpace,
+        @intFromEnum(linux.E.NOSPC), @intFromEnum(linux.E.DQUOT) => error.NoSpace,
         else => error.Other,
     };
 }
@@ -157,6 +158,16 @@ pub const Environment = opaque {
         return value;
     }
 
+    /// Bytes of the file, which stays LMDB's.
+    pub fn fileBytes(environment: *Environment) Error!u64 {
+        var fd: c_int = -1;
+        try check(mdb_env_get_fd(environment, &fd));
+        var status: linux.Statx = undefined;
+        const rc = linux.statx(fd, "", linux.AT.EMPTY_PATH, .{ .SIZE = true }, &status);
+        try check(@intFromEnum(linux.errno(rc)));
+        return status.size;
+    }
+
     pub fn begin(environment: *Environment, access: enum { read, write }) Error!*Transaction {
         var transaction: ?*Transaction = null;
         const flags: c_uint = if (access == .read) read_only else 0;
@@ -255,6 +266,7 @@ extern fn mdb_env_open(*Environment, path: [*:0]const u8, flags: c_uint, mode: c
 extern fn mdb_env_close(*Environment) void;
 extern fn mdb_env_stat(*Environment, out: *Stat) c_int;
 extern fn mdb_env_info(*Environment, out: *Info) c_int;
+extern fn mdb_env_get_fd(*Environment, fd: *c_int) c_int;
 extern fn mdb_env_set_mapsize(*Environment, bytes: usize) c_int;
 extern fn mdb_env_get_maxkeysize(*Environment) c_int;
 extern fn mdb_env_set_assert(*Environment, function: *const AssertFunction) c_int;

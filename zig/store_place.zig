@@ -1,16 +1,16 @@
 //! Store place: a store's directory, and who owns it.
 //!
-//! | File       | What                                                                     |
-//! | :--------- | :----------------------------------------------------------------------- |
-//! | `LOCK`     | under an OFD write lock while somebody owns the store; the owner's pid   |
-//! | `data.mdb` | LMDB's data; there only when it is complete                              |
-//! | `making/`  | a store that is not complete yet; what a crash leaves is removed by the next |
+//! | File       | What                                                                   |
+//! | :--------- | :--------------------------------------------------------------------- |
+//! | `LOCK`     | under an OFD write lock while somebody owns the store; the owner's pid |
+//! | `data.mdb` | LMDB's data; there only when it is complete                            |
+//! | `making/`  | a store that is not complete yet; the next owner removes it            |
 //!
 //! - LMDB must not be opened twice in a process, and opening and closing it in two processes at
 //!   once is a race (ITS#9278): both happen only under `LOCK`, which dies with its holder.
-//! - As there is one owner, LMDB needs no `lock.mdb` (`MDB_NOLOCK`): no table that dead readers stay
-//!   in, and no lock in a shared file that a call which failed half-way could leave behind. So
-//!   LMDB's own tools must not be used on a store that is open.
+//! - As there is one owner, LMDB needs no `lock.mdb` (`MDB_NOLOCK`): no table that dead readers
+//!   stay in, and no lock in a shared file that a call which failed half-way could leave behind.
+//!   So LMDB's own tools must not be used on a store that is open.
 //! - LMDB follows symbolic links and opens what it finds: this looks first. Nobody else can change
 //!   the directory in between, which has to be this user's alone.
 const std = @import("std");

@@ -58,12 +58,14 @@ export function bufferFileOf(
   return { path, isDefault: false };
 }
 
-function toAbsolute(path: string): string {
+/** Returns an absolute path. */
+export function toAbsolute(path: string): string {
   if (path.includes("\0")) throw new RangeError("Cannot use a path with a zero character");
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }
 
-function checkPermissions(path: string): void {
+/** Checks that JavaScript itself may read and write at a path. */
+export function checkPermissions(path: string): void {
   for (const name of ["read", "write"] as const) {
     if (Deno.permissions.querySync({ name, path }).state === "granted") continue;
     throw new Deno.errors.NotCapable(
