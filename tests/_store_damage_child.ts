@@ -3,8 +3,8 @@
  * process of its own, so that a crash is seen.
  *
  * Every outcome has to be the right value or a typed error. Only where structure is damaged while
- * the store is open, a key may also seem not to be there. Prints how often each came, as JSON; fails
- * with the first that is wrong.
+ * the store is open, a key may also seem not to be there. Prints how often each came, as JSON;
+ * fails with the first that is wrong.
  */
 
 import { CorruptStoreError, DurabilityError, openStore, type Store } from "../mod.ts";

@@ -467,48 +467,8 @@ pub fn statusOf(err: Error) Status {
 
 const testing = std.testing;
 
-/// A directory of one test, with a store in it.
-const TestStore = struct {
-    directory: testing.TmpDir,
-    detail: Detail = .{},
-    store: *Store = undefined,
-    path_buffer: [256]u8 = undefined,
-
-    fn init() TestStore {
-        return .{ .directory = testing.tmpDir(.{}) };
-    }
-
-    fn path(scratch: *TestStore) [:0]const u8 {
-        const format = ".zig-cache/tmp/{s}/store";
-        const name = .{scratch.directory.sub_path};
-        return std.fmt.bufPrintZ(&scratch.path_buffer, format, name) catch unreachable;
-    }
-
-    fn open(scratch: *TestStore) !void {
-        scratch.store = try .init(scratch.path(), 1 << 18, true, &scratch.detail);
-    }
-
-    fn put(scratch: *TestStore, key: []const u8, value: []const u8) !void {
-        var batch: [2048]u8 = undefined;
-        const head: @import("store_batch.zig").OperationHead = .{
-            .kind = 1,
-            .reserved_0 = 0,
-            .key_bytes = @intCast(key.len),
-            .value_bytes = @intCast(value.len),
-        };
-        @memcpy(batch[0..8], std.mem.asBytes(&head));
-        @memcpy(batch[8..][0..key.len], key);
-        @memcpy(batch[8 + key.len ..][0..value.len], value);
-        try scratch.store.commit(batch[0 .. 8 + key.len + value.len], &scratch.detail);
-    }
-
-    fn get(scratch: *TestStore, key: []const u8, out: []u8) ![]u8 {
-        return out[0..try scratch.store.get(key, out, &scratch.detail)];
-    }
-};
-
 test "store: values are there after reopening, and a second owner is told who owns it" {
-    var scratch: TestStore = .init();
+    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     try scratch.put("a", "first");
@@ -529,7 +489,7 @@ test "store: values are there after reopening, and a second owner is told who ow
 }
 
 test "store: a failed sync ends its use until it is opened again" {
-    var scratch: TestStore = .init();
+    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     try scratch.put("a", "kept");
@@ -548,7 +508,7 @@ test "store: a failed sync ends its use until it is opened again" {
 }
 
 test "store: a full disk refuses a commit and nothing else" {
-    var scratch: TestStore = .init();
+    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     defer scratch.store.deinit();
@@ -562,7 +522,7 @@ test "store: a full disk refuses a commit and nothing else" {
 }
 
 test "store: a file truncated while it is open is an error" {
-    var scratch: TestStore = .init();
+    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     defer scratch.store.deinit();

@@ -497,3 +497,150 @@ fn nodeOf(bytes: []const u8, index: usize, is_leaf: bool) ?Node {
         .child = @as(u64, flags) << 32 | high << 16 | low,
     };
 }
+
+const testing = std.testing;
+
+/// The bytes of a small store: two levels, long values, free pages.
+const TestImage = struct {
+    bytes: []u8,
+    fd: i32,
+    ledger: Ledger,
+
+    fn init(comptime StoreScratch: type) !TestImage {
+        var scratch: StoreScratch = .init();
+        defer scratch.directory.cleanup();
+        try scratch.open();
+        defer scratch.store.deinit();
+        var name: [8]u8 = undefined;
+        for (0..2) |version| {
+            for (0..8) |index| {
+                const key = try std.fmt.bufPrint(&name, "key/{d}", .{index});
+                const value: [700]u8 = @splat(@intCast(16 * version + index));
+                try scratch.put(key, &value);
+            }
+        }
+        for (0..2) |version| {
+            const value: [2030]u8 = @splat(@intCast(version));
+            try scratch.put("long", &value);
+        }
+        const opened = (try scratch.store.place.openData(&scratch.detail)).?;
+        defer _ = linux.close(opened.fd);
+        const image: TestImage = .{
+            .bytes = try testing.allocator.alloc(u8, opened.size),
+            .fd = try std.posix.memfd_create("image", 0),
+            .ledger = scratch.store.ledger,
+        };
+        const source: Checker = .{ .fd = opened.fd, .size = opened.size, .detail = undefined };
+        try source.read(image.bytes, 0);
+        image.write(0, image.bytes);
+        return image;
+    }
+
+    fn deinit(image: TestImage) void {
+        testing.allocator.free(image.bytes);
+        _ = linux.close(image.fd);
+    }
+
+    fn write(image: TestImage, offset: usize, bytes: []const u8) void {
+        _ = linux.pwrite(image.fd, bytes.ptr, bytes.len, @intCast(offset));
+    }
+
+    /// Checks the file with some bytes changed, and puts them back.
+    fn checkWith(
+        image: TestImage,
+        offset: usize,
+        bytes: []const u8,
+        detail: *Detail,
+    ) Error!Findings {
+        image.write(offset, bytes);
+        defer image.write(offset, image.bytes[offset..][0..bytes.len]);
+        return check(image.fd, image.bytes.len, detail);
+    }
+
+    fn meta(image: TestImage, index: usize) MetaPage {
+        var copy: MetaPage = undefined;
+        const start = index * std.mem.readInt(u32, image.bytes[40..44], .little);
+        @memcpy(std.mem.asBytes(&copy), image.bytes[start..][0..@sizeOf(MetaPage)]);
+        return copy;
+    }
+
+    fn expectCorrupt(image: TestImage, page: usize, changed: *const MetaPage) !void {
+        var detail: Detail = .{};
+        const offset = page * changed.free.pad;
+        const result = image.checkWith(offset, std.mem.asBytes(changed), &detail);
+        try testing.expectError(error.Corrupt, result);
+        try testing.expect(detail.name_bytes > 0);
+    }
+};
+
+test "store check: whatever byte is changed, it finds the damage or the same content" {
+    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    defer image.deinit();
+    var detail: Detail = .{};
+    try testing.expectEqual(image.ledger, (try check(image.fd, image.bytes.len, &detail)).ledger);
+    try testing.expectEqual(9, image.ledger.entries);
+    var refused: usize = 0;
+    for (image.bytes, 0..) |byte, offset| {
+        const mask = @as(u8, 1) << @intCast((offset / 3) % 8);
+        for ([_]u8{ byte ^ mask, byte ^ 0xff }) |changed| {
+            const findings = image.checkWith(offset, &.{changed}, &detail) catch |err| {
+                try testing.expectEqual(error.Corrupt, err);
+                refused += 1;
+                continue;
+            };
+            try testing.expectEqual(image.ledger, findings.ledger);
+        }
+    }
+    try testing.expect(refused > 500);
+}
+
+test "store check: refuses every truncation that takes something away" {
+    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    defer image.deinit();
+    var detail: Detail = .{};
+    var size: usize = 0;
+    while (size < image.bytes.len) : (size += 509) {
+        _ = linux.ftruncate(image.fd, @intCast(size));
+        const findings = check(image.fd, size, &detail) catch |err| {
+            try testing.expectEqual(error.Corrupt, err);
+            image.write(0, image.bytes);
+            continue;
+        };
+        try testing.expectEqual(image.ledger, findings.ledger);
+        image.write(0, image.bytes);
+    }
+}
+
+test "store check: refuses meta pages that went back, and an older tree under a newer number" {
+    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    defer image.deinit();
+    const index: usize = @intCast(image.ledger.transaction & 1);
+    const newest, const older = .{ image.meta(index), image.meta(1 - index) };
+    try testing.expectEqual(newest.transaction, older.transaction + 1);
+    var changed = newest;
+    changed.transaction -= 2; // The older page now is the newest, and its tree is sound.
+    try image.expectCorrupt(index, &changed);
+    changed = newest;
+    changed.main = older.main;
+    changed.free = older.free;
+    try image.expectCorrupt(index, &changed);
+    changed = older;
+    changed.transaction += 2;
+    try image.expectCorrupt(1 - index, &changed);
+}
+
+test "store check: refuses a page that is in use and free, in whichever order" {
+    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    defer image.deinit();
+    var detail: Detail = .{};
+    const newest = image.meta(@intCast(image.ledger.transaction & 1));
+    const start = newest.free.root * newest.free.pad;
+    const bytes = image.bytes[start..][0..newest.free.pad];
+    const node = nodeOf(bytes, 0, true).?;
+    try testing.expect(readWord(node.inner, 0) > 0);
+    const first = @intFromPtr(node.inner.ptr) - @intFromPtr(bytes.ptr) + 8;
+    const root = std.mem.asBytes(&newest.main.root);
+    const result = image.checkWith(start + first, root, &detail);
+    try testing.expectError(error.Corrupt, result);
+    try testing.expectEqualStrings("a page that is used twice", detail.name[0..detail.name_bytes]);
+}

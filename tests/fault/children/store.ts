@@ -1,8 +1,8 @@
 /**
  * A process that commits to a store until it is killed.
  *
- * Prints `open <number>`, the last batch that is there, then `acked <number>` after each commit that
- * was durable; with `reads` after it was read back as well. Ends after `count` commits, if given.
+ * Prints `open <number>`, the last batch that is there, then `acked <number>` after each commit,
+ * with `reads` after it was read back as well. Ends after `count` commits, if given.
  */
 
 import { openStore } from "../../../mod.ts";
