@@ -321,6 +321,14 @@ fn checkOwner(
     if (status.nlink != 1) return error.UnsafeFile;
 }
 
+/// Bytes of the file behind `fd`; null if the system does not say.
+pub fn sizeOf(fd: i32) ?u64 {
+    var detail: Detail = .{};
+    var status: linux.Statx = undefined;
+    statFile(fd, &status, &detail) catch return null;
+    return status.size;
+}
+
 /// Whether the file behind `fd` is at least `size` bytes long. True on doubt.
 pub fn hasSize(fd: i32, size: u64) bool {
     var detail: Detail = .{};

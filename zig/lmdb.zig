@@ -158,14 +158,11 @@ pub const Environment = opaque {
         return value;
     }
 
-    /// Bytes of the file, which stays LMDB's.
-    pub fn fileBytes(environment: *Environment) Error!u64 {
+    /// The file's descriptor, which stays LMDB's.
+    pub fn descriptor(environment: *Environment) Error!i32 {
         var fd: c_int = -1;
         try check(mdb_env_get_fd(environment, &fd));
-        var status: linux.Statx = undefined;
-        const rc = linux.statx(fd, "", linux.AT.EMPTY_PATH, .{ .SIZE = true }, &status);
-        try check(@intFromEnum(linux.errno(rc)));
-        return status.size;
+        return fd;
     }
 
     pub fn begin(environment: *Environment, access: enum { read, write }) Error!*Transaction {

@@ -7,9 +7,9 @@
 //! - After a commit that failed for another reason than a full disk, nothing is known about the
 //!   disk: every later call gives that failure, until the store is closed and opened again.
 //! - A process that dies leaves the last commit or the one before it, whole.
-//! - An assertion that fails in LMDB ends the call (lmdb_guard.c). What may still end the process
-//!   is damage that is done to the structure of data.mdb while the store is open, which only this
-//!   user can do: LMDB believes the sizes in its pages.
+//! - The file is checked again before each commit, and an assertion that fails in LMDB ends the
+//!   call (lmdb_guard.c). What is left is damage done to the structure of data.mdb within the
+//!   moment of a call, which only this user can do: LMDB believes the sizes in its pages.
 const std = @import("std");
 const constants = @import("constants.zig");
 const file = @import("file.zig");
@@ -127,8 +127,28 @@ pub const Store = struct {
 
     /// The end of a page in a truncated file reads as zeros and faults nowhere.
     fn isTruncated(store: *Store) bool {
-        const bytes = store.environment.fileBytes() catch return false;
+        const bytes = store.sizeNow() catch return false;
         return bytes < store.file_bytes;
+    }
+
+    fn sizeNow(store: *Store) lmdb.Error!u64 {
+        const fd = try store.environment.descriptor();
+        return file.sizeOf(fd) orelse error.Other;
+    }
+
+    /// Checks the file as at opening: what has become of it meanwhile must not reach LMDB when that
+    /// moves bytes about. The pages are in the cache from here on.
+    fn checkAgain(store: *Store, detail: *Detail) Error!void {
+        const fd = store.environment.descriptor() catch |err| return store.failBy(err, detail);
+        const size = file.sizeOf(fd) orelse return error.Os;
+        const findings = store_check.check(fd, size, detail) catch |err| switch (err) {
+            error.Corrupt => return store.fail(error.CorruptStore, 0, detail),
+            error.Os => return store.fail(error.Failed, detail.errno, detail),
+            error.OutOfMemory => return error.OutOfMemory,
+        };
+        if (std.meta.eql(findings.ledger, store.ledger)) return;
+        detail.setName("another ledger");
+        return store.fail(error.CorruptStore, 0, detail);
     }
 
     fn leave(store: *Store) void {
@@ -172,6 +192,7 @@ pub const Store = struct {
         if (!batch.isSound()) return error.InvalidArgument;
         try store.enter(detail);
         defer store.leave();
+        try store.checkAgain(detail);
         while (true) {
             if (lmdb.guarded(attempt, .{ store, batch })) |ledger| {
                 if (store.isPoisoned()) return store.fail(error.Truncated, 0, detail);
@@ -365,7 +386,7 @@ pub const Store = struct {
     }
 
     fn refreshReport(store: *Store) lmdb.Error!void {
-        store.file_bytes = try store.environment.fileBytes();
+        store.file_bytes = try store.sizeNow();
         const info = try store.environment.info();
         while (!store.report_lock.tryLock()) std.atomic.spinLoopHint();
         defer store.report_lock.unlock();
