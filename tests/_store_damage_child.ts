@@ -8,9 +8,11 @@
  */
 
 import { CorruptStoreError, DurabilityError, openStore, type Store } from "../mod.ts";
+import { Random } from "./_random.ts";
 import { valueOf } from "./_store.ts";
 
 const [kind, directory, stepText] = Deno.args as [string, string, string];
+/** Bytes from one try to the next, or the number of tries of a random kind. */
 const STEP = Number(stepText);
 const file = `${directory}/data.mdb`;
 const mapBytes = 2 ** 18;
@@ -141,6 +143,19 @@ const KINDS: Record<string, (sound: Uint8Array<ArrayBuffer>) => Promise<void>> =
   async truncateOpen(sound) {
     for (let size = 0; size < sound.length; size += STEP) {
       await tryOpen(sound, `${size} bytes`, false, () => Deno.truncateSync(file, size));
+    }
+  },
+  /** Some bytes of a page, half of the time near its head, where its structure is. */
+  async flipOpen(sound) {
+    const random = new Random(20_262);
+    for (let round = 0; round < STEP; round++) {
+      await tryOpen(sound, `round ${round}`, true, () => {
+        for (let flips = 0; flips < 3; flips++) {
+          const page = random.below(sound.length / 4096) * 4096;
+          const place = random.below(random.below(2) === 0 ? 64 : 4096);
+          writeAt(page + place, new Uint8Array([random.below(256)]));
+        }
+      });
     }
   },
   async zeroOpen(sound) {

@@ -52,3 +52,10 @@ Deno.test("Store with a page zeroed while it is open gives no wrong value", asyn
   assertEquals(others, {});
   assert(store > 0, `${store} ${value} ${right} ${missing}`);
 });
+
+Deno.test("Store with bytes changed while it is open gives no wrong value", async () => {
+  const counts = await damage("flipOpen", IS_LONG ? 20_000 : 400);
+  const { store = 0, value = 0, right = 0, missing = 0, ...others } = counts;
+  assertEquals(others, {});
+  assert(store > 0 && right > 0, `${store} ${value} ${right} ${missing}`);
+});

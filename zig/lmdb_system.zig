@@ -17,15 +17,6 @@ pub const Incidents = struct {
     poisoned: u32 = 0,
     /// errno of the fdatasync that failed, or 0.
     sync_errno: u32 = 0,
-    /// Where data.mdb is mapped.
-    map: []const u8 = &.{},
-
-    /// Whether bytes that LMDB names lie in the map.
-    pub fn holds(incidents: *const Incidents, bytes: []const u8) bool {
-        const start, const map_start = .{ @intFromPtr(bytes.ptr), @intFromPtr(incidents.map.ptr) };
-        if (bytes.len > incidents.map.len or start < map_start) return false;
-        return start - map_start <= incidents.map.len - bytes.len;
-    }
 };
 
 /// The store that this thread is at work for; LMDB's functions take no such argument.
@@ -81,7 +72,6 @@ fn mapFile(
         fail(.NFILE);
         return failed;
     };
-    incidents.map = memory; // Without a lock.mdb, data.mdb is all that is mapped.
     return @ptrFromInt(rc);
 }
 

@@ -51,7 +51,9 @@ test {
     _ = @import("sigbus.zig");
     _ = @import("store_check.zig");
     _ = @import("store_entry.zig");
+    _ = @import("store_pages.zig");
     _ = @import("store_place.zig");
+    _ = @import("store_read.zig");
     _ = @import("wait.zig");
     _ = clock;
     _ = crc32c;

@@ -2,14 +2,15 @@
 //!
 //! - A commit is one transaction: all of its operations or none, durable when it returns.
 //! - Every call is complete in itself and may run on any thread; they take turns.
-//! - A value is verified whenever it is read (store_entry.zig), the file before it is opened
-//!   (store_check.zig). A truncated file gives an error (sigbus.zig).
+//! - LMDB only writes. The file is checked before it is opened and before each commit
+//!   (store_check.zig); reading believes no page of it (store_read.zig) and verifies every value
+//!   (store_entry.zig). A truncated file gives an error (sigbus.zig).
 //! - After a commit that failed for another reason than a full disk, nothing is known about the
 //!   disk: every later call gives that failure, until the store is closed and opened again.
 //! - A process that dies leaves the last commit or the one before it, whole.
-//! - The file is checked again before each commit, and an assertion that fails in LMDB ends the
-//!   call (lmdb_guard.c). What is left is damage done to the structure of data.mdb within the
-//!   moment of a call, which only this user can do: LMDB believes the sizes in its pages.
+//! - An assertion that fails in LMDB ends the call (lmdb_guard.c). What may still end the process
+//!   is damage done to the structure of data.mdb between a commit's check and its end, which only
+//!   this user can do: LMDB believes the sizes in its pages.
 const std = @import("std");
 const constants = @import("constants.zig");
 const file = @import("file.zig");
@@ -18,12 +19,16 @@ const lmdb = @import("lmdb.zig");
 const lmdb_system = @import("lmdb_system.zig");
 const store_check = @import("store_check.zig");
 const store_entry = @import("store_entry.zig");
+const store_pages = @import("store_pages.zig");
 const store_place = @import("store_place.zig");
+const store_read = @import("store_read.zig");
 const Batch = @import("store_batch.zig").Batch;
 const Detail = @import("detail.zig").Detail;
 const Ledger = store_entry.Ledger;
 const Operation = @import("store_batch.zig").Operation;
+const Pages = store_pages.Pages;
 const Place = store_place.Place;
+const Reader = store_read.Reader;
 const Sleeper = @import("sleeper.zig").Sleeper;
 const Status = @import("status.zig").Status;
 
@@ -101,7 +106,7 @@ pub const Store = struct {
     }
 
     fn prepare(store: *Store) lmdb.Error!void {
-        const transaction = try store.beginReading();
+        const transaction = try store.environment.begin(.read);
         defer transaction.abort();
         store.database = try transaction.database();
         try store.refreshReport();
@@ -139,13 +144,9 @@ pub const Store = struct {
     /// Checks the file as at opening: what has become of it meanwhile must not reach LMDB when that
     /// moves bytes about. The pages are in the cache from here on.
     fn checkAgain(store: *Store, detail: *Detail) Error!void {
-        const fd = store.environment.descriptor() catch |err| return store.failBy(err, detail);
-        const size = file.sizeOf(fd) orelse return error.Os;
-        const findings = store_check.check(fd, size, detail) catch |err| switch (err) {
-            error.Corrupt => return store.fail(error.CorruptStore, 0, detail),
-            error.Os => return store.fail(error.Failed, detail.errno, detail),
-            error.OutOfMemory => return error.OutOfMemory,
-        };
+        const pages = store.openPages(detail) catch |err| return store.failReading(err, detail);
+        const findings = store_check.check(pages.fd, pages.size, detail) catch |err|
+            return store.failReading(err, detail);
         if (std.meta.eql(findings.ledger, store.ledger)) return;
         detail.setName("another ledger");
         return store.fail(error.CorruptStore, 0, detail);
@@ -311,11 +312,10 @@ pub const Store = struct {
         if (!store_entry.isKey(key)) return error.InvalidArgument;
         try store.enter(detail);
         defer store.leave();
-        const found = lmdb.guarded(read, .{ store, key, out }) catch |err| {
-            if (err == error.NotFound and !store.isPoisoned()) return error.NotFound;
-            return store.failBy(err, detail);
+        const found = store.read(key, out, detail) catch |err| switch (err) {
+            error.NotFound => return error.NotFound,
+            else => |other| return store.failReading(other, detail),
         };
-        if (store.isPoisoned()) return store.fail(error.Truncated, 0, detail);
         const sums = found.mismatch orelse return found.size;
         detail.setName(key);
         detail.expected = @floatFromInt(sums.expected);
@@ -323,26 +323,30 @@ pub const Store = struct {
         return error.CorruptValue;
     }
 
-    /// Meta pages that went back show an older state, which the ledger knows.
-    fn beginReading(store: *Store) lmdb.Error!*lmdb.Transaction {
-        const transaction = try store.environment.begin(.read);
-        if (transaction.id() == store.ledger.transaction) return transaction;
-        transaction.abort();
-        return error.Corrupt;
+    fn read(
+        store: *Store,
+        key: []const u8,
+        out: []u8,
+        detail: *Detail,
+    ) store_read.Error!store_read.Found {
+        var pages = try store.openPages(detail);
+        const reader: Reader = try .init(&pages, store.ledger.transaction);
+        defer reader.deinit();
+        fault_points.hit(.in_store_read);
+        return reader.get(key, out);
     }
 
-    const Found = struct { size: usize, mismatch: ?store_entry.Checked };
+    fn openPages(store: *Store, detail: *Detail) store_pages.Error!Pages {
+        const fd = store.environment.descriptor() catch return error.Os;
+        return .{ .fd = fd, .size = file.sizeOf(fd) orelse return error.Os, .detail = detail };
+    }
 
-    fn read(store: *Store, key: []const u8, out: []u8) lmdb.Error!Found {
-        const transaction = try store.beginReading();
-        defer transaction.abort();
-        fault_points.hit(.in_store_read);
-        const sealed = try transaction.get(store.database, key);
-        if (!store.incidents.holds(sealed)) return error.Corrupt;
-        if (sealed.len < store_entry.trailer_bytes) return error.Corrupt;
-        const size = sealed.len - store_entry.trailer_bytes;
-        const mismatch = if (size > out.len) null else store_entry.open(key, sealed, out);
-        return .{ .size = size, .mismatch = mismatch };
+    fn failReading(store: *Store, err: store_pages.Error, detail: *Detail) Error {
+        return switch (err) {
+            error.Corrupt => store.fail(error.CorruptStore, 0, detail),
+            error.Os => store.fail(error.Failed, detail.errno, detail),
+            error.OutOfMemory => error.OutOfMemory,
+        };
     }
 
     /// Lists keys that begin with `prefix` and come after `after` (empty: from the first one), in
@@ -359,30 +363,20 @@ pub const Store = struct {
         if (!is_right or out.len < 2 + constants.store_key_bytes_max) return error.InvalidArgument;
         try store.enter(detail);
         defer store.leave();
-        const size = lmdb.guarded(list, .{ store, prefix, after, out }) catch |err|
-            return store.failBy(err, detail);
-        if (store.isPoisoned()) return store.fail(error.Truncated, 0, detail);
-        return size;
+        return store.list(prefix, after, out, detail) catch |err| store.failReading(err, detail);
     }
 
-    fn list(store: *Store, prefix: []const u8, after: []const u8, out: []u8) lmdb.Error!usize {
-        const transaction = try store.beginReading();
-        defer transaction.abort();
-        const cursor = try transaction.cursor(store.database);
-        defer cursor.close();
-        const later = if (std.mem.order(u8, after, prefix) == .gt) after else prefix;
-        var found = cursor.seek(if (later.len == 0) store_entry.key_first else later);
-        var size: usize = 0;
-        while (true) : (found = cursor.next()) {
-            const entry = found catch |err| return if (err == error.NotFound) size else err;
-            if (!store.incidents.holds(entry.key)) return error.Corrupt;
-            if (std.mem.eql(u8, entry.key, after)) continue;
-            if (!std.mem.startsWith(u8, entry.key, prefix)) return size;
-            if (entry.key.len + 2 > out.len - size) return size;
-            std.mem.writeInt(u16, out[size..][0..2], @intCast(entry.key.len), .little);
-            @memcpy(out[size + 2 ..][0..entry.key.len], entry.key);
-            size += 2 + entry.key.len;
-        }
+    fn list(
+        store: *Store,
+        prefix: []const u8,
+        after: []const u8,
+        out: []u8,
+        detail: *Detail,
+    ) store_pages.Error!usize {
+        var pages = try store.openPages(detail);
+        const reader: Reader = try .init(&pages, store.ledger.transaction);
+        defer reader.deinit();
+        return reader.list(prefix, after, out);
     }
 
     fn refreshReport(store: *Store) lmdb.Error!void {

@@ -55,6 +55,13 @@ pub fn open(key: []const u8, sealed: []const u8, out: []u8) ?Checked {
     return if (sum == stored) null else .{ .expected = sum, .actual = stored };
 }
 
+/// Verifies a value that was copied out. Returns null if it is right, else both checksums.
+pub fn verify(key: []const u8, value: []const u8, trailer: *const [trailer_bytes]u8) ?Checked {
+    const sum = crc32c.mask(~crc32c.update(crc32c.update(0xffffffff, key), value));
+    const stored = std.mem.readInt(u32, trailer, .little);
+    return if (sum == stored) null else .{ .expected = sum, .actual = stored };
+}
+
 /// What an entry adds to the ledger's sum. Sums over a set do not depend on its order.
 pub fn markOf(key: []const u8, trailer: u32) u64 {
     var word = @as(u64, crc32c.checksum(key)) << 32 | trailer;
@@ -109,6 +116,8 @@ test "store entry: every flipped bit of a sealed value, and another key, does no
     var out: [value.len]u8 = undefined;
     try testing.expectEqual(null, open("key", &sealed, &out));
     try testing.expectEqualStrings(value, &out);
+    try testing.expectEqual(null, verify("key", &out, sealed[value.len..]));
+    try testing.expect(verify("kez", &out, sealed[value.len..]) != null);
     try testing.expect(open("kez", &sealed, &out) != null);
     for (0..sealed.len * 8) |bit| {
         const mask = @as(u8, 1) << @intCast(bit % 8);
