@@ -2,9 +2,10 @@
 //!
 //! - A commit is one transaction: all of its operations or none, durable when it returns.
 //! - Every call is complete in itself and may run on any thread; they take turns.
-//! - LMDB only writes. The file is checked before it is opened and before each commit
-//!   (store_check.zig); reading believes no page of it (store_read.zig) and verifies every value
-//!   (store_entry.zig). A truncated file gives an error (sigbus.zig).
+//! - LMDB only writes. The file is checked before it is opened, before each commit, and before
+//!   keys are listed or said not to be there (store_check.zig); reading believes no page of it
+//!   (store_read.zig) and verifies every value (store_entry.zig).
+//! - A truncated file gives an error (sigbus.zig).
 //! - After a commit that failed for another reason than a full disk, nothing is known about the
 //!   disk: every later call gives that failure, until the store is closed and opened again.
 //! - A process that dies leaves the last commit or the one before it, whole.
@@ -141,8 +142,8 @@ pub const Store = struct {
         return file.sizeOf(fd) orelse error.Other;
     }
 
-    /// Checks the file as at opening: what has become of it meanwhile must not reach LMDB when that
-    /// moves bytes about. The pages are in the cache from here on.
+    /// Checks the file as at opening: what has become of it meanwhile must not reach LMDB, nor be
+    /// taken for a key that is not there.
     fn checkAgain(store: *Store, detail: *Detail) Error!void {
         const pages = store.openPages(detail) catch |err| return store.failReading(err, detail);
         const findings = store_check.check(pages.fd, pages.size, detail) catch |err|
@@ -313,7 +314,10 @@ pub const Store = struct {
         try store.enter(detail);
         defer store.leave();
         const found = store.read(key, out, detail) catch |err| switch (err) {
-            error.NotFound => return error.NotFound,
+            error.NotFound => { // Or what led there is damaged.
+                try store.checkAgain(detail);
+                return error.NotFound;
+            },
             else => |other| return store.failReading(other, detail),
         };
         const sums = found.mismatch orelse return found.size;
@@ -363,6 +367,7 @@ pub const Store = struct {
         if (!is_right or out.len < 2 + constants.store_key_bytes_max) return error.InvalidArgument;
         try store.enter(detail);
         defer store.leave();
+        try store.checkAgain(detail); // Keys have no checksums of their own.
         return store.list(prefix, after, out, detail) catch |err| store.failReading(err, detail);
     }
 

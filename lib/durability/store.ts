@@ -135,7 +135,8 @@ export class Store implements Disposable {
   }
 
   /**
-   * Returns the value of a key, verified, or undefined if there is none.
+   * Returns the value of a key, verified, or undefined if there is none. Cost: some system calls;
+   * for a key that is not there the file is checked as at opening.
    *
    * @throws {CorruptStoreError} If it does not match its checksum: with the key. Other keys are
    * not concerned.
