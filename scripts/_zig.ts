@@ -12,7 +12,12 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const VERSION = "0.16"; // Any patch release of it; zig/package.json pins the one we install.
 const INSTALLED = `${ROOT}zig/node_modules/.bin/zig`;
-const LMDB = `${ROOT}zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb/mdb.c`;
+
+/** Path of LMDB's C source from the root; what is beside it is compiled as well. */
+export const LMDB_SOURCE =
+  "zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb/mdb.c";
+
+const LMDB = `${ROOT}${LMDB_SOURCE}`;
 
 /**
  * Returns the path of a Zig 0.16 compiler, and installs one where there is none. LMDB's C sources,

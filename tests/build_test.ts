@@ -2,11 +2,10 @@
 // npm that write down how they were called.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { countZigTests } from "../scripts/_zig.ts";
+import { countZigTests, LMDB_SOURCE } from "../scripts/_zig.ts";
 
 const SCRIPTS = new URL("../scripts/", import.meta.url);
 const LIBRARY = `libmessage_transport.${Deno.build.os === "darwin" ? "dylib" : "so"}`;
-const LMDB = "zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb/mdb.c";
 
 interface Outcome {
   code: number;
@@ -29,7 +28,7 @@ class Checkout implements AsyncDisposable {
     }
     await checkout.write("build.zig", "");
     await checkout.write("zig/root.zig", "");
-    await checkout.write(LMDB, "");
+    await checkout.write(LMDB_SOURCE, "");
     await Deno.mkdir(`${checkout.root}/bin`);
     return checkout;
   }
@@ -222,7 +221,10 @@ Deno.test("build installs LMDB's sources with npm when only the compiler is ther
   const empty = await checkout.build();
   assertEquals(empty.code, 1);
   assertStringIncludes(empty.stderr, "expected LMDB's sources, found no file");
-  await checkout.writeProgram("bin/npm", `mkdir -p "$(dirname ${LMDB})"; touch ${LMDB}`);
+  await checkout.writeProgram(
+    "bin/npm",
+    `mkdir -p "$(dirname ${LMDB_SOURCE})"; touch ${LMDB_SOURCE}`,
+  );
   assertEquals((await checkout.build()).code, 0);
   assertEquals(await checkout.calls(), [
     "bin/zig build -Doptimize=ReleaseFast --prefix zig-out",
