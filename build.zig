@@ -6,6 +6,8 @@
 //!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
 //!   zig build bench               the benchmarks' native loops, in zig-out/lib
 //!
+//! LMDB is compiled in, from the sources that zig/package.json pins; -Dlmdb-source names others.
+//!
 //! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has
 //! is found at run time.
 const std = @import("std");
@@ -29,6 +31,7 @@ pub fn build(b: *std.Build) void {
     module.addAnonymousImport("record-v1.hex", .{
         .root_source_file = b.path("tests/testdata/record-v1.hex"),
     });
+    addLmdb(b, module);
     addLibrary(b, "message_transport", module, b.getInstallStep());
     addTests(b, module);
     addGenerator(b, module);
@@ -48,6 +51,31 @@ fn targetQuery(b: *std.Build) std.Target.Query {
         query.cpu_model = .{ .explicit = &std.Target.x86.cpu.x86_64_v2 }; // cmpxchg16b.
     }
     return query;
+}
+
+fn addLmdb(b: *std.Build, module: *std.Build.Module) void {
+    const text = "Directory of LMDB's C sources (mdb.c, midl.c)";
+    const chosen = b.option([]const u8, "lmdb-source", text);
+    const installed = "zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb";
+    module.addCSourceFiles(.{
+        .root = if (chosen) |path| .{ .cwd_relative = path } else b.path(installed),
+        .files = &.{ "mdb.c", "midl.c" },
+        .flags = &.{
+            "-std=gnu11",
+            "-fno-sanitize=undefined", // Zig's default for C; LMDB casts between its structs.
+            "-fvisibility=hidden", // Another LMDB in the process stays another one.
+            // What it asks of the system goes through zig/lmdb_system.zig.
+            "-Dmmap=mt_lmdb_mmap",
+            "-Dmunmap=mt_lmdb_munmap",
+            "-Dpwrite=mt_lmdb_pwrite",
+            "-Dpwritev=mt_lmdb_pwritev",
+            "-DMDB_USE_PWRITEV=1",
+            "-Dfdatasync=mt_lmdb_fdatasync",
+            "-DMDB_FDATASYNC_WORKS=1", // On every kernel that Deno runs on.
+        },
+    });
+    const guard_flags = &.{ "-std=gnu11", "-fvisibility=hidden" };
+    module.addCSourceFile(.{ .file = b.path("zig/lmdb_guard.c"), .flags = guard_flags });
 }
 
 // Debug on x86-64 uses Zig's own code generator by default, which cannot encode crc32q.

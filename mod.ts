@@ -49,6 +49,25 @@ export {
 } from "./lib/channel/schema.ts";
 export type { Durability, LogReport } from "./lib/native/log.ts";
 export type { Peer } from "./lib/native/peers.ts";
+export {
+  type Checkpoint,
+  type CheckpointContent,
+  Checkpoints,
+  type CheckpointSchedule,
+  CheckpointTimer,
+  openCheckpoints,
+} from "./lib/durability/checkpoint.ts";
+export type { Cursor } from "./lib/durability/manifest.ts";
+export type { Recovery } from "./lib/durability/recovery.ts";
+export type { State } from "./lib/durability/snapshot.ts";
+export type { DamagedCheckpoint } from "./lib/durability/vault.ts";
+export {
+  openStore,
+  Store,
+  type StoreOperation,
+  type StoreOptions,
+  type StoreStats,
+} from "./lib/durability/store.ts";
 export { installNativeLibrary, type InstallOptions } from "./lib/native/binary.ts";
 export { monotonicNs, tickClock } from "./lib/native/clock.ts";
 export { pinThread } from "./lib/native/affinity.ts";
@@ -57,6 +76,7 @@ export {
   CorruptHeaderError,
   CorruptLogError,
   CorruptRecordError,
+  CorruptStoreError,
   DeadlockError,
   DurabilityError,
   LayoutMismatchError,
@@ -67,4 +87,5 @@ export {
   type RecordFault,
   RingTruncatedError,
   SequenceGapError,
+  StoreClosedError,
 } from "./lib/errors.ts";

@@ -145,19 +145,19 @@ export class RingTruncatedError extends Error {
 export class NoSpaceError extends Error {
   /** Name of the class. */
   override name = "NoSpaceError";
-  /** The file that was to be made. */
+  /** The file that was to be made, or the store. */
   readonly path: string;
-  /** Bytes that it needs. */
+  /** Bytes that it needs, at least. */
   readonly needed: number;
   /** Bytes that are free. */
   readonly available: number;
 
-  /** Names both amounts, and what helps in a container. */
-  constructor(path: string, needed: number, available: number) {
+  /** Names both amounts, and what helps in a container. `action` is what was attempted. */
+  constructor(path: string, needed: number, available: number, action = "create") {
     const advice = path.startsWith("/dev/shm/")
       ? "; in a container, raise --shm-size, or mount an emptyDir of medium Memory at /dev/shm"
       : "";
-    super(`Cannot create "${path}": expected ${needed} bytes free, found ${available}${advice}`);
+    super(`Cannot ${action} "${path}": expected ${needed} bytes free, found ${available}${advice}`);
     this.path = path;
     this.needed = needed;
     this.available = available;
@@ -259,24 +259,54 @@ export class CorruptLogError extends Error implements LogDamage {
 }
 
 /**
- * Thrown when messages could not be made durable. What was acknowledged is safe. A failed sync is
- * never repeated: stop, mend the disk, open the channel again.
+ * Thrown when something could not be made durable: a channel's messages, or a store's values. What
+ * was acknowledged is safe. A failed sync is never repeated: mend the disk, close what it belongs
+ * to and open it again.
  */
 export class DurabilityError extends Error {
   /** Name of the class. */
   override name = "DurabilityError";
-  /** The log's directory. */
+  /** The directory of the log or the store. */
   readonly path: string;
-  /** The operating system's error; 0 if the log or the ring was found damaged. */
+  /** The operating system's error; 0 if it is damage that was found. */
   readonly errno: number;
 
   /** Says why. */
-  constructor(path: string, errno: number, found?: string) {
-    super(
-      `Cannot make messages durable in "${path}": found ` +
-        `${found ?? `operating system error ${errno}`}; mend the disk and open the channel again`,
-    );
+  constructor(path: string, errno: number, found = `operating system error ${errno}`) {
+    super(`Cannot make "${path}" durable: found ${found}; mend the disk, close it, open it again`);
     this.path = path;
     this.errno = errno;
+  }
+}
+
+/** Thrown when a store's file, or a value in it, is damaged. Use an older copy, or a replica. */
+export class CorruptStoreError extends Error {
+  /** Name of the class. */
+  override name = "CorruptStoreError";
+  /** The store's directory. */
+  readonly path: string;
+  /** Key of the value that is damaged; undefined when it is the store itself. */
+  readonly key: string | undefined;
+
+  /** Says what is wrong. Without a key, nothing of the store may be used. */
+  constructor(path: string, found: string, key?: string) {
+    const what = key === undefined ? `store "${path}"` : `key "${key}" of store "${path}"`;
+    super(`Cannot read ${what}: found ${found}`);
+    this.path = path;
+    this.key = key;
+  }
+}
+
+/** Thrown when a closed store is used. Open it again. */
+export class StoreClosedError extends Error {
+  /** Name of the class. */
+  override name = "StoreClosedError";
+  /** The store's directory. */
+  readonly path: string;
+
+  /** Names the store. */
+  constructor(path: string) {
+    super(`Cannot use store "${path}": found it closed`);
+    this.path = path;
   }
 }

@@ -13,17 +13,36 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VERSION = "0.16"; // Any patch release of it; zig/package.json pins the one we install.
 const INSTALLED = `${ROOT}zig/node_modules/.bin/zig`;
 
+/** Path of LMDB's C source from the root; what is beside it is compiled as well. */
+export const LMDB_SOURCE =
+  "zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb/mdb.c";
+
+const LMDB = `${ROOT}${LMDB_SOURCE}`;
+
 /**
- * Returns the path of a Zig 0.16 compiler, and installs one where there is none.
+ * Returns the path of a Zig 0.16 compiler, and installs one where there is none. LMDB's C sources,
+ * which the library is compiled with, are there afterwards as well.
  *
- * Looks at `$ZIG`, at `zig/node_modules`, then along `$PATH`. Where all fail, `npm` installs what
- * `zig/package.json` pins, which takes about 20 s and 500 MB.
+ * Looks at `$ZIG`, at `zig/node_modules`, then along `$PATH`. Where something is missing, `npm`
+ * installs what `zig/package.json` pins, which takes about 20 s and 500 MB.
  *
- * @throws {ScriptError} If `$ZIG` is another version, or there is neither a compiler nor npm.
+ * @throws {ScriptError} If `$ZIG` is another version, or something is missing and npm as well.
  */
 export async function zigExe(): Promise<string> {
+  const found = await findZig();
+  if (found !== undefined && await exists(LMDB)) return found;
+  return await withLock(async () => {
+    const zig = await findZig(); // Another process may just have installed it.
+    if (zig === undefined) await install("Zig", () => findZig(INSTALLED));
+    else if (!await exists(LMDB)) await install("LMDB", () => exists(LMDB));
+    return zig ?? INSTALLED;
+  });
+}
+
+/** Returns the first suitable compiler. */
+async function findZig(only?: string): Promise<string | undefined> {
   const chosen = Deno.env.get("ZIG");
-  if (chosen) {
+  if (chosen && only === undefined) {
     const found = await versionOf(chosen);
     if (isSuitable(found)) return chosen;
     throw new ScriptError(
@@ -31,13 +50,11 @@ export async function zigExe(): Promise<string> {
     );
   }
   const folders = (Deno.env.get("PATH") ?? "").split(":").filter((folder) => folder !== "");
-  for (const candidate of [INSTALLED, ...folders.map((folder) => `${folder}/zig`)]) {
+  const candidates = [INSTALLED, ...folders.map((folder) => `${folder}/zig`)];
+  for (const candidate of only === undefined ? candidates : [only]) {
     if (isSuitable(await versionOf(candidate))) return candidate;
   }
-  return await withLock(async () => {
-    if (!isSuitable(await versionOf(INSTALLED))) await installZig(); // Unless another just has.
-    return INSTALLED;
-  });
+  return undefined;
 }
 
 /** Returns what a compiler says to `version`, or why it says nothing. */
@@ -56,24 +73,33 @@ function isSuitable(version: string): boolean {
   return version.startsWith(`${VERSION}.`);
 }
 
-async function installZig(): Promise<void> {
-  console.error("Installing Zig with npm into zig/node_modules (500 MB, once)");
+async function exists(path: string): Promise<boolean> {
+  return await modifiedMs(path) !== undefined;
+}
+
+const ADVICE = {
+  Zig: `install Zig ${VERSION}.x and put it on PATH or name it in $ZIG, or install npm`,
+  LMDB: `the library is compiled with LMDB's sources, which npm brings: install npm`,
+};
+
+/** Installs what `zig/package.json` pins, as `what` is missing; `check` tells whether it came. */
+async function install(what: keyof typeof ADVICE, check: () => Promise<unknown>): Promise<void> {
+  const [name, advice] = [what === "Zig" ? `Zig ${VERSION}` : "LMDB's sources", ADVICE[what]];
+  console.error(`Installing ${what} with npm into zig/node_modules (500 MB, once)`);
   const args = ["install", "--prefix", "zig", "--ignore-scripts", "--no-package-lock"];
-  const advice = `install Zig ${VERSION}.x and put it on PATH or name it in $ZIG, or install npm`;
   const npm = await run("npm", [...args, "--no-audit", "--no-fund"], { cwd: ROOT })
     .catch((cause: unknown) => {
       if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-      throw new ScriptError(`Cannot find Zig ${VERSION} nor npm to install it: ${advice}`);
+      throw new ScriptError(`Cannot find ${name} nor npm to install it: ${advice}`);
     });
   if (npm.code !== 0) {
-    throw new ScriptError(`Cannot install Zig with npm: ${advice}\n${npm.stdout}${npm.stderr}`);
+    throw new ScriptError(`Cannot install ${what} with npm: ${advice}\n${npm.stdout}${npm.stderr}`);
   }
-  const found = await versionOf(INSTALLED);
-  if (!isSuitable(found)) {
-    throw new ScriptError(
-      `Cannot use "${INSTALLED}": expected Zig ${VERSION}, found ${found}: ${advice}`,
-    );
-  }
+  if (await check()) return;
+  const found = what === "Zig" ? await versionOf(INSTALLED) : `no file "${LMDB}"`;
+  throw new ScriptError(
+    `Cannot use what npm installed: expected ${name}, found ${found}: ${advice}`,
+  );
 }
 
 /** What to build, and how. */

@@ -19,8 +19,9 @@ Usage: deno task build [options]
   --json             print one JSON object: { "path", "built", "seconds" }
   --help             print this text
 
-Zig 0.16 is taken from $ZIG, from zig/node_modules or from PATH; where it is missing, npm installs
-it into zig/node_modules. Exit status: 0 up to date, 1 failed, 2 wrong arguments.`;
+Zig 0.16 is taken from $ZIG, from zig/node_modules or from PATH; where it or LMDB's sources are
+missing, npm installs both into zig/node_modules.
+Exit status: 0 up to date, 1 failed, 2 wrong arguments.`;
 
 async function main(args: string[]): Promise<number> {
   const { values } = parseArgs({

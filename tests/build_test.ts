@@ -2,7 +2,7 @@
 // npm that write down how they were called.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { countZigTests } from "../scripts/_zig.ts";
+import { countZigTests, LMDB_SOURCE } from "../scripts/_zig.ts";
 
 const SCRIPTS = new URL("../scripts/", import.meta.url);
 const LIBRARY = `libmessage_transport.${Deno.build.os === "darwin" ? "dylib" : "so"}`;
@@ -28,6 +28,7 @@ class Checkout implements AsyncDisposable {
     }
     await checkout.write("build.zig", "");
     await checkout.write("zig/root.zig", "");
+    await checkout.write(LMDB_SOURCE, "");
     await Deno.mkdir(`${checkout.root}/bin`);
     return checkout;
   }
@@ -207,6 +208,27 @@ Deno.test("build says what to do without Zig, when npm is missing or fails", asy
   assertEquals(failing.code, 1);
   assertStringIncludes(failing.stderr, "Cannot install Zig with npm");
   assertStringIncludes(failing.stderr, "no network");
+});
+
+Deno.test("build installs LMDB's sources with npm when only the compiler is there", async () => {
+  await using checkout = await Checkout.create();
+  await checkout.writeZig("bin/zig");
+  await Deno.remove(`${checkout.root}/zig/node_modules`, { recursive: true });
+  const missing = await checkout.build();
+  assertEquals(missing.code, 1);
+  assertStringIncludes(missing.stderr, "Cannot find LMDB's sources nor npm to install it");
+  await checkout.writeProgram("bin/npm", "true");
+  const empty = await checkout.build();
+  assertEquals(empty.code, 1);
+  assertStringIncludes(empty.stderr, "expected LMDB's sources, found no file");
+  await checkout.writeProgram(
+    "bin/npm",
+    `mkdir -p "$(dirname ${LMDB_SOURCE})"; touch ${LMDB_SOURCE}`,
+  );
+  assertEquals((await checkout.build()).code, 0);
+  assertEquals(await checkout.calls(), [
+    "bin/zig build -Doptimize=ReleaseFast --prefix zig-out",
+  ]);
 });
 
 Deno.test("build refuses unknown arguments and explains itself", async () => {

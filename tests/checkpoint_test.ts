@@ -56,7 +56,7 @@ Deno.test("Checkpoints.recover() has nothing of a state without a checkpoint", a
   assertEquals(pollUpTo(recovery.replay({ name: "engine" }), 1), [1]);
 });
 
-Deno.test("Checkpoints.recover() returns the newest state and replays what came after", async () => {
+Deno.test("Checkpoints.recover() returns the newest state and replays the rest", async () => {
   using scratch = new Scratch();
   {
     using channel = createDurable(scratch);
@@ -86,7 +86,7 @@ Deno.test("Checkpoints.recover() returns the newest state and replays what came 
   assertEquals(pollUpTo(recovery.replay({ name: "engine" }), 25), range(21, 25));
 });
 
-Deno.test("Checkpoints.checkpoint() keeps a state of many chunks that comes part by part", async () => {
+Deno.test("Checkpoints.checkpoint() keeps a state that comes part by part", async () => {
   using scratch = new Scratch();
   using channel = createDurable(scratch);
   using checkpoints = openIn(scratch);
@@ -124,10 +124,14 @@ Deno.test("Checkpoints.checkpoint() keeps two, and nothing of older ones", async
       await checkpoints.checkpoint("b", { state: encode(`${i}`), consumers: [] });
     }
   }
-  using store = openStore({ directory: `${scratch.directory}/checkpoints` });
-  const keys = await Array.fromAsync(store.keys());
-  assertEquals(keys.filter((key) => key.startsWith("ckpt/a/")).length, 2);
-  assertEquals(keys.length, 8);
+  const ids: string[] = [];
+  for (const name of ["a", "b"]) {
+    using store = openStore({ directory: `${scratch.directory}/checkpoints/${name}` });
+    const keys = await Array.fromAsync(store.keys());
+    assertEquals(keys.length, 4, "a manifest and a chunk of each state");
+    ids.push(...keys.filter((key) => key.startsWith("ckpt/a/")));
+  }
+  assertEquals(ids.map((key) => Number(key.slice(-16))).sort(), [4, 5]);
 });
 
 Deno.test("Checkpoints.recover() falls back when the newest is damaged, and says so", async () => {
@@ -142,7 +146,7 @@ Deno.test("Checkpoints.recover() falls back when the newest is damaged, and says
       await checkpoints.checkpoint("engine", { state: encode(text), consumers: [consumer] });
     }
   }
-  const directory = `${scratch.directory}/checkpoints`;
+  const directory = `${scratch.directory}/checkpoints/b`; // Where the second one went.
   const newest = "snap/engine/0000000000000002/00000000";
   for (
     const spoil of [
@@ -166,6 +170,28 @@ Deno.test("Checkpoints.recover() falls back when the newest is damaged, and says
   }
 });
 
+Deno.test("Checkpoints.recover() falls back when a whole store is damaged", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  {
+    using checkpoints = openIn(scratch);
+    for (const text of ["one", "two", "three"]) {
+      await checkpoints.checkpoint("engine", { state: encode(text), consumers: [] });
+    }
+  }
+  const directory = `${scratch.directory}/checkpoints`;
+  Deno.writeFileSync(`${directory}/a/data.mdb`, pattern(100_000, 3));
+  using checkpoints = openIn(scratch);
+  const recovery = await checkpoints.recover("engine", channel);
+  assertEquals(new TextDecoder().decode(recovery.state), "two");
+  assertEquals(recovery.damaged.map(({ id }) => id), [0]);
+  const names = [...Deno.readDirSync(directory)].map(({ name }) => name.split("-")[0]);
+  assertEquals(names.sort(), ["a", "a.damaged", "b"], "what is damaged is kept");
+  await checkpoints.checkpoint("engine", { state: encode("four"), consumers: [] });
+  const { state, checkpoint } = await checkpoints.recover("engine", channel);
+  assertEquals([new TextDecoder().decode(state), checkpoint], ["four", 3]);
+});
+
 Deno.test("Checkpoints.recover() throws when there are checkpoints and none is sound", async () => {
   using scratch = new Scratch();
   using channel = createDurable(scratch);
@@ -173,9 +199,8 @@ Deno.test("Checkpoints.recover() throws when there are checkpoints and none is s
     using checkpoints = openIn(scratch);
     await checkpoints.checkpoint("engine", { state: encode("x"), consumers: [] });
   }
-  const directory = `${scratch.directory}/checkpoints`;
   {
-    using store = openStore({ directory });
+    using store = openStore({ directory: `${scratch.directory}/checkpoints/a` });
     await store.commit([{ deletePrefix: "snap/" }]);
   }
   using checkpoints = openIn(scratch);
@@ -216,13 +241,12 @@ Deno.test("The log is cut below what both checkpoints need, and no further", asy
   };
   const marks = [await advance(1000), await advance(1000), await advance(1000)];
   const end = performance.now() + 30_000;
-  while (channel.stats().log!.oldest === 1) {
-    if (performance.now() > end) throw new Error("nothing was cut");
+  while (channel.stats().log!.oldest <= marks[0]!) {
+    if (performance.now() > end) throw new Error("too little was cut");
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  const { oldest, segments } = channel.stats().log!;
+  const { oldest } = channel.stats().log!;
   assert(oldest <= marks[1]! + 1, `the log begins with ${oldest}`);
-  assert(segments < 8, `${segments} segments`);
   using before = openConsumer(channel, { from: marks[1]! + 1, onSlow: "spill" });
   assertEquals(pollUpTo(before, marks[2]!).length, 1000);
   assertThrows(() => openConsumer(channel, { from: 1 }), SequenceGapError);

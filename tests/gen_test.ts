@@ -1,6 +1,7 @@
 // The generator script runs in a small checkout of its own, with a shell script in place of Zig.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { LMDB_SOURCE } from "../scripts/_zig.ts";
 import { type Ended, runChild } from "./_support.ts";
 
 const SCRIPTS = new URL("../scripts/", import.meta.url);
@@ -14,6 +15,7 @@ class Checkout implements Disposable {
       this.write(`scripts/${name}`, Deno.readTextFileSync(new URL(name, SCRIPTS)));
     }
     this.write("deno.json", '{ "fmt": { "lineWidth": 60 } }');
+    this.write(LMDB_SOURCE, "");
     this.write("layout", "export const A  = 1\n");
     this.write("symbols", "export const symbols = {}\n");
     Deno.mkdirSync(`${this.root}/lib/native`, { recursive: true });

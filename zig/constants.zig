@@ -97,3 +97,14 @@ pub const log_path_bytes_max = 768;
 
 /// Bytes of the random number that a log is known by.
 pub const log_id_bytes = 16;
+/// Bytes of address space that a store's map begins with, at least: some pages of the largest size.
+pub const store_map_bytes_min = 1 << 18;
+
+/// Bytes that a store's map is doubled up to. Arbitrary; an eighth of the address space.
+pub const store_map_bytes_max = 1 << 44;
+
+/// Bytes of a store's batch. LMDB keeps a transaction's pages in memory; what is larger is a file.
+pub const store_batch_bytes_max = 1 << 28;
+
+/// Bytes of a key in a store: LMDB's limit.
+pub const store_key_bytes_max = 511;

@@ -31,7 +31,7 @@ pub const Error = error{
     OtherChannel,
 };
 
-fn osError(errno: linux.E, detail: *Detail) Error {
+pub fn osError(errno: linux.E, detail: *Detail) Error {
     detail.errno = @intFromEnum(errno);
     return switch (errno) {
         .NOENT => error.NotFound,
@@ -42,7 +42,7 @@ fn osError(errno: linux.E, detail: *Detail) Error {
     };
 }
 
-fn check(rc: usize, detail: *Detail) Error!usize {
+pub fn check(rc: usize, detail: *Detail) Error!usize {
     const errno = linux.errno(rc);
     return if (errno == .SUCCESS) rc else osError(errno, detail);
 }
@@ -98,7 +98,7 @@ pub const Directory = struct {
     }
 };
 
-fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
+pub fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
     _ = try check(linux.statx(fd, "", linux.AT.EMPTY_PATH, .BASIC_STATS, status), detail);
 }
 
@@ -339,6 +339,14 @@ fn checkOwner(
     detail.expected = 1;
     detail.actual = @floatFromInt(status.nlink);
     if (status.nlink != 1) return error.UnsafeFile;
+}
+
+/// Bytes of the file behind `fd`; null if the system does not say.
+pub fn sizeOf(fd: i32) ?u64 {
+    var detail: Detail = .{};
+    var status: linux.Statx = undefined;
+    statFile(fd, &status, &detail) catch return null;
+    return status.size;
 }
 
 /// Whether the file behind `fd` is at least `size` bytes long. True on doubt.

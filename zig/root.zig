@@ -16,6 +16,7 @@ pub const detail = @import("detail.zig");
 pub const durability = @import("durability.zig");
 pub const exports = @import("exports.zig");
 pub const exports_log = @import("exports_log.zig");
+pub const exports_store = @import("exports_store.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
@@ -32,8 +33,11 @@ pub const wal = struct {
     pub const scan = @import("wal/scan.zig");
 };
 
+pub const store = @import("store.zig");
+pub const store_batch = @import("store_batch.zig");
+
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log };
+pub const borders = .{ exports, exports_log, exports_store };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -45,6 +49,8 @@ test {
     _ = @import("futex.zig");
     _ = @import("histogram.zig");
     _ = @import("liveness.zig");
+    _ = @import("lmdb.zig");
+    _ = @import("lmdb_system.zig");
     _ = @import("memory.zig");
     _ = @import("notifier.zig");
     _ = @import("process.zig");
@@ -53,6 +59,11 @@ test {
     _ = @import("ring.zig");
     _ = @import("seek.zig");
     _ = @import("sigbus.zig");
+    _ = @import("store_check.zig");
+    _ = @import("store_entry.zig");
+    _ = @import("store_pages.zig");
+    _ = @import("store_place.zig");
+    _ = @import("store_read.zig");
     _ = @import("wait.zig");
     _ = clock;
     _ = crc32c;
@@ -61,4 +72,6 @@ test {
     _ = record;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
+    _ = store;
+    _ = store_batch;
 }

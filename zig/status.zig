@@ -67,8 +67,14 @@ pub const Status = enum(i32) {
     wal_full = -33,
     /// The log could not be made durable: stop. The report of durability has errno.
     wal_failed = -34,
+    /// A value of a store does not match its checksum; expected and found are in the detail.
+    corrupt_value = -35,
+    /// A store's file is damaged: the detail has the offset and what is wrong. Restore it.
+    corrupt_store = -36,
+    /// A commit could not be made durable, for the errno in the detail: close the store.
+    store_failed = -37,
     /// The log is damaged: the detail has the file, the place and a `Fault` as errno.
-    corrupt_log = -36,
+    corrupt_log = -38,
     /// The log in that directory is another channel's.
-    other_log = -37,
+    other_log = -39,
 };

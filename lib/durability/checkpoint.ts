@@ -8,10 +8,17 @@
 import type { Channel } from "../channel/channel.ts";
 import type { Consumer } from "../channel/consumer.ts";
 import { DurabilityError } from "../errors.ts";
-import { type Recovery, recoverState } from "./recovery.ts";
+import {
+  checkpointIds,
+  type Cursor,
+  type Manifest,
+  manifestKey,
+  packManifest,
+} from "./manifest.ts";
+import { recoverState, type Recovery } from "./recovery.ts";
 import { chunkPrefix, readSnapshot, type State, writeSnapshot } from "./snapshot.ts";
-import { openStore, type Store, type StoreOperation, type StoreOptions } from "./store.ts";
-import { type Cursor, type Manifest, manifestKey, manifestsOf, packManifest } from "./manifest.ts";
+import type { Store, StoreOperation, StoreOptions } from "./store.ts";
+import { Vault } from "./vault.ts";
 
 /** What a checkpoint is made of. */
 export interface CheckpointContent {
@@ -51,9 +58,6 @@ export interface CheckpointSchedule {
   onCheckpoint?: (checkpoint: Checkpoint) => void;
 }
 
-/** Checkpoints that are kept of each state: one may turn out damaged. */
-const KEPT = 2;
-
 const DEFAULT_INTERVAL_MS = 5_000;
 
 /** Milliseconds between two looks whether the log has got as far as the state. */
@@ -61,17 +65,17 @@ const DURABLE_INTERVAL_MS = 1;
 
 /** The checkpoints of one process's states. Made by {@linkcode openCheckpoints}. */
 export class Checkpoints implements Disposable {
-  readonly #store: Store;
+  readonly #vault: Vault;
   readonly #underWay = new Set<string>();
 
-  /** Takes an open store over. */
-  constructor(store: Store) {
-    this.#store = store;
+  /** Takes open stores over. */
+  constructor(vault: Vault) {
+    this.#vault = vault;
   }
 
-  /** Directory of the store. */
+  /** Directory of the stores. */
   get directory(): string {
-    return this.#store.directory;
+    return this.#vault.directory;
   }
 
   /**
@@ -97,32 +101,22 @@ export class Checkpoints implements Disposable {
     }
     this.#underWay.add(stateId);
     try {
-      const kept = await manifestsOf(this.#store, stateId);
-      const id = (kept[0]?.id ?? 0) + 1;
-      const seal = await writeSnapshot(this.#store, stateId, id, state);
+      const kept = await this.#vault.newest(stateId);
+      const id = (kept?.manifest.id ?? 0) + 1;
+      const store = this.#vault.other(kept?.store);
+      const seal = await writeSnapshot(store, stateId, id, state);
       for (const [i, consumer] of consumers.entries()) {
         await durableUpTo(consumer.channel, cursors[i]!.sequence);
       }
       const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
-      await this.#commit(stateId, manifest, kept);
-      for await (const _ of readSnapshot(this.#store, stateId, id, seal)); // Read back.
-      const needed = [manifest, ...kept.slice(0, KEPT - 1)];
+      await commitManifest(store, stateId, manifest);
+      for await (const _ of readSnapshot(store, stateId, id, seal)); // Read back.
+      const needed = kept === undefined ? [manifest] : [manifest, kept.manifest];
       for (const consumer of consumers) keepFor(consumer, needed);
       return { id, cursors, bytes: seal.bytes, durationMs: performance.now() - begin };
     } finally {
       this.#underWay.delete(stateId);
     }
-  }
-
-  async #commit(stateId: string, manifest: Manifest, kept: readonly Manifest[]): Promise<void> {
-    const operations: StoreOperation[] = [
-      { put: manifestKey(stateId, manifest.id), value: packManifest(manifest) },
-    ];
-    for (const { id } of kept.slice(KEPT - 1)) {
-      operations.push({ delete: manifestKey(stateId, id) });
-      operations.push({ deletePrefix: chunkPrefix(stateId, id) });
-    }
-    await this.#store.commit(operations);
   }
 
   /**
@@ -144,14 +138,12 @@ export class Checkpoints implements Disposable {
    *   using channel = createChannel("doc.sums", { ...options, segmentBytes: "256KB" });
    *   using checkpoints = openCheckpoints({ directory: `${directory}/checkpoints` });
    *   const recovery = await checkpoints.recover("sum", channel);
-   *   let sum = recovery.state === undefined ? 0 : new DataView(recovery.state.buffer).getUint32(0);
+   *   let sum = recovery.state?.[0] ?? 0;
    *   const consumer = recovery.replay({ name: "sum" });
    *   const producer = openProducer(channel);
    *   producer.write(Uint8Array.of(upTo));
    *   while (consumer.poll((message) => sum += message.view.getUint8(message.offset)) > 0);
-   *   const state = new Uint8Array(4);
-   *   new DataView(state.buffer).setUint32(0, sum);
-   *   await checkpoints.checkpoint("sum", { state, consumers: [consumer] });
+   *   await checkpoints.checkpoint("sum", { state: Uint8Array.of(sum), consumers: [consumer] });
    *   return sum;
    * }
    *
@@ -162,7 +154,7 @@ export class Checkpoints implements Disposable {
    */
   async recover(stateId: string, channel: Channel): Promise<Recovery> {
     checkStateId(stateId);
-    return await recoverState(this.#store, stateId, channel);
+    return await recoverState(this.#vault, stateId, channel);
   }
 
   /**
@@ -174,9 +166,9 @@ export class Checkpoints implements Disposable {
     return new CheckpointTimer(this, stateId, schedule);
   }
 
-  /** Closes the store, after what is under way. May be repeated. */
+  /** Closes the stores, after what is under way. May be repeated. */
   close(): void {
-    this.#store.close();
+    this.#vault.close();
   }
 
   /** Closes it. */
@@ -244,7 +236,8 @@ export class CheckpointTimer implements AsyncDisposable {
 
   async #make(): Promise<void> {
     const { capture, onCheckpoint } = this.#schedule;
-    onCheckpoint?.(await this.#checkpoints.checkpoint(this.#stateId, capture()));
+    const checkpoint = await this.#checkpoints.checkpoint(this.#stateId, capture());
+    onCheckpoint?.(checkpoint);
   }
 
   /** Stops it, after the checkpoint that is under way. */
@@ -263,13 +256,16 @@ export class CheckpointTimer implements AsyncDisposable {
 }
 
 /**
- * Opens the checkpoints in a directory, of which this process becomes the one owner.
+ * Opens the checkpoints in a directory, of which this process becomes the one owner. Two of each
+ * state are kept, each in a store of its own: what damages one store leaves the other.
+ *
+ * A store that is damaged is set aside under another name, and told of by
+ * {@linkcode Checkpoints.recover}.
  *
  * @throws {Deno.errors.Busy} If another process has it open: the text has the pid.
- * @throws {CorruptStoreError} If its file is damaged.
  */
 export function openCheckpoints(options: StoreOptions): Checkpoints {
-  return new Checkpoints(openStore(options));
+  return new Checkpoints(new Vault(options));
 }
 
 const STATE_ID = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}$/;
@@ -289,6 +285,19 @@ function toCursor(consumer: Consumer): Cursor {
     sequence: consumer.delivered,
     epoch: consumer.channel.stats().log?.epoch ?? 0,
   };
+}
+
+/** Puts a checkpoint in the place of the one that its store had. */
+async function commitManifest(store: Store, stateId: string, manifest: Manifest): Promise<void> {
+  const operations: StoreOperation[] = [
+    { put: manifestKey(stateId, manifest.id), value: packManifest(manifest) },
+  ];
+  for (const id of await checkpointIds(store, stateId)) {
+    if (id === manifest.id) continue;
+    operations.push({ delete: manifestKey(stateId, id) });
+    operations.push({ deletePrefix: chunkPrefix(stateId, id) });
+  }
+  await store.commit(operations);
 }
 
 /** Waits until the log has what the state knows, where the channel promises the disk. */

@@ -47,19 +47,6 @@ export async function checkpointIds(store: Store, stateId: string): Promise<numb
   return ids.sort((left, right) => right - left);
 }
 
-/** The sound manifests of a state, the newest first. */
-export async function manifestsOf(store: Store, stateId: string): Promise<Manifest[]> {
-  const manifests: Manifest[] = [];
-  for (const id of await checkpointIds(store, stateId)) {
-    try {
-      manifests.push(await readManifest(store, stateId, id));
-    } catch (error) {
-      if (!(error instanceof CorruptStoreError)) throw error;
-    }
-  }
-  return manifests;
-}
-
 /**
  * Returns one manifest.
  *

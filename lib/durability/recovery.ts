@@ -10,17 +10,9 @@ import type { ConsumerOptions } from "../channel/consumer_options.ts";
 import { openConsumer } from "../channel/open_consumer.ts";
 import { CorruptLogError, CorruptStoreError } from "../errors.ts";
 import type { LogReport } from "../native/log.ts";
-import { checkpointIds, type Cursor, type Manifest, readManifest } from "./manifest.ts";
+import type { Cursor } from "./manifest.ts";
 import { readSnapshot } from "./snapshot.ts";
-import type { Store } from "./store.ts";
-
-/** A checkpoint that was passed over. */
-export interface DamagedCheckpoint {
-  /** Its number. */
-  id: number;
-  /** What was found wrong with it. */
-  error: Error;
-}
+import type { DamagedCheckpoint, Kept, Vault } from "./vault.ts";
 
 /** Where a state goes on. */
 export interface Recovery {
@@ -40,7 +32,7 @@ export interface Recovery {
   epoch: number;
   /** What opening the log has found; undefined if another process had opened it. */
   log: LogReport | undefined;
-  /** Newer checkpoints that are damaged, and so were passed over. */
+  /** Checkpoints, and stores of them, that are damaged and so were passed over. */
   damaged: readonly DamagedCheckpoint[];
   /** What was read and compared. */
   verified: { chunks: number; bytes: number };
@@ -55,25 +47,25 @@ export interface Recovery {
 
 /** Finds a state's newest sound checkpoint. */
 export async function recoverState(
-  store: Store,
+  vault: Vault,
   stateId: string,
   channel: Channel,
 ): Promise<Recovery> {
   const begin = performance.now();
-  const damaged: DamagedCheckpoint[] = [];
-  let found: { manifest: Manifest; state: Uint8Array<ArrayBuffer> } | undefined;
-  for (const id of await checkpointIds(store, stateId)) {
+  const damaged: DamagedCheckpoint[] = [...vault.damaged];
+  let found: { kept: Kept; state: Uint8Array<ArrayBuffer> } | undefined;
+  for (const kept of await vault.kept(stateId, (damage) => void damaged.push(damage))) {
     try {
-      const manifest = await readManifest(store, stateId, id);
-      found = { manifest, state: await readState(store, stateId, manifest) };
+      found = { kept, state: await readState(stateId, kept) };
       break;
     } catch (error) {
       if (!(error instanceof CorruptStoreError)) throw error;
-      damaged.push({ id, error });
+      damaged.push({ id: kept.manifest.id, error });
     }
   }
+  const manifest = found?.kept.manifest;
   if (found === undefined && damaged.length > 0) throw damaged[0]!.error;
-  const cursors = found?.manifest.cursors ?? [];
+  const cursors = manifest?.cursors ?? [];
   const own = cursors.filter((cursor) => cursor.channel === channel.name);
   const sequence = own.length === 0 ? 0 : Math.min(...own.map((cursor) => cursor.sequence));
   const { log, nextSequence } = channel.stats();
@@ -81,15 +73,15 @@ export async function recoverState(
   checkNotAhead(channel, sequence, nextSequence - 1);
   return {
     state: found?.state,
-    checkpoint: found?.manifest.id ?? 0,
-    createdMs: found?.manifest.createdMs ?? 0,
+    checkpoint: manifest?.id ?? 0,
+    createdMs: manifest?.createdMs ?? 0,
     sequence,
     cursors,
     lastSequence,
     epoch: log?.epoch ?? 0,
     log: channel.recovered,
     damaged,
-    verified: { chunks: found?.manifest.chunks ?? 0, bytes: found?.manifest.bytes ?? 0 },
+    verified: { chunks: manifest?.chunks ?? 0, bytes: manifest?.bytes ?? 0 },
     durationMs: performance.now() - begin,
     replay(options = {}) {
       const from = found === undefined ? "earliest" : sequence + 1;
@@ -102,9 +94,8 @@ export async function recoverState(
 }
 
 async function readState(
-  store: Store,
   stateId: string,
-  manifest: Manifest,
+  { store, manifest }: Kept,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   for await (const chunk of readSnapshot(store, stateId, manifest.id, manifest)) chunks.push(chunk);

@@ -36,8 +36,11 @@ export const UNSUPPORTED_FILE_SYSTEM = -31;
 export const OTHER_CHANNEL = -32;
 export const WAL_FULL = -33;
 export const WAL_FAILED = -34;
-export const CORRUPT_LOG = -36;
-export const OTHER_LOG = -37;
+export const CORRUPT_VALUE = -35;
+export const CORRUPT_STORE = -36;
+export const STORE_FAILED = -37;
+export const CORRUPT_LOG = -38;
+export const OTHER_LOG = -39;
 
 export const LINE_BYTES = 128;
 export const PAGE_BYTES = 4096;
@@ -69,6 +72,10 @@ export const GROUP_BYTES_MAX = 1048576;
 export const SETTLE_NS = 5000000;
 export const LOG_PATH_BYTES_MAX = 768;
 export const LOG_ID_BYTES = 16;
+export const STORE_MAP_BYTES_MIN = 262144;
+export const STORE_MAP_BYTES_MAX = 17592186044416;
+export const STORE_BATCH_BYTES_MAX = 268435456;
+export const STORE_KEY_BYTES_MAX = 511;
 
 export const RECORD_CONTROL = 1;
 export const RECORD_ABORTED = 2;
@@ -306,3 +313,18 @@ export const DURABILITY_REPORT_EPOCH_OFFSET = 72;
 export const DURABILITY_REPORT_STATE_OFFSET = 76;
 export const DURABILITY_REPORT_ERRNO_OFFSET = 80;
 export const DURABILITY_REPORT_FAULT_OFFSET = 84;
+
+export const OPERATION_PUT = 1;
+export const OPERATION_DELETE = 2;
+export const OPERATION_DELETE_PREFIX = 3;
+
+export const OPERATION_HEAD_SIZE = 8;
+export const OPERATION_HEAD_KIND_OFFSET = 0;
+export const OPERATION_HEAD_KEY_BYTES_OFFSET = 2;
+export const OPERATION_HEAD_VALUE_BYTES_OFFSET = 4;
+
+export const STORE_REPORT_SIZE = 32;
+export const STORE_REPORT_MAP_BYTES_OFFSET = 0;
+export const STORE_REPORT_USED_BYTES_OFFSET = 8;
+export const STORE_REPORT_ENTRIES_OFFSET = 16;
+export const STORE_REPORT_TRANSACTION_OFFSET = 24;

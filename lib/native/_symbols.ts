@@ -241,4 +241,27 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_store_open: {
+    parameters: ["buffer", "f64", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_store_commit_wait: {
+    parameters: ["u32", "buffer", "u32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_store_get_wait: {
+    parameters: ["u32", "buffer", "u32", "buffer", "u32", "buffer"],
+    result: "f64",
+    nonblocking: true,
+  },
+  mt_store_next_wait: {
+    parameters: ["u32", "buffer", "u32", "buffer", "u32", "buffer", "u32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_store_report: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;

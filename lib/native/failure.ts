@@ -32,6 +32,11 @@ export class Detail {
     return this.#view.getUint32(layout.DETAIL_PID_OFFSET, true);
   }
 
+  /** Bytes from the start of the file to what is wrong. */
+  get offset(): number {
+    return this.#view.getFloat64(layout.DETAIL_OFFSET_OFFSET, true);
+  }
+
   /** What should be there. */
   get expected(): number {
     return this.#view.getFloat64(layout.DETAIL_EXPECTED_OFFSET, true);
@@ -50,11 +55,6 @@ export class Detail {
   /** Bytes to be had. */
   get available(): number {
     return this.#view.getFloat64(layout.DETAIL_AVAILABLE_OFFSET, true);
-  }
-
-  /** Bytes from the start of a file. */
-  get offset(): number {
-    return this.#view.getFloat64(layout.DETAIL_OFFSET_OFFSET, true);
   }
 
   /** Of a damaged log: what is wrong, and where. */
@@ -156,12 +156,14 @@ export function failure(status: number, context: Context, detail: Detail): Error
   }
 }
 
-function describeOwner(detail: Detail): string {
+/** Returns who holds what was wanted, in words. */
+export function describeOwner(detail: Detail): string {
   const name = detail.name;
   return `live process ${detail.pid}${name === "" ? "" : ` ("${name}")`}`;
 }
 
-function fileFailure(
+/** Returns the error for what a file is or is not, or undefined for any other status. */
+export function fileFailure(
   status: number,
   cannot: string,
   path: string,

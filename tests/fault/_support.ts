@@ -10,6 +10,8 @@ import { type Channel, monotonicNs } from "../../mod.ts";
 import { IDENTITY_SIZE, LINE_BYTES } from "../../lib/native/_layout.ts";
 import { straceArgs, type Trace } from "./_trace.ts";
 
+export { Random } from "../_random.ts";
+
 monotonicNs(); // Loads the library, which stays: no single test is to blame for that.
 
 /** Root of the checkout. */
@@ -217,24 +219,6 @@ export function isSomebodyAsleep(channel: Channel, direction: "data" | "space"):
   const words = new Uint32Array(2);
   file.readSync(new Uint8Array(words.buffer));
   return words[0] !== words[1]; // Sleeps that have begun, and those that were served.
-}
-
-/** Random numbers that come again with their seed: xorshift32 (Marsaglia, 2003). */
-export class Random {
-  #state: number;
-
-  /** Begins a series; the seed belongs into the messages of its test. */
-  constructor(seed: number) {
-    this.#state = seed | 0 || 1;
-  }
-
-  /** Returns a whole number from 0 to `end - 1`. */
-  below(end: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return Math.floor((this.#state >>> 0) / 2 ** 32 * end);
-  }
 }
 
 /** Returns the seed of a test: `MT_SEED`, or one that is always the same. */

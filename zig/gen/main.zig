@@ -71,6 +71,9 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "LOG_FACTS", mt.exports_log.LogFacts);
     try printStruct(out, "LOG_REPORT", mt.wal.open.Report);
     try printStruct(out, "DURABILITY_REPORT", mt.durability.DurabilityReport);
+    try printEnum(out, "OPERATION", mt.store_batch.OperationKind);
+    try printStruct(out, "OPERATION_HEAD", mt.store_batch.OperationHead);
+    try printStruct(out, "STORE_REPORT", mt.store.StoreReport);
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {

@@ -44,6 +44,12 @@ pub const Label = enum {
     after_rename,
     /// The control file says that segments are cut; they are there.
     before_unlink,
+    /// A store's transaction is put together, and nothing of it is written.
+    before_store_commit,
+    /// A store's transaction is durable, and nobody knows yet.
+    after_store_commit,
+    /// A store has a read transaction open.
+    in_store_read,
 };
 
 const labels = std.enums.values(Label).len;

@@ -1,0 +1,102 @@
+/**
+ * A vault: two stores, which take a state's checkpoints in turn. The structure of one may be
+ * damaged as a whole, and then the other one has the checkpoint before.
+ *
+ * @module
+ */
+
+import { CorruptStoreError } from "../errors.ts";
+import { checkDirectory } from "../channel/directory.ts";
+import { checkpointIds, type Manifest, readManifest } from "./manifest.ts";
+import { openStore, type Store, type StoreOptions } from "./store.ts";
+
+/** A checkpoint, and where it is. */
+export interface Kept {
+  store: Store;
+  manifest: Manifest;
+}
+
+/** Something that was found damaged. */
+export interface DamagedCheckpoint {
+  /** Number of the checkpoint; 0 where it is a whole store. */
+  id: number;
+  /** What was found wrong with it. */
+  error: Error;
+}
+
+const NAMES = ["a", "b"] as const;
+
+/** Two stores in one directory. */
+export class Vault {
+  /** Their directory. */
+  readonly directory: string;
+  /** Stores that could not be opened, and were set aside. */
+  readonly damaged: readonly DamagedCheckpoint[];
+  readonly #stores: readonly [Store, Store];
+
+  /** Opens both, or none. */
+  constructor(options: StoreOptions) {
+    this.directory = checkDirectory(options.directory);
+    Deno.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    const damaged: DamagedCheckpoint[] = [];
+    const first = openOrReplace({ ...options, directory: this.#path("a") }, damaged);
+    try {
+      this.#stores = [first, openOrReplace({ ...options, directory: this.#path("b") }, damaged)];
+    } catch (error) {
+      first.close();
+      throw error;
+    }
+    this.damaged = damaged;
+  }
+
+  #path(name: typeof NAMES[number]): string {
+    return `${this.directory}/${name}`;
+  }
+
+  /** The store that the next checkpoint goes to: not the one that has the newest. */
+  other(store: Store | undefined): Store {
+    const [first, second] = this.#stores;
+    return store === first ? second : first;
+  }
+
+  /** A state's checkpoints, the newest first. `onDamage` is told of manifests that are none. */
+  async kept(
+    stateId: string,
+    onDamage: (damage: DamagedCheckpoint) => void = () => {},
+  ): Promise<Kept[]> {
+    const kept: Kept[] = [];
+    for (const store of this.#stores) {
+      for (const id of await checkpointIds(store, stateId)) {
+        try {
+          kept.push({ store, manifest: await readManifest(store, stateId, id) });
+        } catch (error) {
+          if (!(error instanceof CorruptStoreError)) throw error;
+          onDamage({ id, error });
+        }
+      }
+    }
+    return kept.sort((left, right) => right.manifest.id - left.manifest.id);
+  }
+
+  /** The newest checkpoint of a state whose manifest is sound. */
+  async newest(stateId: string): Promise<Kept | undefined> {
+    return (await this.kept(stateId))[0];
+  }
+
+  /** Closes both. */
+  close(): void {
+    for (const store of this.#stores) store.close();
+  }
+}
+
+/** Opens a store. One that is damaged is set aside: nothing of it may be used, nor thrown away. */
+function openOrReplace(options: StoreOptions, damaged: DamagedCheckpoint[]): Store {
+  try {
+    return openStore(options);
+  } catch (error) {
+    if (!(error instanceof CorruptStoreError)) throw error;
+    damaged.push({ id: 0, error });
+    Deno.renameSync(options.directory, `${options.directory}.damaged-${Date.now()}`);
+    return openStore(options);
+  }
+}
