@@ -1,0 +1,59 @@
+/**
+ * A service with a state: sends itself orders through a channel with a log, applies them, and makes
+ * checkpoints. The state is how many it has applied and a sum that depends on their order.
+ *
+ * Prints `recovered <sequence> <count> <sum> <last>` when it has replayed, then for each batch
+ * `acked <sequence>`, and `checkpoint <id>` for each checkpoint.
+ */
+
+import { createChannel, openCheckpoints, openProducer } from "../../../mod.ts";
+import { applyOrder, type EngineState, orderOf, packState, unpackState } from "../_engine.ts";
+import { print } from "./_lines.ts";
+
+interface Config {
+  directory: string;
+  /** Directory of the log and the checkpoints: another disk, perhaps. */
+  disk: string;
+  batches: number;
+}
+
+const { directory, disk, batches }: Config = JSON.parse(Deno.args[0]!);
+const channel = createChannel("orders", {
+  directory,
+  sizeBytes: "64KB",
+  durability: "disk",
+  walDir: `${disk}/wal`,
+  segmentBytes: "256KB",
+  snapshotIntervalMs: 5,
+});
+const checkpoints = openCheckpoints({ directory: `${disk}/checkpoints`, mapBytes: 1 << 20 });
+const recovery = await checkpoints.recover("engine", channel);
+const state: EngineState = recovery.state ? unpackState(recovery.state) : { count: 0, sum: 0 };
+const consumer = recovery.replay({ name: "engine" });
+
+function applyAll(upTo: number): void {
+  while (consumer.delivered < upTo) {
+    consumer.pollWait((message) => applyOrder(state, message.sequence, message.payload));
+  }
+}
+
+applyAll(recovery.lastSequence);
+print(`recovered ${recovery.sequence} ${state.count} ${state.sum} ${recovery.lastSequence}`);
+const producer = openProducer(channel);
+const timer = checkpoints.schedule("engine", {
+  intervalMs: 3,
+  capture: () => ({ state: packState(state), consumers: [consumer] }),
+  onCheckpoint: ({ id }) => print(`checkpoint ${id}`),
+});
+let next = recovery.lastSequence + 1;
+for (let batch = 0; batch < batches; batch++) {
+  const orders = Array.from({ length: 1 + batch % 7 }, () => orderOf(next++));
+  const last = producer.writeBatch(orders);
+  applyAll(last);
+  await producer.durable(last);
+  print(`acked ${last}`);
+}
+await timer.stop();
+channel.close();
+checkpoints.close();
+print("end");
