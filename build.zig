@@ -5,6 +5,7 @@
 //!   zig build test                all Zig tests
 //!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
 //!   zig build bench               the benchmarks' native loops, in zig-out/lib
+//!   zig build wal-faults -- 1000  so many seeds of the log on a disk that fails
 //!
 //! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has
 //! is found at run time.
@@ -33,6 +34,7 @@ pub fn build(b: *std.Build) void {
     addTests(b, module);
     addGenerator(b, module);
     addBench(b, module);
+    addWalFaults(b, module);
 }
 
 /// What -Dtarget says, or a binary for any Linux of this processor; never for this very machine.
@@ -100,4 +102,22 @@ fn addBench(b: *std.Build, module: *std.Build.Module) void {
     });
     const step = b.step("bench", "Build the benchmarks' native loops");
     addLibrary(b, "message_transport_bench", bench, step);
+}
+
+fn addWalFaults(b: *std.Build, module: *std.Build.Module) void {
+    const faults = b.addExecutable(.{
+        .name = "wal-faults",
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("zig/testing/wal_faults_main.zig"),
+            .target = module.resolved_target,
+            .optimize = module.optimize,
+            .strip = module.strip,
+            .link_libc = true,
+            .imports = &.{.{ .name = "message_transport", .module = module }},
+        }),
+        .use_llvm = use_llvm,
+    });
+    const run = b.addRunArtifact(faults);
+    if (b.args) |args| run.addArgs(args);
+    b.step("wal-faults", "Run the log on a disk that fails").dependOn(&run.step);
 }

@@ -32,6 +32,11 @@ pub const wal = struct {
     pub const scan = @import("wal/scan.zig");
 };
 
+/// For programs that test; nothing else refers to it.
+pub const testing = struct {
+    pub const wal_faults = @import("testing/wal_faults.zig");
+};
+
 /// Every file with functions that TypeScript calls.
 pub const borders = .{ exports, exports_log };
 
@@ -59,6 +64,8 @@ test {
     _ = file;
     _ = header;
     _ = record;
+    _ = @import("testing/fault_disk.zig");
+    _ = @import("testing/wal_faults.zig");
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
 }
