@@ -67,8 +67,13 @@ pub fn Opener(comptime disk: type) type {
             var segments = try listSegments(directory, detail);
             errdefer segments.deinit(allocator);
             const control_file = try openControl(directory, detail);
-            const found = if (control_file) |file| try control_module.read(file, detail) else null;
             errdefer if (control_file) |file| file.close();
+            const found = if (control_file) |file| blk: {
+                const found = try readControl(directory, detail);
+                // A slot that its writer has not synced must be safe before the other one changes.
+                try file.sync(detail);
+                break :blk found;
+            } else null;
             const slots = found orelse {
                 if (segments.items.len > 0) return corrupt(.control, 0, "", detail);
                 // None, or its maker died before it had said anything.
@@ -103,6 +108,14 @@ pub fn Opener(comptime disk: type) type {
         fn openControl(directory: disk.Directory, detail: *Detail) Error!?disk.File {
             return directory.openFile(control_module.file_name, .write, detail) catch |err|
                 if (err == error.NotFound) null else err;
+        }
+
+        /// Reads past the page cache, which may show a slot that the device does not have.
+        fn readControl(directory: disk.Directory, detail: *Detail) Error!?control_module.Slots {
+            const name = control_module.file_name;
+            const file = try directory.openFile(name, .read_direct, detail);
+            defer file.close();
+            return control_module.read(file, detail);
         }
 
         /// A log of the same channel: records can be taken from one to the other. Its id and salt
