@@ -72,6 +72,7 @@ pub fn Opener(comptime disk: type) type {
                 const found = try readControl(directory, detail);
                 // A slot that its writer has not synced must be safe before the other one changes.
                 try file.sync(detail);
+                try directory.sync(detail); // A segment's name may not be on the device either.
                 break :blk found;
             } else null;
             const slots = found orelse {
