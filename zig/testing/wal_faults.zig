@@ -427,7 +427,6 @@ pub fn runSeeds(world: *World, first: u64, count: u64) Result {
     var result: Result = .{ .seeds = count };
     for (first..first + count) |seed| {
         const violation = world.run(seed) orelse continue;
-        if (@import("builtin").mode != .Debug) std.debug.print("DBG {d} {s}\n", .{ seed, violation });
         if (result.violations == 0) {
             result.seed = seed;
             result.violation = violation;

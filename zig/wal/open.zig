@@ -9,7 +9,8 @@
 //!    that everything up to there was durable once, it is corruption: nothing is changed, the error
 //!    names the place. Otherwise the tail was never acknowledged: its bytes are saved aside and
 //!    zeroed, and the log goes on.
-//! 4. What follows the last proof is written once more and synced, before anybody is told of it.
+//! 4. What follows the last proof is synced before anybody is told of it. It is written once more
+//!    only where the cache shows something else than the device has.
 //!
 //! A crash in here is met by the next opening: all of it may be repeated.
 const std = @import("std");
@@ -324,18 +325,41 @@ pub fn Opener(comptime disk: type) type {
             try log.directory.sync(detail);
         }
 
-        /// Writes everything behind the last proof once more, zeros over the tail, and syncs.
+        /// Makes the device have what was read, with zeros for the tail.
         fn makeDurable(log: *Log, bytes: []u8, tail_bytes: usize, detail: *Detail) Error!void {
             const end = log.place.offset;
-            @memset(bytes[end..][0..tail_bytes], 0);
+            const tail = bytes[end..][0..tail_bytes];
+            @memset(tail, 0);
+            try rewriteStale(log.file, bytes[0..end], log.durable_end, detail);
+            if (tail.len > 0) try log.file.writeAt(&.{tail}, end, detail);
             // Beyond the tail too: what the cache may still show there is not on the device.
             const window = @min(bytes.len, end + @max(tail_bytes, scan.group_bytes_most));
-            const from = log.durable_end;
-            try log.file.writeAt(&.{bytes[from..window]}, from, detail);
+            try rewriteStale(log.file, bytes[0..window], end + tail_bytes, detail);
             try log.file.sync(detail);
             log.durable_end = end;
             log.durable_sequence = log.place.sequence - 1;
         }
+
+        /// Writes what the cache shows otherwise than it was read from the device. Nothing else: a
+        /// device that loses its power spoils what it is writing, and this was acknowledged.
+        fn rewriteStale(file: disk.File, bytes: []const u8, from: u64, detail: *Detail) Error!void {
+            var shown: [64 * sector_bytes]u8 = undefined;
+            var at = std.mem.alignBackward(u64, from, sector_bytes);
+            while (at < bytes.len) {
+                const part = bytes[@intCast(at)..][0..@min(shown.len, bytes.len - at)];
+                const count = try file.readAt(shown[0..part.len], at, detail);
+                var i: usize = 0;
+                while (i < part.len) : (i += sector_bytes) {
+                    const end = @min(i + sector_bytes, part.len);
+                    const is_same = end <= count and std.mem.eql(u8, part[i..end], shown[i..end]);
+                    if (!is_same) try file.writeAt(&.{part[i..end]}, at + i, detail);
+                }
+                at += part.len;
+            }
+        }
+
+        /// What a device writes as a whole, at least.
+        const sector_bytes = 512;
 
         fn fillReport(log: *const Log, report: *Report, verdict: Verdict) void {
             report.first_sequence = @floatFromInt(log.control.oldest_sequence);
