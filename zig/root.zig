@@ -34,6 +34,7 @@ pub const wal = struct {
 
 /// For programs that test; nothing else refers to it.
 pub const testing = struct {
+    pub const wal_damage = @import("testing/wal_damage.zig");
     pub const wal_faults = @import("testing/wal_faults.zig");
 };
 
@@ -65,7 +66,8 @@ test {
     _ = header;
     _ = record;
     _ = @import("testing/fault_disk.zig");
-    _ = @import("testing/wal_faults.zig");
+    _ = testing.wal_damage;
+    _ = testing.wal_faults;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
 }

@@ -33,6 +33,8 @@ pub const Inode = struct {
     opens: u32 = 0,
     size: usize = 0,
     device_size: usize = 0,
+    /// Bytes behind which all is zero.
+    touched: usize = file_bytes_max,
     dirty: Sectors = .initEmpty(),
     cached: [file_bytes_max]u8 align(page_bytes) = undefined,
     device: [file_bytes_max]u8 align(page_bytes) = undefined,
@@ -42,8 +44,29 @@ pub const Inode = struct {
         inode.size = 0;
         inode.device_size = 0;
         inode.dirty = .initEmpty();
-        @memset(&inode.cached, 0);
-        @memset(&inode.device, 0);
+        @memset(inode.cached[0..inode.touched], 0);
+        @memset(inode.device[0..inode.touched], 0);
+        inode.touched = 0;
+    }
+
+    fn touch(inode: *Inode, end: usize) void {
+        inode.touched = @max(inode.touched, std.mem.alignForward(usize, end, sector_bytes));
+    }
+
+    fn readDevice(inode: *Inode) void {
+        @memcpy(inode.cached[0..inode.touched], inode.device[0..inode.touched]);
+    }
+
+    pub fn resize(inode: *Inode, size: usize) void {
+        inode.touch(size);
+        inode.size = size;
+    }
+
+    /// Whether the device has all that everybody sees.
+    pub fn isDurable(inode: *const Inode) bool {
+        const size = inode.touched;
+        return inode.dirty.count() == 0 and inode.size == inode.device_size and
+            std.mem.eql(u8, inode.cached[0..size], inode.device[0..size]);
     }
 
     fn isStale(inode: *const Inode, sector: usize) bool {
@@ -132,8 +155,14 @@ pub const Disk = struct {
     device_names: Names = .{},
     operations: [operations_max]Operation = undefined,
     operations_count: usize = 0,
-    inodes: [inodes_max]Inode = undefined,
+    inodes: [inodes_max]Inode,
     used: std.StaticBitSet(inodes_max) = .initEmpty(),
+
+    /// Must be followed by `reset`.
+    pub fn init(disk: *Disk) void {
+        disk.* = .{ .inodes = undefined };
+        for (&disk.inodes) |*inode| inode.touched = file_bytes_max;
+    }
 
     /// Empties it. Costs little.
     pub fn reset(disk: *Disk, seed: u64) void {
@@ -249,8 +278,8 @@ pub const Disk = struct {
         inode.dirty = .initEmpty();
         if (disk.survives(loss)) inode.device_size = inode.size;
         inode.size = inode.device_size;
-        @memset(inode.device[inode.size..], 0);
-        @memcpy(&inode.cached, &inode.device);
+        if (inode.size < inode.touched) @memset(inode.device[inode.size..inode.touched], 0);
+        inode.readDevice();
     }
 
     fn crashSector(disk: *Disk, inode: *Inode, sector: usize, loss: Loss) void {
@@ -283,7 +312,7 @@ pub const Disk = struct {
             const inode = &disk.inodes[i];
             inode.dirty = .initEmpty();
             inode.device_size = inode.size;
-            @memcpy(&inode.device, &inode.cached);
+            @memcpy(inode.device[0..inode.touched], inode.cached[0..inode.touched]);
         }
         disk.operations_count = 0;
         disk.device_names = disk.names;
@@ -371,14 +400,14 @@ pub const File = struct {
             @memcpy(inode.cached[at..][0..count], part[0..count]);
             at += count;
         }
-        inode.size = @max(inode.size, end);
+        inode.resize(@max(inode.size, end));
         const first = offset / sector_bytes;
         const last = (end - 1) / sector_bytes;
         inode.dirty.setRangeValue(.{ .start = first, .end = last + 1 }, true);
         // The page cache knows pages: what else of them it shows and the device has not goes along.
         const from = first / page_sectors * page_sectors;
         for (from..(last / page_sectors + 1) * page_sectors) |sector| {
-            if (inode.isStale(sector)) inode.dirty.set(sector);
+            if (!inode.dirty.isSet(sector) and inode.isStale(sector)) inode.dirty.set(sector);
         }
     }
 
@@ -406,7 +435,7 @@ pub const File = struct {
         assert(bytes <= file_bytes_max);
         if (try opened.disk.begin()) return error.Os;
         if (opened.disk.strikes(.full)) return error.NoSpace;
-        opened.inode.size = @max(opened.inode.size, bytes);
+        opened.inode.resize(@max(opened.inode.size, bytes));
     }
 
     /// Drops some of what is clean: the kernel promises nothing.
@@ -503,7 +532,7 @@ const testing = std.testing;
 
 fn testDisk() !*Disk {
     const disk = try testing.allocator.create(Disk);
-    disk.* = .{};
+    disk.init();
     disk.reset(1);
     return disk;
 }
