@@ -5,7 +5,7 @@
 //!   zig build test                all Zig tests
 //!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
 //!   zig build bench               the benchmarks' native loops, in zig-out/lib
-//!   zig build wal-faults -- 1000  so many seeds of the log on a disk that fails
+//!   zig build wal-faults -- seeds 1000  the log on a disk that fails (or: damage)
 //!
 //! x86-64 is built for x86_64_v2 and glibc 2.28 unless told otherwise; what a newer processor has
 //! is found at run time.
@@ -19,6 +19,23 @@ pub fn build(b: *std.Build) void {
     const options = b.addOptions();
     options.addOption(bool, "fault_points", fault_points);
 
+    const module = addModule(b, options, target, optimize);
+    addLibrary(b, "message_transport", module, b.getInstallStep());
+    addTests(b, module);
+    addGenerator(b, module);
+    addBench(b, module);
+    // Assertions are what it is for.
+    const safe: std.builtin.OptimizeMode = if (optimize == .Debug) .Debug else .ReleaseSafe;
+    const faults = addWalFaults(b, addModule(b, options, target, safe));
+    if (fault_points) b.installArtifact(faults);
+}
+
+fn addModule(
+    b: *std.Build,
+    options: *std.Build.Step.Options,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) *std.Build.Module {
     const module = b.createModule(.{
         .root_source_file = b.path("zig/root.zig"),
         .target = target,
@@ -30,11 +47,7 @@ pub fn build(b: *std.Build) void {
     module.addAnonymousImport("record-v1.hex", .{
         .root_source_file = b.path("tests/testdata/record-v1.hex"),
     });
-    addLibrary(b, "message_transport", module, b.getInstallStep());
-    addTests(b, module);
-    addGenerator(b, module);
-    addBench(b, module);
-    addWalFaults(b, module);
+    return module;
 }
 
 /// What -Dtarget says, or a binary for any Linux of this processor; never for this very machine.
@@ -104,7 +117,7 @@ fn addBench(b: *std.Build, module: *std.Build.Module) void {
     addLibrary(b, "message_transport_bench", bench, step);
 }
 
-fn addWalFaults(b: *std.Build, module: *std.Build.Module) void {
+fn addWalFaults(b: *std.Build, module: *std.Build.Module) *std.Build.Step.Compile {
     const faults = b.addExecutable(.{
         .name = "wal-faults",
         .root_module = b.createModule(.{
@@ -120,4 +133,5 @@ fn addWalFaults(b: *std.Build, module: *std.Build.Module) void {
     const run = b.addRunArtifact(faults);
     if (b.args) |args| run.addArgs(args);
     b.step("wal-faults", "Run the log on a disk that fails").dependOn(&run.step);
+    return faults;
 }
