@@ -223,6 +223,12 @@ pub const Disk = struct {
         return true;
     }
 
+    /// Begins a call that changes nothing.
+    fn look(disk: *Disk) Error!void {
+        if (!disk.is_halted and disk.strikes(.halt)) disk.is_halted = true;
+        if (disk.is_halted) return error.Os;
+    }
+
     fn newInode(disk: *Disk) u8 {
         for (0..inodes_max) |i| {
             if (disk.used.isSet(i) and disk.isNeeded(@intCast(i))) continue;
@@ -338,7 +344,7 @@ pub const File = struct {
     }
 
     pub fn readAt(opened: File, buffer: []u8, offset: u64, _: *Detail) Error!usize {
-        if (opened.disk.is_halted) return error.Os;
+        try opened.disk.look();
         const inode = opened.inode;
         if (offset >= inode.size) return 0;
         const count = @min(buffer.len, inode.size - offset);
@@ -464,7 +470,7 @@ pub const Directory = struct {
         mode: Mode,
         _: *Detail,
     ) Error!File {
-        if (directory.disk.is_halted) return error.Os;
+        try directory.disk.look();
         const inode = directory.disk.find(std.mem.span(name)) orelse return error.NotFound;
         inode.opens += 1;
         return .{ .disk = directory.disk, .inode = inode, .mode = mode };
@@ -523,7 +529,7 @@ pub const Directory = struct {
     }
 
     pub fn list(directory: Directory, visitor: anytype, _: *Detail) !void {
-        if (directory.disk.is_halted) return error.Os;
+        try directory.disk.look();
         for (directory.disk.names.slice()) |*name| try visitor.visit(name.text());
     }
 };

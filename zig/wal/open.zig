@@ -269,8 +269,9 @@ pub fn Opener(comptime disk: type) type {
             if (log.header.group_alignment != log_module.groupAlignment(log.options.is_direct)) {
                 try log.rotate(detail); // Direct writing asks for another alignment.
             } else if (log.options.is_direct) {
+                const direct = try log.directory.openFile(&name, .write_direct, detail);
                 log.file.close();
-                log.file = try log.directory.openFile(&name, .write_direct, detail);
+                log.file = direct;
             }
             fillReport(&log, report, verdict);
             return log;
