@@ -345,6 +345,45 @@ pub fn damageAll(step: usize) !Result {
     return all;
 }
 
+/// Opens a log with a torn tail, dies at the call `skip`, and opens it again. False when the first
+/// opening came to its end.
+fn tearTwice(lab: *Lab, skip: u32, seed: u64) !bool {
+    lab.restore();
+    const from: usize = @intCast(lab.last_group);
+    lab.bytesOf(segments)[from + 40] ^= 1;
+    lab.disk.flush();
+    var tail: [fault_disk.sector_bytes]u8 = undefined;
+    @memcpy(&tail, lab.bytesOf(segments)[from..][0..tail.len]);
+    lab.disk.random = .init(seed);
+    lab.disk.setPlan(.{ .fault = .halt, .skip = skip });
+    var report: open_module.Report = .{};
+    var detail: Detail = .{};
+    const directory = lab.disk.directory();
+    if (Opener.open(directory, lab.options, &report, &detail)) |opened| {
+        var log = opened;
+        log.deinit();
+        return false;
+    } else |err| try std.testing.expectEqual(error.Os, err);
+    lab.disk.crash(.mixed);
+    var log = try Opener.open(directory, lab.options, &report, &detail);
+    log.deinit();
+    for (lab.disk.names.slice()) |*name| {
+        if (!std.mem.startsWith(u8, name.text(), "torn-")) continue;
+        if (std.mem.startsWith(u8, &lab.disk.inodes[name.inode].device, &tail)) return true;
+    }
+    return error.TailIsLost;
+}
+
+test "wal damage: a torn tail stays saved when its repair is torn too" {
+    const lab = try Lab.init(.settled, @intFromEnum(Ending.settled));
+    defer lab.deinit();
+    for (1..20) |seed| {
+        var skip: u32 = 0;
+        while (try tearTwice(lab, skip, seed)) skip += 1;
+        try std.testing.expect(skip > 10);
+    }
+}
+
 test "wal damage: everything is found, and named right" {
     const result = try damageAll(101);
     if (result.violations == 0) return;

@@ -316,14 +316,38 @@ pub fn Opener(comptime disk: type) type {
         /// Copies the tail into a file of its own, so that zeroing it takes nothing away.
         fn saveTail(log: *const Log, tail: []const u8, detail: *Detail) Error!void {
             var buffer: [64]u8 = undefined;
-            const name = std.fmt.bufPrintZ(&buffer, "torn-{x:0>8}-{d}-{d}", .{
-                log.header.segment, log.place.offset, log.control.epoch,
-            }) catch unreachable;
+            var number = log.control.epoch;
+            var name = tornName(&buffer, log, number);
+            // An opening that died may have zeroed a part of what it had saved.
+            while (try exists(log.directory, name, detail)) {
+                number +%= 1;
+                name = tornName(&buffer, log, number);
+            }
             const file = try log.directory.createFile(name, detail);
             defer file.close();
+            errdefer {
+                var ignored: Detail = .{};
+                log.directory.unlink(name, &ignored) catch {};
+            }
             try file.writeAt(&.{tail}, 0, detail);
             try file.sync(detail);
             try log.directory.sync(detail);
+        }
+
+        fn tornName(buffer: *[64]u8, log: *const Log, number: u32) [:0]const u8 {
+            return std.fmt.bufPrintZ(buffer, "torn-{x:0>8}-{d}-{d}", .{
+                log.header.segment, log.place.offset, number,
+            }) catch unreachable;
+        }
+
+        fn exists(directory: disk.Directory, name: [:0]const u8, detail: *Detail) Error!bool {
+            const file = directory.openFile(name, .read, detail) catch |err| switch (err) {
+                error.NotFound => return false,
+                error.UnsafeFile => return true,
+                else => return err,
+            };
+            file.close();
+            return true;
         }
 
         /// Makes the device have what was read, with zeros for the tail.
