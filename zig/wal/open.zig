@@ -468,3 +468,36 @@ pub fn checkHeader(
     if (header.previous_end > earlier.segment_bytes) return .segment_order;
     return .none;
 }
+
+test "wal open: a log on a real disk goes on where it ended, written past the cache or not" {
+    const real = @import("disk.zig");
+    var temporary = std.testing.tmpDir(.{});
+    defer temporary.cleanup();
+    var here: [4096]u8 = undefined;
+    const root = std.mem.span(@as([*:0]const u8, @ptrCast(std.c.getcwd(&here, here.len).?)));
+    var buffer: [5000]u8 = undefined;
+    const pattern = "{s}/.zig-cache/tmp/{s}/log";
+    const path = try std.fmt.bufPrintZ(&buffer, pattern, .{ root, temporary.sub_path });
+    var detail: Detail = .{};
+    const directory = try real.Directory.open(path, true, &detail);
+    defer directory.close();
+    var options: log_module.Options = .{
+        .log = format.exampleLog(),
+        .segment_bytes = constants.segment_bytes_min,
+        .boot_id = @splat(3),
+    };
+    for ([_]bool{ false, false, true, true, false }, 0..) |is_direct, i| {
+        options.is_direct = is_direct;
+        var report: Report = .{};
+        var log = try Opener(real).open(directory, options, &report, &detail);
+        defer log.deinit();
+        const verdict: Verdict = if (i == 0) .created else .whole;
+        try std.testing.expectEqual(@intFromEnum(verdict), report.verdict);
+        try std.testing.expectEqual(@intFromBool(i > 0), report.is_clean);
+        try std.testing.expectEqual(1 + i, log.control.epoch);
+        try log.append("", 0, log.place.chain, &detail);
+        try log.finish(&detail);
+        const group = log.place.group;
+        try std.testing.expectEqual(2 + i, group);
+    }
+}
