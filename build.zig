@@ -5,6 +5,7 @@
 //!   zig build test                all Zig tests
 //!   zig build gen -- layout       prints lib/native/_layout.ts (or: symbols)
 //!   zig build bench               the benchmarks' native loops, in zig-out/lib
+//!   zig build wal-faults -- seeds 1000  the log on a disk that fails (or: damage)
 //!
 //! LMDB is compiled in, from the sources that zig/package.json pins; -Dlmdb-source names others.
 //!
@@ -20,6 +21,26 @@ pub fn build(b: *std.Build) void {
     const options = b.addOptions();
     options.addOption(bool, "fault_points", fault_points);
 
+    const lmdb = lmdbSource(b);
+
+    const module = addModule(b, options, lmdb, target, optimize);
+    addLibrary(b, "message_transport", module, b.getInstallStep());
+    addTests(b, module);
+    addGenerator(b, module);
+    addBench(b, module);
+    // Assertions are what it is for.
+    const safe: std.builtin.OptimizeMode = if (optimize == .Debug) .Debug else .ReleaseSafe;
+    const faults = addWalFaults(b, addModule(b, options, lmdb, target, safe));
+    if (fault_points) b.installArtifact(faults);
+}
+
+fn addModule(
+    b: *std.Build,
+    options: *std.Build.Step.Options,
+    lmdb: std.Build.LazyPath,
+    target: std.Build.ResolvedTarget,
+    optimize: std.builtin.OptimizeMode,
+) *std.Build.Module {
     const module = b.createModule(.{
         .root_source_file = b.path("zig/root.zig"),
         .target = target,
@@ -31,11 +52,8 @@ pub fn build(b: *std.Build) void {
     module.addAnonymousImport("record-v1.hex", .{
         .root_source_file = b.path("tests/testdata/record-v1.hex"),
     });
-    addLmdb(b, module);
-    addLibrary(b, "message_transport", module, b.getInstallStep());
-    addTests(b, module);
-    addGenerator(b, module);
-    addBench(b, module);
+    addLmdb(b, module, lmdb);
+    return module;
 }
 
 /// What -Dtarget says, or a binary for any Linux of this processor; never for this very machine.
@@ -53,12 +71,17 @@ fn targetQuery(b: *std.Build) std.Target.Query {
     return query;
 }
 
-fn addLmdb(b: *std.Build, module: *std.Build.Module) void {
+/// Where LMDB's C sources are.
+fn lmdbSource(b: *std.Build) std.Build.LazyPath {
     const text = "Directory of LMDB's C sources (mdb.c, midl.c)";
     const chosen = b.option([]const u8, "lmdb-source", text);
     const installed = "zig/node_modules/lmdb/dependencies/lmdb-data-v1/libraries/liblmdb";
+    return if (chosen) |path| .{ .cwd_relative = path } else b.path(installed);
+}
+
+fn addLmdb(b: *std.Build, module: *std.Build.Module, source: std.Build.LazyPath) void {
     module.addCSourceFiles(.{
-        .root = if (chosen) |path| .{ .cwd_relative = path } else b.path(installed),
+        .root = source,
         .files = &.{ "mdb.c", "midl.c" },
         .flags = &.{
             "-std=gnu11",
@@ -128,4 +151,23 @@ fn addBench(b: *std.Build, module: *std.Build.Module) void {
     });
     const step = b.step("bench", "Build the benchmarks' native loops");
     addLibrary(b, "message_transport_bench", bench, step);
+}
+
+fn addWalFaults(b: *std.Build, module: *std.Build.Module) *std.Build.Step.Compile {
+    const faults = b.addExecutable(.{
+        .name = "wal-faults",
+        .root_module = b.createModule(.{
+            .root_source_file = b.path("zig/testing/wal_faults_main.zig"),
+            .target = module.resolved_target,
+            .optimize = module.optimize,
+            .strip = module.strip,
+            .link_libc = true,
+            .imports = &.{.{ .name = "message_transport", .module = module }},
+        }),
+        .use_llvm = use_llvm,
+    });
+    const run = b.addRunArtifact(faults);
+    if (b.args) |args| run.addArgs(args);
+    b.step("wal-faults", "Run the log on a disk that fails").dependOn(&run.step);
+    return faults;
 }

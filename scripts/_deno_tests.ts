@@ -23,7 +23,10 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
-const PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
+const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
+
+/** What tests may run: those, and what is built with the library that has fault points. */
+const PROGRAMS = [...DISK_PROGRAMS, `${ROOT}zig-out/faults/bin/wal-faults`];
 
 /**
  * Runs `deno test` with further arguments and variables of the environment. With `inherit` it

@@ -32,6 +32,7 @@
 //!
 //! Debug builds for x86-64 need `-fllvm`: Zig's own backend cannot encode `crc32`.
 const std = @import("std");
+const planted = @import("testing/planted.zig");
 const builtin = @import("builtin");
 const assert = std.debug.assert;
 const made = @import("crc32c_tables.zig"); // Sizes and tables.
@@ -93,6 +94,7 @@ pub inline fn updateWords(state: u32, words: [2]u64) u32 {
 ///
 /// The CRC of bytes followed by their own plain CRC is a constant, and thus blind.
 pub fn mask(crc: u32) u32 {
+    if (planted.is(.plain_crc)) return crc;
     return std.math.rotr(u32, crc, mask_rotation) +% mask_delta;
 }
 

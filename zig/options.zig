@@ -137,6 +137,7 @@ pub const PersisterParameters = extern struct {
         const schema = textOf(&parameters.schema, parameters.schema_bytes) orelse return null;
         if (!file.isName(name)) return null;
         const segment_bytes = toBytes(parameters.segment_bytes) orelse return null;
+        if (segment_bytes < constants.segment_bytes_min) return null;
         if (!format.isSegmentBytes(segment_bytes)) return null;
         var log: format.LogIdentity = .{
             .log_id = undefined,

@@ -35,6 +35,11 @@ pub const wal = struct {
 
 pub const store = @import("store.zig");
 pub const store_batch = @import("store_batch.zig");
+/// For programs that test; nothing else refers to it.
+pub const testing = struct {
+    pub const wal_damage = @import("testing/wal_damage.zig");
+    pub const wal_faults = @import("testing/wal_faults.zig");
+};
 
 /// Every file with functions that TypeScript calls.
 pub const borders = .{ exports, exports_log, exports_store };
@@ -70,6 +75,9 @@ test {
     _ = file;
     _ = header;
     _ = record;
+    _ = @import("testing/fault_disk.zig");
+    _ = testing.wal_damage;
+    _ = testing.wal_faults;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
     _ = store;

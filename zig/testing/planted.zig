@@ -1,7 +1,7 @@
-//! Faults that are planted into the log on purpose, to see that its tests find them. Only in a
-//! library built with `-Dfault-points=true`, and only the one that `MT_PLANT` names.
+//! Faults that are planted into the log on purpose, to see that its tests find them. Only in tests
+//! and what is built with `-Dfault-points=true`, and only the one that `MT_PLANT` names.
 const std = @import("std");
-const is_enabled = @import("build_options").fault_points;
+const is_enabled = @import("builtin").is_test or @import("build_options").fault_points;
 const Detail = @import("../detail.zig").Detail;
 
 pub const Fault = enum {

@@ -84,7 +84,8 @@ pub const Control = extern struct {
     }
 };
 
-pub const slot_bytes = 12 * 1024;
+/// Whole pages, so that a slot can be read past the page cache.
+pub const slot_bytes = 3 * constants.page_bytes;
 
 /// What the two slots of a file say.
 pub const Slots = struct {
@@ -98,7 +99,7 @@ pub const Slots = struct {
 pub fn read(file: anytype, detail: *Detail) !?Slots {
     var best: ?Slots = null;
     for (0..2) |slot| {
-        var control: Control = undefined;
+        var control: Control align(constants.page_bytes) = undefined; // For direct reading.
         const bytes = std.mem.asBytes(&control);
         if (try file.readAt(bytes, slot * slot_bytes, detail) != slot_bytes) continue;
         if (!control.isSound() or control.generation % 2 != slot) continue;

@@ -106,9 +106,10 @@ fn isPowerOfTwo(value: u32, min: u32, max: u32) bool {
     return value >= min and value <= max and std.math.isPowerOfTwo(value);
 }
 
-/// Whether a segment may have so many bytes: whole pages, and room for a longest record.
+/// Whether a segment can have so many bytes: whole pages, and more than its header. Users make
+/// none below `segment_bytes_min`, which options.zig sees to.
 pub fn isSegmentBytes(bytes: u64) bool {
-    return bytes % constants.page_bytes == 0 and bytes >= constants.segment_bytes_min and
+    return bytes % constants.page_bytes == 0 and bytes > header_bytes and
         bytes <= constants.segment_bytes_max;
 }
 

@@ -101,6 +101,7 @@ pub fn Log(comptime disk: type) type {
             chain: u32,
             detail: *Detail,
         ) Error!void {
+            try log.refuseFailed();
             const place = &log.place;
             const payload: format.GroupPayload = .{
                 .group = place.group,
@@ -150,6 +151,7 @@ pub fn Log(comptime disk: type) type {
 
         /// Makes everything appended so far durable.
         pub fn sync(log: *Self, detail: *Detail) Error!void {
+            try log.refuseFailed();
             fault_points.hit(.before_sync);
             planted.sync(log.file, detail) catch |err| return log.fail(err);
             fault_points.hit(.after_sync);
@@ -168,6 +170,11 @@ pub fn Log(comptime disk: type) type {
             try log.append("", 0, log.place.chain, detail);
             try log.sync(detail);
             return true;
+        }
+
+        /// What a failed sync or write has left behind is unknown: nothing may build on it.
+        fn refuseFailed(log: *const Self) Error!void {
+            if (log.is_failed) return error.Os;
         }
 
         fn fail(log: *Self, err: Error) Error {
@@ -197,12 +204,12 @@ pub fn Log(comptime disk: type) type {
 
         fn fillZeros(file: disk.File, segment_bytes: u64, detail: *Detail) Error!void {
             try file.allocate(segment_bytes, detail);
-            const zeros = try std.heap.page_allocator.alloc(u8, fill_bytes);
+            const zeros = try std.heap.page_allocator.alloc(u8, @min(fill_bytes, segment_bytes));
             defer std.heap.page_allocator.free(zeros);
             @memset(zeros, 0);
             var offset: u64 = 0;
             while (offset < segment_bytes) {
-                const count = @min(fill_bytes, segment_bytes - offset);
+                const count = @min(zeros.len, segment_bytes - offset);
                 try file.writeAt(&.{zeros[0..count]}, offset, detail);
                 offset += count;
                 // In parts, so that a commit on the same device does not wait for all of it.
@@ -215,6 +222,7 @@ pub fn Log(comptime disk: type) type {
 
         /// Goes on in the next segment. Prepares it where that was not done ahead.
         pub fn rotate(log: *Self, detail: *Detail) Error!void {
+            try log.refuseFailed();
             if (log.durable_end != log.place.offset) try log.sync(detail);
             if (!log.has_prepared) try prepare(log.directory, log.options.segment_bytes, detail);
             log.has_prepared = true;
@@ -284,7 +292,10 @@ pub fn Log(comptime disk: type) type {
                 .first_sequence = header.first_sequence,
             });
             log.control.newest = header.segment;
-            log.writeControl(detail) catch |err| return log.fail(err);
+            log.writeControl(detail) catch |err| {
+                // The segment is there, whoever opens the log finds it; the next writing says so.
+                if (err != error.NoSpace) return log.fail(err);
+            };
             const mode: disk.Mode = if (log.options.is_direct) .write_direct else .write;
             return log.directory.openFile(&name, mode, detail) catch |err| log.fail(err);
         }
@@ -313,6 +324,7 @@ pub fn Log(comptime disk: type) type {
 
         /// Makes `control` durable as it is.
         pub fn writeControl(log: *Self, detail: *Detail) Error!void {
+            try log.refuseFailed();
             control_module.put(log.control_file, &log.control, detail) catch |err|
                 return log.failUnlessFull(err);
             log.control_file.sync(detail) catch |err| return log.fail(err);

@@ -9,7 +9,8 @@
 //!    that everything up to there was durable once, it is corruption: nothing is changed, the error
 //!    names the place. Otherwise the tail was never acknowledged: its bytes are saved aside and
 //!    zeroed, and the log goes on.
-//! 4. What follows the last proof is written once more and synced, before anybody is told of it.
+//! 4. What follows the last proof is synced before anybody is told of it. It is written once more
+//!    only where the cache shows something else than the device has.
 //!
 //! A crash in here is met by the next opening: all of it may be repeated.
 const std = @import("std");
@@ -67,8 +68,14 @@ pub fn Opener(comptime disk: type) type {
             var segments = try listSegments(directory, detail);
             errdefer segments.deinit(allocator);
             const control_file = try openControl(directory, detail);
-            const found = if (control_file) |file| try control_module.read(file, detail) else null;
             errdefer if (control_file) |file| file.close();
+            const found = if (control_file) |file| blk: {
+                const found = try readControl(directory, detail);
+                // A slot that its writer has not synced must be safe before the other one changes.
+                try file.sync(detail);
+                try directory.sync(detail); // A segment's name may not be on the device either.
+                break :blk found;
+            } else null;
             const slots = found orelse {
                 if (segments.items.len > 0) return corrupt(.control, 0, "", detail);
                 // None, or its maker died before it had said anything.
@@ -103,6 +110,14 @@ pub fn Opener(comptime disk: type) type {
         fn openControl(directory: disk.Directory, detail: *Detail) Error!?disk.File {
             return directory.openFile(control_module.file_name, .write, detail) catch |err|
                 if (err == error.NotFound) null else err;
+        }
+
+        /// Reads past the page cache, which may show a slot that the device does not have.
+        fn readControl(directory: disk.Directory, detail: *Detail) Error!?control_module.Slots {
+            const name = control_module.file_name;
+            const file = try directory.openFile(name, .read_direct, detail);
+            defer file.close();
+            return control_module.read(file, detail);
         }
 
         /// A log of the same channel: records can be taken from one to the other. Its id and salt
@@ -254,8 +269,9 @@ pub fn Opener(comptime disk: type) type {
             if (log.header.group_alignment != log_module.groupAlignment(log.options.is_direct)) {
                 try log.rotate(detail); // Direct writing asks for another alignment.
             } else if (log.options.is_direct) {
+                const direct = try log.directory.openFile(&name, .write_direct, detail);
                 log.file.close();
-                log.file = try log.directory.openFile(&name, .write_direct, detail);
+                log.file = direct;
             }
             fillReport(&log, report, verdict);
             return log;
@@ -300,28 +316,75 @@ pub fn Opener(comptime disk: type) type {
         /// Copies the tail into a file of its own, so that zeroing it takes nothing away.
         fn saveTail(log: *const Log, tail: []const u8, detail: *Detail) Error!void {
             var buffer: [64]u8 = undefined;
-            const name = std.fmt.bufPrintZ(&buffer, "torn-{x:0>8}-{d}-{d}", .{
-                log.header.segment, log.place.offset, log.control.epoch,
-            }) catch unreachable;
+            var number = log.control.epoch;
+            var name = tornName(&buffer, log, number);
+            // An opening that died may have zeroed a part of what it had saved.
+            while (try exists(log.directory, name, detail)) {
+                number +%= 1;
+                name = tornName(&buffer, log, number);
+            }
             const file = try log.directory.createFile(name, detail);
             defer file.close();
+            errdefer {
+                var ignored: Detail = .{};
+                log.directory.unlink(name, &ignored) catch {};
+            }
             try file.writeAt(&.{tail}, 0, detail);
             try file.sync(detail);
             try log.directory.sync(detail);
         }
 
-        /// Writes everything behind the last proof once more, zeros over the tail, and syncs.
+        fn tornName(buffer: *[64]u8, log: *const Log, number: u32) [:0]const u8 {
+            return std.fmt.bufPrintZ(buffer, "torn-{x:0>8}-{d}-{d}", .{
+                log.header.segment, log.place.offset, number,
+            }) catch unreachable;
+        }
+
+        fn exists(directory: disk.Directory, name: [:0]const u8, detail: *Detail) Error!bool {
+            const file = directory.openFile(name, .read, detail) catch |err| switch (err) {
+                error.NotFound => return false,
+                error.UnsafeFile => return true,
+                else => return err,
+            };
+            file.close();
+            return true;
+        }
+
+        /// Makes the device have what was read, with zeros for the tail.
         fn makeDurable(log: *Log, bytes: []u8, tail_bytes: usize, detail: *Detail) Error!void {
             const end = log.place.offset;
-            @memset(bytes[end..][0..tail_bytes], 0);
+            const tail = bytes[end..][0..tail_bytes];
+            @memset(tail, 0);
+            try rewriteStale(log.file, bytes[0..end], log.durable_end, detail);
+            if (tail.len > 0) try log.file.writeAt(&.{tail}, end, detail);
             // Beyond the tail too: what the cache may still show there is not on the device.
             const window = @min(bytes.len, end + @max(tail_bytes, scan.group_bytes_most));
-            const from = log.durable_end;
-            try log.file.writeAt(&.{bytes[from..window]}, from, detail);
+            try rewriteStale(log.file, bytes[0..window], end + tail_bytes, detail);
             try log.file.sync(detail);
             log.durable_end = end;
             log.durable_sequence = log.place.sequence - 1;
         }
+
+        /// Writes what the cache shows otherwise than it was read from the device. Nothing else: a
+        /// device that loses its power spoils what it is writing, and this was acknowledged.
+        fn rewriteStale(file: disk.File, bytes: []const u8, from: u64, detail: *Detail) Error!void {
+            var shown: [64 * sector_bytes]u8 = undefined;
+            var at = std.mem.alignBackward(u64, from, sector_bytes);
+            while (at < bytes.len) {
+                const part = bytes[@intCast(at)..][0..@min(shown.len, bytes.len - at)];
+                const count = try file.readAt(shown[0..part.len], at, detail);
+                var i: usize = 0;
+                while (i < part.len) : (i += sector_bytes) {
+                    const end = @min(i + sector_bytes, part.len);
+                    const is_same = end <= count and std.mem.eql(u8, part[i..end], shown[i..end]);
+                    if (!is_same) try file.writeAt(&.{part[i..end]}, at + i, detail);
+                }
+                at += part.len;
+            }
+        }
+
+        /// What a device writes as a whole, at least.
+        const sector_bytes = 512;
 
         fn fillReport(log: *const Log, report: *Report, verdict: Verdict) void {
             report.first_sequence = @floatFromInt(log.control.oldest_sequence);
@@ -404,4 +467,37 @@ pub fn checkHeader(
     if (header.first_sequence < earlier.first_sequence) return .segment_order;
     if (header.previous_end > earlier.segment_bytes) return .segment_order;
     return .none;
+}
+
+test "wal open: a log on a real disk goes on where it ended, written past the cache or not" {
+    const real = @import("disk.zig");
+    var temporary = std.testing.tmpDir(.{});
+    defer temporary.cleanup();
+    var here: [4096]u8 = undefined;
+    const root = std.mem.span(@as([*:0]const u8, @ptrCast(std.c.getcwd(&here, here.len).?)));
+    var buffer: [5000]u8 = undefined;
+    const pattern = "{s}/.zig-cache/tmp/{s}/log";
+    const path = try std.fmt.bufPrintZ(&buffer, pattern, .{ root, temporary.sub_path });
+    var detail: Detail = .{};
+    const directory = try real.Directory.open(path, true, &detail);
+    defer directory.close();
+    var options: log_module.Options = .{
+        .log = format.exampleLog(),
+        .segment_bytes = constants.segment_bytes_min,
+        .boot_id = @splat(3),
+    };
+    for ([_]bool{ false, false, true, true, false }, 0..) |is_direct, i| {
+        options.is_direct = is_direct;
+        var report: Report = .{};
+        var log = try Opener(real).open(directory, options, &report, &detail);
+        defer log.deinit();
+        const verdict: Verdict = if (i == 0) .created else .whole;
+        try std.testing.expectEqual(@intFromEnum(verdict), report.verdict);
+        try std.testing.expectEqual(@intFromBool(i > 0), report.is_clean);
+        try std.testing.expectEqual(1 + i, log.control.epoch);
+        try log.append("", 0, log.place.chain, &detail);
+        try log.finish(&detail);
+        const group = log.place.group;
+        try std.testing.expectEqual(2 + i, group);
+    }
 }
