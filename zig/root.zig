@@ -61,4 +61,5 @@ test {
     _ = record;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
+    _ = @import("wal/scan.zig");
 }
