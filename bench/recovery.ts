@@ -3,9 +3,9 @@
  *
  *     log ──▶ createChannel: finds the end ──▶ openConsumer: every message to a handler
  *
- * Budget: replay at half the speed at which a native loop reads the same files and sums them with
- * CRC-32C, which is the least that reading with verification costs. Memory must not grow with the
- * log. Opening reads the last segment alone, whole and past the page cache, so that it takes as
+ * Budget: replay at a third of the speed at which a native loop reads the same files and sums them
+ * with CRC-32C, which is the least that reading with verification costs. Memory must not grow with
+ * the log. Opening reads the last segment alone, whole and past the page cache, so that it takes as
  * long as the disk takes for 64 MiB.
  *
  * The log was written just before: replay and floor read it out of the page cache. Every message's
