@@ -4,7 +4,7 @@
  * @module
  */
 
-import { run } from "../scripts/_command.ts";
+import { run, ScriptError } from "../scripts/_command.ts";
 import { ROOT } from "../scripts/_zig.ts";
 
 /** A disk, as far as figures depend on it. */
@@ -34,7 +34,11 @@ export class BenchDirectory implements Disposable {
    *     memory.
    */
   constructor(parent: string = Deno.env.get("TMPDIR") || `${ROOT}zig-out`) {
-    this.path = Deno.makeTempDirSync({ dir: Deno.realPathSync(parent), prefix: "bench-" });
+    try {
+      this.path = Deno.makeTempDirSync({ dir: Deno.realPathSync(parent), prefix: "bench-" });
+    } catch (error) { // Deno itself refuses all of /dev.
+      throw new ScriptError(`Cannot keep logs in "${parent}": ${(error as Error).message}`);
+    }
   }
 
   /** Finds out what file system it is on. */

@@ -55,7 +55,7 @@ function build(job: RecoveryJob): never {
 function measureOpening(job: RecoveryJob): Opening {
   const start = performance.now();
   using channel = open(job);
-  const elapsedNs = (performance.now() - start) * 1e6;
+  const elapsedNs = Math.round((performance.now() - start) * 1e6);
   const { clean, lastSequence, verifiedBytes, segments } = channel.recovered!;
   checkAnswers(job.count - lastSequence);
   return { elapsedNs, clean, verifiedBytes, segments };
