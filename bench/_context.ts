@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type ChannelOptions, createChannel, removeChannel } from "../mod.ts";
+import { type Channel, type ChannelOptions, createChannel, removeChannel } from "../mod.ts";
 
 /** How much work: `smoke` only shows that everything still runs and answers rightly. */
 export type Scale = "full" | "quick" | "smoke";
@@ -17,6 +17,10 @@ export interface Context {
   cores: readonly [number, number] | undefined;
   /** Aborted when the user wants to stop. */
   signal: AbortSignal;
+  /** Where logs are written; undefined for a directory of the benchmark's choice. */
+  walDir: string | undefined;
+  /** Bytes of a log to recover; undefined for the benchmark's choice. */
+  logBytes: number | undefined;
   /** Tells a person what is going on. */
   progress(text: string): void;
 }
@@ -34,22 +38,30 @@ export interface Benchmark<Result> {
   format(result: Result): string;
 }
 
-/** A channel of a benchmark's own, in the default directory. Its file goes with it. */
+/**
+ * A channel of a benchmark's own, in the default directory. Its file and its log go with it. This
+ * process writes the log, if there is one.
+ */
 export class BenchChannel implements Disposable {
   /** By which peers open it. */
   readonly name: string;
   /** By which the native loops open it. */
   readonly path: string;
+  readonly #channel: Channel;
   static #count = 0;
 
   constructor(options: ChannelOptions) {
     this.name = `bench-${Deno.pid}-${BenchChannel.#count++}`;
-    using channel = createChannel(this.name, options);
-    this.path = channel.bufferFile;
+    this.#channel = createChannel(this.name, options);
+    this.path = this.#channel.bufferFile;
+    if (options.walDir === undefined) this.#channel.close();
   }
 
   [Symbol.dispose](): void {
+    const { logDirectory } = this.#channel;
+    this.#channel.close();
     removeChannel(this.name);
+    if (logDirectory !== undefined) Deno.removeSync(logDirectory, { recursive: true });
   }
 }
 
@@ -73,6 +85,16 @@ export interface Percentiles {
   p99Ns: number;
   p999Ns: number;
   maxNs: number;
+}
+
+/** Returns the percentiles of values that one of which is `unitNs` nanoseconds. */
+export function percentilesOf(values: Uint32Array | Float64Array, unitNs = 1): Percentiles {
+  const sorted = values.toSorted();
+  const at = (share: number) => {
+    const index = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
+    return Math.round(10 * sorted[index]! * unitNs) / 10;
+  };
+  return { p50Ns: at(0.5), p90Ns: at(0.9), p99Ns: at(0.99), p999Ns: at(0.999), maxNs: at(1) };
 }
 
 /** Returns a ratio as two digits say it, which is as much as any of it repeats. */

@@ -1,6 +1,6 @@
 // One side of the hand-off benchmark: the floor, native loops or Deno loops, on a core of its own.
-import { openChannel, openConsumer, openProducer, tickClock } from "../mod.ts";
-import type { Percentiles } from "./_context.ts";
+import { BACK_PRESSURED, openChannel, openConsumer, openProducer, tickClock } from "../mod.ts";
+import { percentilesOf } from "./_context.ts";
 import { checkLoop, nativeLoops, zeroEnded } from "./_native.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 
@@ -30,20 +30,23 @@ function runDeno(job: HandoffJob, ticks: Uint32Array): number {
   const numbers = new Uint32Array(payload.buffer, 0, 1);
   const { mt_bench_ticks } = nativeLoops;
   const options = { limit: 1 };
+  const send = () => { // A log may hold it back.
+    while (producer.offer(payload) === BACK_PRESSURED);
+  };
   let wrong = 0;
   let round = 0;
   const receive = (message: { view: DataView; offset: number; length: number }) => {
     if (message.view.getUint32(message.offset, true) !== round || message.length !== bytes) wrong++;
     if (role === 0) return;
     numbers[0] = round;
-    producer.offer(payload);
+    send();
   };
   ready();
   let last = mt_bench_ticks();
   for (; round < rounds; round++) {
     if (role === 0) {
       numbers[0] = round;
-      producer.offer(payload);
+      send();
     }
     while (consumer.pollWait(receive, options) === 0);
     const now = mt_bench_ticks();
@@ -64,20 +67,10 @@ function runNative(job: HandoffJob, ticks: Uint32Array<ArrayBuffer>): number {
   );
 }
 
-/** One way is half a round. */
-function toPercentiles(ticks: Uint32Array): Percentiles {
-  const ticksPerWay = 2 * tickClock().ticksPerSecond / 1e9;
-  const sorted = ticks.toSorted();
-  const at = (share: number) => {
-    const index = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
-    return Math.round(10 * sorted[index]! / ticksPerWay) / 10;
-  };
-  return { p50Ns: at(0.5), p90Ns: at(0.9), p99Ns: at(0.99), p999Ns: at(0.999), maxNs: at(1) };
-}
-
 if (import.meta.main) {
   const job = takeJob<HandoffJob>();
   const ticks = new Uint32Array(job.rounds);
   checkAnswers(job.mode === "deno" ? runDeno(job, ticks) : runNative(job, ticks));
-  if (job.role === 0) answer(toPercentiles(ticks.subarray(job.warmUpRounds)));
+  const wayNs = 1e9 / (2 * tickClock().ticksPerSecond); // One way is half a round.
+  if (job.role === 0) answer(percentilesOf(ticks.subarray(job.warmUpRounds), wayNs));
 }

@@ -1,5 +1,5 @@
 /**
- * The benchmarks' native half: floors and native loops (zig/bench/root.zig).
+ * The benchmarks' native half: floors and native loops (zig/bench/).
  *
  * @module
  */
@@ -18,6 +18,10 @@ const symbols = {
   mt_bench_consume: { parameters: ["buffer", "u32", "u32"], result: "f64" },
   mt_bench_crc: { parameters: ["u32", "buffer", "u32", "u32"], result: "u32" },
   mt_bench_crc_kind: { parameters: ["u32", "buffer"], result: "i32" },
+  mt_bench_disk_create: { parameters: ["buffer", "f64"], result: "i32" },
+  mt_bench_disk_close: { parameters: ["i32"], result: "void" },
+  mt_bench_disk_write: { parameters: ["i32", "f64", "u32", "u32", "buffer"], result: "f64" },
+  mt_bench_disk_sum: { parameters: ["buffer", "f64", "buffer"], result: "f64" },
 } as const;
 
 /** Path of the library that `deno task bench` builds. */

@@ -14,6 +14,7 @@
  * @module
  */
 
+import type { LogOptions } from "../mod.ts";
 import type { HandoffJob } from "./_handoff_peer.ts";
 import {
   BenchChannel,
@@ -24,6 +25,7 @@ import {
   type Percentiles,
   roundRatio,
 } from "./_context.ts";
+import { permissionsFor } from "./_disk.ts";
 import { runPeers } from "./_processes.ts";
 import { formatNs, formatRatio, formatTable } from "./_table.ts";
 
@@ -62,15 +64,21 @@ const ONE_CORE = { repetitions: 1, rounds: 60, warmUpRounds: 20 };
 
 type Mode = HandoffJob["mode"];
 
-/** Runs one pair of processes. */
-async function measure(context: Context, mode: Mode, bytes: number): Promise<Percentiles> {
+/** Runs one pair of processes. A log is that of the way there. */
+export async function measureHandoff(
+  context: Context,
+  mode: Mode,
+  bytes: number,
+  log: LogOptions = {},
+): Promise<Percentiles> {
   const { cores } = context;
   const { rounds, warmUpRounds } = cores === undefined ? ONE_CORE : SCALES[context.scale];
-  using there = new BenchChannel({ sizeBytes: "1MB" });
+  using there = new BenchChannel({ sizeBytes: "1MB", ...log });
   using back = new BenchChannel({ sizeBytes: "1MB" });
   const jobs = ([0, 1] as const).map((role) => ({
     file: "_handoff_peer.ts",
     job: { role, core: cores?.[role], mode, bytes, rounds, warmUpRounds, there, back },
+    permissions: log.walDir === undefined ? [] : permissionsFor(log.walDir),
   }));
   const [measured] = await runPeers(jobs, context.signal);
   return measured as Percentiles;
@@ -80,7 +88,9 @@ async function run(context: Context): Promise<HandoffResult> {
   const { repetitions } = context.cores === undefined ? ONE_CORE : SCALES[context.scale];
   const measureFloor = async (): Promise<number[]> => {
     const runs: number[] = [];
-    for (let i = 0; i < repetitions; i++) runs.push((await measure(context, "floor", 0)).p50Ns);
+    for (let i = 0; i < repetitions; i++) {
+      runs.push((await measureHandoff(context, "floor", 0)).p50Ns);
+    }
     return runs;
   };
   context.progress("floor before");
@@ -90,8 +100,8 @@ async function run(context: Context): Promise<HandoffResult> {
   for (let i = 0; i < repetitions; i++) {
     for (const { bytes, deno, native } of runs) {
       context.progress(`${bytes} B, run ${i + 1} of ${repetitions}`);
-      deno.push(await measure(context, "deno", bytes));
-      native.push(await measure(context, "native", bytes));
+      deno.push(await measureHandoff(context, "deno", bytes));
+      native.push(await measureHandoff(context, "native", bytes));
     }
   }
   context.progress("floor after");

@@ -5,14 +5,16 @@
  */
 
 import { parseArgs } from "node:util";
-import { formatSeconds, runScript, ScriptError } from "../scripts/_command.ts";
+import { formatSeconds, runScript, ScriptError, UsageError } from "../scripts/_command.ts";
 import { buildLibrary } from "../scripts/_zig.ts";
 import type { Benchmark, Context, Scale } from "./_context.ts";
 import { chooseCores, formatMachine, observe } from "./_machine.ts";
 import { crc } from "./crc.ts";
+import { durability } from "./durability.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
+import { recovery } from "./recovery.ts";
 import { throughput } from "./throughput.ts";
 import { wakeup } from "./wakeup.ts";
 
@@ -23,6 +25,8 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   wakeup: anyResult(wakeup),
   crc: anyResult(crc),
   many: anyResult(many),
+  durability: anyResult(durability),
+  recovery: anyResult(recovery),
   micro: anyResult(micro),
 };
 
@@ -41,9 +45,11 @@ Usage: deno task bench [name …] [options]
 ${SUMMARIES.join("\n")}
   smoke       all of them at tiny size: whether they run and answer rightly, no figures
 
-  --quick    fewer and shorter runs: figures of about the right size
-  --json     print one JSON object; of several benchmarks, keyed by their names
-  --help     print this text
+  --quick          fewer and shorter runs: figures of about the right size
+  --json           print one JSON object; of several benchmarks, keyed by their names
+  --wal-dir=<dir>  where durability and recovery write logs (default: TMPDIR, else zig-out)
+  --size=<MiB>     of the log that recovery reads (default: 64, then 1024)
+  --help           print this text
 
 Two processes that spin are pinned to the first two cores that this one may run on: choose others
 with "taskset -c 2,3 deno task bench". What each measures and how to read it: bench/README.md. Exit
@@ -56,6 +62,8 @@ async function main(args: string[]): Promise<number> {
     options: {
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      "wal-dir": { type: "string" },
+      size: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -71,10 +79,19 @@ async function main(args: string[]): Promise<number> {
     console.error(`error: Cannot run "${unknown}" as a benchmark: expected one of ${known}`);
     return 2;
   }
+  const mebibytes = Number(values.size ?? 64);
+  if (!(mebibytes >= 8 && mebibytes <= 1e6)) {
+    throw new UsageError(`Cannot use --size=${values.size}: expected 8 to 1000000 MiB`);
+  }
   await buildLibrary();
   await buildLibrary({ bench: true });
-  const scale: Scale = isSmoke ? "smoke" : values.quick ? "quick" : "full";
-  return await withInterrupt((signal) => runAll(new Set(names), scale, values.json, signal));
+  const given = {
+    scale: isSmoke ? "smoke" : values.quick ? "quick" : "full" as Scale,
+    walDir: values["wal-dir"],
+    logBytes: values.size === undefined ? undefined : mebibytes * 2 ** 20,
+  };
+  const isJson = values.json;
+  return await withInterrupt((signal) => runAll(new Set(names), { ...given, signal }, isJson));
 }
 
 /** Lets Ctrl-C end the processes and remove the files of a benchmark before this process ends. */
@@ -92,16 +109,16 @@ async function withInterrupt(work: (signal: AbortSignal) => Promise<number>): Pr
 
 async function runAll(
   names: ReadonlySet<string>,
-  scale: Scale,
+  given: Pick<Context, "scale" | "walDir" | "logBytes" | "signal">,
   json: boolean,
-  signal: AbortSignal,
 ): Promise<number> {
+  const { scale } = given;
   const cores = await chooseCores();
   const found: Record<string, unknown> = {};
   for (const name of names) {
     const { run, format } = BENCHMARKS[name]!;
     const progress = progressOf(name);
-    const context: Context = { scale, cores, signal, progress: progress.show };
+    const context: Context = { ...given, cores, progress: progress.show };
     const start = performance.now();
     const { result, machine } = await observe(cores ?? [], () => run(context));
     progress.end();

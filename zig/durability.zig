@@ -16,7 +16,11 @@ pub inline fn durable(ring: *const Ring) u64 {
     return memory.load(u64, &ring.lines.durability.durable, .acquire);
 }
 
-/// Spins, then sleeps, until `sequence` is durable, at most `timeout_ns`.
+/// Looks between two offers of the core to others: half a microsecond. The persister may wait for
+/// this very core, as Linux keeps threads that wake each other on one even where another is idle.
+const looks_per_yield = 32;
+
+/// Spins, then sleeps, until `sequence` is durable, at most `timeout_ns`: at 0 it only spins.
 pub fn awaitDurable(
     producer: *Producer,
     sequence: u64,
@@ -24,18 +28,17 @@ pub fn awaitDurable(
     timeout_ns: u64,
 ) Status {
     const ring = &producer.ring;
-    for (0..spins) |_| {
+    for (0..spins) |i| {
         if (durable(ring) >= sequence) return .ok;
+        if (i % looks_per_yield == looks_per_yield - 1) std.Thread.yield() catch {};
         std.atomic.spinLoopHint();
     }
+    if (timeout_ns == 0) return look(producer, sequence) orelse .timed_out;
     const lines = ring.lines;
     var end = Sleeper.deadline(timeout_ns);
     while (true) {
         const seen = wait.prepare(&lines.commit, &lines.control);
-        if (durable(ring) >= sequence) return .ok;
-        if (producer.channel.isPoisoned()) return .truncated;
-        const refusal = memory.load(u32, &lines.control.refusal, .acquire);
-        if (refusal == header.Refusal.failed) return .wal_failed;
+        if (look(producer, sequence)) |status| return status;
         switch (producer.sleeper.sleep(&lines.commit, seen, constants.wait_slice_ns, &end)) {
             .look => if (producer.sleeper.slice_ended) producer.channel.checkSize(),
             .timed_out => return .timed_out,
@@ -43,6 +46,14 @@ pub fn awaitDurable(
             .closed => return .closed,
         }
     }
+}
+
+/// Whether the waiting is over, and how.
+fn look(producer: *const Producer, sequence: u64) ?Status {
+    if (durable(&producer.ring) >= sequence) return .ok;
+    if (producer.channel.isPoisoned()) return .truncated;
+    const refusal = memory.load(u32, &producer.ring.lines.control.refusal, .acquire);
+    return if (refusal == header.Refusal.failed) .wal_failed else null;
 }
 
 /// The state of a channel's log, for people and for errors.

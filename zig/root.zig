@@ -82,4 +82,5 @@ test {
     _ = @import("wal/format.zig");
     _ = store;
     _ = store_batch;
+    _ = @import("wal/scan.zig");
 }

@@ -11,6 +11,7 @@ const Producer = mt.producer.Producer;
 
 comptime {
     _ = mt; // The whole library is in here too, so that both halves run the same code.
+    _ = @import("disk.zig");
 }
 
 const failed = -1.0;

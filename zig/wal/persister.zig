@@ -28,6 +28,7 @@ const preparer_module = @import("preparer.zig");
 const record = @import("../record.zig");
 const retention = @import("retention.zig");
 const scan = @import("scan.zig");
+const Status = @import("../status.zig").Status;
 const Channel = channel_module.Channel;
 const Consumer = @import("../consumer.zig").Consumer;
 const Detail = @import("../detail.zig").Detail;
@@ -62,8 +63,10 @@ pub const Options = struct {
     cap: retention.Cap,
 };
 
-/// Looks for the next record before it sleeps: what a sync takes is a multiple of that.
-const spins_before_sleep = 2000;
+/// Looks for the next record between two offers of the core to others, and how many of these come
+/// before it sleeps: some 50 us, so that producers of a busy channel seldom pay for a wake-up.
+const spins_before_yield = 32;
+const yields_before_sleep = 64;
 
 /// Nanoseconds between two tries to get the lock, or room.
 const retry_ns = 50_000_000;
@@ -471,8 +474,7 @@ pub const Persister = struct {
         } else if (persister.options.sync == .group and log.is_unsettled) {
             slice_ns = constants.settle_ns;
         }
-        const status = consumer_park.park(consumer, spins_before_sleep, slice_ns);
-        switch (status) {
+        switch (awaitRecord(consumer, slice_ns)) {
             .ok, .interrupted, .closed => {},
             .timed_out => {
                 if (persister.options.sync == .group and try log.settle(&persister.detail)) {
@@ -487,6 +489,16 @@ pub const Persister = struct {
             persister.publish();
         }
         try persister.lookAround();
+    }
+
+    /// Spins, then sleeps. Offers the processor to others meanwhile: a producer that was just told
+    /// may wait for this very core.
+    fn awaitRecord(consumer: *Consumer, slice_ns: u64) Status {
+        for (0..yields_before_sleep) |_| {
+            if (consumer.spin(spins_before_yield) == .ok) return .ok;
+            std.Thread.yield() catch {};
+        }
+        return consumer_park.park(consumer, 0, slice_ns);
     }
 
     /// What is done now and then: the next segment is prepared, cursors are written down.

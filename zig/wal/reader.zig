@@ -171,7 +171,7 @@ pub const Reader = struct {
                     return;
                 },
                 .bad => |bad| {
-                    if (!is_fresh) { // It was written after we had read there.
+                    if (!is_fresh) { // Not all of it is in the window, or it was written since.
                         reader.window_bytes = 0;
                         continue;
                     }
@@ -185,12 +185,11 @@ pub const Reader = struct {
         }
     }
 
-    /// The segment's bytes from `offset` on: a whole group at least, or up to the segment's end.
+    /// What is known of the segment's bytes from `offset` on. Where `is_fresh`, they were read now:
+    /// a whole group at least, or up to the segment's end.
     fn bytesAt(reader: *Reader, offset: u64, is_fresh: *bool) Error![]const u8 {
-        const needed = @min(scan.group_bytes_most, reader.header.segment_bytes -| offset);
         const end = reader.window_start + reader.window_bytes;
-        const is_inside = offset >= reader.window_start and offset + needed <= end;
-        if (!is_inside) {
+        if (offset < reader.window_start or offset >= end) {
             reader.window_start = offset;
             reader.window_bytes = reader.file.?.readAt(reader.window, offset, &reader.detail) catch
                 return error.Os;
