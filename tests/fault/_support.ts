@@ -10,6 +10,8 @@ import { type Channel, monotonicNs } from "../../mod.ts";
 import { IDENTITY_SIZE, LINE_BYTES } from "../../lib/native/_layout.ts";
 import { straceArgs, type Trace } from "./_trace.ts";
 
+export { Random } from "./_random.ts";
+
 monotonicNs(); // Loads the library, which stays: no single test is to blame for that.
 
 /** Root of the checkout. */
@@ -30,6 +32,8 @@ export interface ChildOptions {
   directory: string;
   /** `MT_FAULT`: where it dies. Takes the library with fault points. */
   fault?: string;
+  /** `MT_PLANT`: what is wrong on purpose. Takes the same library. */
+  plant?: string;
   /** Whether `--allow-ffi` is for everything rather than for the library: how it waits. */
   isUnscoped?: boolean;
   /** Further permissions. */
@@ -58,7 +62,7 @@ export class Child implements AsyncDisposable {
 
   /** Starts it. `config` is handed over as JSON. */
   constructor(script: string, config: object, options: ChildOptions) {
-    const { directory, fault, isUnscoped = false, permissions = [], trace } = options;
+    const { directory, fault, plant, isUnscoped = false, permissions = [], trace } = options;
     this.#script = script;
     const deno = Deno.execPath();
     this.#process = new Deno.Command(trace === undefined ? deno : "strace", {
@@ -74,7 +78,11 @@ export class Child implements AsyncDisposable {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      env: fault === undefined ? {} : { MT_LIB: FAULTY_LIBRARY, MT_FAULT: fault },
+      env: {
+        ...(fault ?? plant) === undefined ? {} : { MT_LIB: FAULTY_LIBRARY },
+        ...fault === undefined ? {} : { MT_FAULT: fault },
+        ...plant === undefined ? {} : { MT_PLANT: plant },
+      },
     }).spawn();
     this.#input = this.#process.stdin.getWriter();
     this.#lines = readLines(this.#process.stdout);
@@ -217,24 +225,6 @@ export function isSomebodyAsleep(channel: Channel, direction: "data" | "space"):
   const words = new Uint32Array(2);
   file.readSync(new Uint8Array(words.buffer));
   return words[0] !== words[1]; // Sleeps that have begun, and those that were served.
-}
-
-/** Random numbers that come again with their seed: xorshift32 (Marsaglia, 2003). */
-export class Random {
-  #state: number;
-
-  /** Begins a series; the seed belongs into the messages of its test. */
-  constructor(seed: number) {
-    this.#state = seed | 0 || 1;
-  }
-
-  /** Returns a whole number from 0 to `end - 1`. */
-  below(end: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return Math.floor((this.#state >>> 0) / 2 ** 32 * end);
-  }
 }
 
 /** Returns the seed of a test: `MT_SEED`, or one that is always the same. */

@@ -276,7 +276,7 @@ pub const Persister = struct {
             const is_busy = try persister.turn();
             if (is_last and !is_busy) break;
         }
-        persister.end() catch |err| {
+        persister.windUp() catch |err| {
             // Without room the log ends where it is; whoever opens it next goes on there.
             if (err != error.NoSpace or persister.log.?.is_failed) return err;
         };
@@ -284,7 +284,7 @@ pub const Persister = struct {
         persister.setState(.absent, 0, 0);
     }
 
-    fn end(persister: *Persister) Error!void {
+    fn windUp(persister: *Persister) Error!void {
         const log = &persister.log.?;
         _ = try log.settle(&persister.detail);
         try persister.keep();

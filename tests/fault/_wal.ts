@@ -1,0 +1,125 @@
+/**
+ * Messages that follow from their place and from who wrote them, and the account of a log that was
+ * written by one life after another: each killed, or its power cut.
+ *
+ * @module
+ */
+
+import { type Channel, type ChannelOptions, type Message, openConsumer } from "../../mod.ts";
+
+/** Bytes at a message's front: sequence of its first record, and the life that wrote it. */
+const HEAD_BYTES = 16;
+
+/** Options of the channels that are killed: everything is small, so that much happens. */
+export const WAL_OPTIONS: ChannelOptions = {
+  sizeBytes: 64 * 1024,
+  segmentBytes: 256 * 1024,
+  durability: "disk",
+  snapshotIntervalMs: 5,
+  maxConsumers: 4,
+};
+
+/** Length of the message whose first record has that sequence; one of 40 is of several records. */
+export function lengthAt(first: number): number {
+  const hash = Math.imul(first + 1, 0x9e3779b1) >>> 8;
+  return hash % 40 === 0 ? 9000 + hash % 15_000 : HEAD_BYTES + hash % 500;
+}
+
+/** The message whose first record has that sequence. */
+export function messageAt(first: number, life: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(lengthAt(first));
+  const view = new DataView(bytes.buffer);
+  view.setFloat64(0, first, true);
+  view.setFloat64(8, life, true);
+  for (let i = HEAD_BYTES; i < bytes.length; i++) bytes[i] = filler(first, life, i);
+  return bytes;
+}
+
+function filler(first: number, life: number, index: number): number {
+  return first * 7 + life * 13 + index * 31 & 0xff;
+}
+
+/** Records that a message takes. */
+export function recordsOf(length: number, maxRecordBytes: number): number {
+  return Math.max(1, Math.ceil(length / maxRecordBytes));
+}
+
+/** What a life has told: the sequence that it began with, and the last one acknowledged to it. */
+export interface Life {
+  id: number;
+  begin: number;
+  acked: number;
+}
+
+/** What was read of a log: nothing acknowledged missing, nothing twice, nothing invented. */
+export class WalLedger {
+  /** Last sequence read. */
+  last = 0;
+  /** Messages read. */
+  count = 0;
+  #life = 0;
+  readonly #lives: readonly Life[];
+
+  /** `lives` is what is told of them, and may grow. */
+  constructor(lives: readonly Life[]) {
+    this.#lives = lives;
+  }
+
+  /**
+   * Takes the next message in.
+   *
+   * @throws {Error} If it is not one that may come here.
+   */
+  accept({ view, offset, length, sequence }: Message): void {
+    const first = view.getFloat64(offset, true);
+    const id = view.getFloat64(offset + 8, true);
+    const what = `message ${sequence} (life ${id}, first record ${first}, ${length} bytes)`;
+    if (length !== lengthAt(first)) throw new Error(`${what} has a wrong length`);
+    for (let i = HEAD_BYTES; i < length; i++) {
+      if (view.getUint8(offset + i) !== filler(first, id, i)) throw new Error(`${what} is wrong`);
+    }
+    if (first <= this.last) throw new Error(`${what} came after ${this.last}`);
+    if (sequence < first) throw new Error(`${what} ends before it begins`);
+    if (id < this.#life) throw new Error(`${what} came after one of life ${this.#life}`);
+    this.#life = id;
+    for (let missing = this.last + 1; missing < first; missing++) this.#checkSkip(missing);
+    this.last = sequence;
+    this.count++;
+  }
+
+  /** A sequence without a message: of a claim that its life did not end, so never acknowledged. */
+  #checkSkip(sequence: number): void {
+    for (const { id, begin, acked } of this.#lives) {
+      if (sequence < begin || sequence > acked) continue;
+      throw new Error(`sequence ${sequence} is lost: life ${id} began at ${begin}, acked ${acked}`);
+    }
+  }
+
+  /** Checks that nothing acknowledged lies behind the end. */
+  checkEnd(): void {
+    for (const { id, acked } of this.#lives) {
+      if (acked <= this.last) continue;
+      throw new Error(
+        `sequence ${acked} of life ${id} was acknowledged, the log ends ${this.last}`,
+      );
+    }
+  }
+
+  /** Reads on in a channel, to what was published last. */
+  readOn(channel: Channel): void {
+    const from = this.count === 0 ? "earliest" : this.last + 1;
+    const consumer = openConsumer(channel, { from, onSlow: "spill" });
+    const { nextSequence } = channel.stats();
+    while (
+      consumer.poll((message) => this.accept(message)) > 0 ||
+      this.#isBefore(consumer.cursor, nextSequence)
+    );
+    consumer.close();
+    this.checkEnd();
+  }
+
+  /** A claim of a dead producer may be the last: its sequence never comes as a message. */
+  #isBefore(cursor: number, next: number): boolean {
+    return cursor < next - 1;
+  }
+}
