@@ -57,6 +57,8 @@ export class WalLedger {
   last = 0;
   /** Messages read. */
   count = 0;
+  /** The sequences that they begin with. */
+  readonly firsts = new Set<number>();
   #life = 0;
   readonly #lives: readonly Life[];
 
@@ -85,6 +87,7 @@ export class WalLedger {
     for (let missing = this.last + 1; missing < first; missing++) this.#checkSkip(missing);
     this.last = sequence;
     this.count++;
+    this.firsts.add(first);
   }
 
   /** A sequence without a message: of a claim that its life did not end, so never acknowledged. */

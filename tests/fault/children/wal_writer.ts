@@ -1,8 +1,8 @@
 /**
  * Writes messages to a channel with a log and prints `acked <sequence>` for what is durable.
  *
- * Prints `open <next sequence>` first, and `end` when it has sent all. `failed <name> <errno>` tells
- * how a wait for durability has failed; with `goesOn` the next message is tried all the same.
+ * Prints `open <next sequence>` first, and `end` when it has sent all. `failed <name> <errno>`
+ * tells how a wait for durability has failed; with `goesOn` the next message is tried all the same.
  *
  * As `persister` it only writes the log, until the test ends its input.
  */
@@ -12,6 +12,7 @@ import {
   createChannel,
   DurabilityError,
   openChannel,
+  openConsumer,
   openProducer,
   type Producer,
 } from "../../../mod.ts";
@@ -33,8 +34,12 @@ interface Config {
   rounds?: number;
   /** Most messages of a round, each of which ends with waiting. Default: 1. */
   roundMax?: number;
+  /** Milliseconds between two rounds; none without. */
+  pauseMs?: number;
   /** Whether a failure does not end it. */
   goesOn?: boolean;
+  /** Whether a consumer `reader` takes everything as soon as it is in the ring. */
+  reads?: boolean;
   /** Whether nobody waits: what is durable is looked up. */
   isLazy?: boolean;
 }
@@ -54,6 +59,7 @@ if (config.role === "persister") {
 
 async function write(producer: Producer): Promise<void> {
   const random = new Random(config.seed);
+  const reader = config.reads ? openConsumer(channel, { name: "reader" }) : undefined;
   const { nextSequence } = channel.stats();
   print(`open ${nextSequence}`);
   let next = nextSequence;
@@ -62,6 +68,7 @@ async function write(producer: Producer): Promise<void> {
     const count = 1 + random.below(roundMax);
     try {
       for (let i = 0; i < count; i++) next = send(producer, next);
+      while (reader !== undefined && reader.poll(() => {}) > 0);
       if (config.isLazy) {
         const durable = Math.min(next - 1, channel.stats().log!.durable);
         if (durable > told) print(`acked ${told = durable}`);
@@ -69,6 +76,7 @@ async function write(producer: Producer): Promise<void> {
       }
       await wait(producer, next - 1, random);
       print(`acked ${next - 1}`);
+      if (config.pauseMs) await new Promise((resolve) => setTimeout(resolve, config.pauseMs));
     } catch (error) {
       if (!(error instanceof DurabilityError)) throw error;
       print(`failed ${error.name} ${error.errno}`);
