@@ -5,10 +5,19 @@
  * @module
  */
 
-import { type Channel, type ChannelOptions, type Message, openConsumer } from "../../mod.ts";
+import {
+  type Channel,
+  type ChannelOptions,
+  type Message,
+  openConsumer,
+  openProducer,
+} from "../../mod.ts";
 
 /** Bytes at a message's front: sequence of its first record, and the life that wrote it. */
 const HEAD_BYTES = 16;
+
+/** Reading what there is takes no longer, or hangs. */
+const READ_MS = 60_000;
 
 /** Options of the channels that are killed: everything is small, so that much happens. */
 export const WAL_OPTIONS: ChannelOptions = {
@@ -60,10 +69,10 @@ export class WalLedger {
   /** The sequences that they begin with. */
   readonly firsts = new Set<number>();
   #life = 0;
-  readonly #lives: readonly Life[];
+  readonly #lives: Life[];
 
-  /** `lives` is what is told of them, and may grow. */
-  constructor(lives: readonly Life[]) {
+  /** `lives` is what is told of them, and grows. */
+  constructor(lives: Life[]) {
     this.#lives = lives;
   }
 
@@ -108,21 +117,33 @@ export class WalLedger {
     }
   }
 
-  /** Reads on in a channel, to what was published last. */
+  /**
+   * Goes on in a channel that nobody else sends to, as one more life, and reads up to there. A log
+   * may end within a message whose rest was not acknowledged: what follows shows that it is over.
+   */
   readOn(channel: Channel): void {
     const from = this.count === 0 ? "earliest" : this.last + 1;
-    const consumer = openConsumer(channel, { from, onSlow: "spill" });
-    const { nextSequence } = channel.stats();
-    while (
-      consumer.poll((message) => this.accept(message)) > 0 ||
-      this.#isBefore(consumer.cursor, nextSequence)
-    );
-    consumer.close();
+    using consumer = openConsumer(channel, { from, onSlow: "spill" });
+    const end = this.#goOn(channel);
+    while (this.last < end) {
+      const timeoutMs = READ_MS;
+      const count = consumer.pollWait((message) => this.accept(message), { timeoutMs });
+      if (count === 0) throw new Error(`expected message ${end}, found ${this.last} as the last`);
+    }
     this.checkEnd();
   }
 
-  /** A claim of a dead producer may be the last: its sequence never comes as a message. */
-  #isBefore(cursor: number, next: number): boolean {
-    return cursor < next - 1;
+  #goOn(channel: Channel): number {
+    using producer = openProducer(channel, {});
+    const id = Math.max(0, ...this.#lives.map(({ id }) => id)) + 1;
+    const begin = channel.stats().nextSequence;
+    const message = messageAt(begin, id);
+    const acked = producer.write(message);
+    if (acked !== begin + recordsOf(message.length, producer.maxRecordBytes) - 1) {
+      throw new Error(`expected sequence ${begin}, found ${acked}`);
+    }
+    producer.waitDurable(acked);
+    this.#lives.push({ id, begin, acked });
+    return acked;
   }
 }

@@ -59,7 +59,9 @@ if (config.role === "persister") {
 
 async function write(producer: Producer): Promise<void> {
   const random = new Random(config.seed);
-  const reader = config.reads ? openConsumer(channel, { name: "reader" }) : undefined;
+  const reader = config.reads
+    ? openConsumer(channel, { name: "reader", onSlow: "spill" })
+    : undefined;
   const { nextSequence } = channel.stats();
   print(`open ${nextSequence}`);
   let next = nextSequence;
