@@ -1,5 +1,5 @@
 // Syncs of a log that fail or take long. A failed one ends the log for this process: nothing is
-// acknowledged after it. Whoever opens it next has all that was acknowledged, and what the ring has.
+// acknowledged after it. Whoever opens it next has all that was, and what is in the ring.
 
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { createChannel, openChannel } from "../../mod.ts";
@@ -143,8 +143,9 @@ for (const round of IS_LONG ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1, 2]) {
       await using child = place.start({ rounds: 5000, pauseMs: 2 }, {});
       let starving: Promise<void> | undefined;
       const told = await listen(child, (sequence) => {
-        if (sequence > 20 * round) starving ??= disk.starve({ freeBytes: 64 * 1024 }); // It writes meanwhile.
-        starving?.catch(() => {}); // Awaited below.
+        if (sequence <= 20 * round) return;
+        starving ??= disk.starve({ freeBytes: 64 * 1024 }); // It writes meanwhile.
+        starving.catch(() => {}); // Awaited below.
       });
       await starving;
       assertEquals(told.failures, ["28"]);

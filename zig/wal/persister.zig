@@ -14,6 +14,7 @@ const std = @import("std");
 const channel_module = @import("../channel.zig");
 const clock = @import("../clock.zig");
 const constants = @import("../constants.zig");
+const control = @import("control.zig");
 const consumer_park = @import("../consumer_park.zig");
 const disk = @import("disk.zig");
 const file = @import("../file.zig");
@@ -110,6 +111,10 @@ pub const Persister = struct {
         const report = &persister.report;
         persister.log = Opener.open(persister.directory, options, report, detail) catch |err| {
             persister.lock.release();
+            if (err == error.NoSpace) {
+                const wanted = options.segment_bytes + 2 * control.slot_bytes; // Of a new log.
+                file.fillSpace(.{ .fd = persister.directory.fd }, wanted, detail);
+            }
             return err;
         };
         return true;
