@@ -56,7 +56,7 @@ class FullDisk {
   }
 
   #checkError(error: NoSpaceError, freeBytes: number): void {
-    assert(error.needed > freeBytes, `${error.message}: ${freeBytes} were free`);
+    assert(error.needed > error.available, error.message);
     assert(error.available <= freeBytes, error.message);
   }
 

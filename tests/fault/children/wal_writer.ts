@@ -65,15 +65,20 @@ async function write(producer: Producer): Promise<void> {
   const { nextSequence } = channel.stats();
   print(`open ${nextSequence}`);
   let next = nextSequence;
-  let told = 0;
+  const pending: number[] = []; // Last sequences of messages.
   for (let round = 0; round < rounds; round++) {
     const count = 1 + random.below(roundMax);
     try {
-      for (let i = 0; i < count; i++) next = send(producer, next);
+      for (let i = 0; i < count; i++) {
+        next = send(producer, next);
+        if (config.isLazy) pending.push(next - 1);
+      }
       while (reader !== undefined && reader.poll(() => {}) > 0);
       if (config.isLazy) {
-        const durable = Math.min(next - 1, channel.stats().log!.durable);
-        if (durable > told) print(`acked ${told = durable}`);
+        const { durable } = channel.stats().log!;
+        let whole = 0;
+        while (pending.length > 0 && pending[0]! <= durable) whole = pending.shift()!;
+        if (whole > 0) print(`acked ${whole}`);
         continue;
       }
       await wait(producer, next - 1, random);
