@@ -28,15 +28,15 @@ export const WAL_OPTIONS: ChannelOptions = {
   maxConsumers: 4,
 };
 
-/** Length of the message whose first record has that sequence; one of 40 is of several records. */
-export function lengthAt(first: number): number {
+/** Length of the message whose first record has that sequence; one of 40 is long, or all are. */
+export function lengthAt(first: number, isLong = false): number {
   const hash = Math.imul(first + 1, 0x9e3779b1) >>> 8;
-  return hash % 40 === 0 ? 9000 + hash % 15_000 : HEAD_BYTES + hash % 500;
+  return isLong || hash % 40 === 0 ? 9000 + hash % 15_000 : HEAD_BYTES + hash % 500;
 }
 
 /** The message whose first record has that sequence. */
-export function messageAt(first: number, life: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(lengthAt(first));
+export function messageAt(first: number, life: number, isLong = false): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(lengthAt(first, isLong));
   const view = new DataView(bytes.buffer);
   view.setFloat64(0, first, true);
   view.setFloat64(8, life, true);
@@ -68,6 +68,8 @@ export class WalLedger {
   count = 0;
   /** The sequences that they begin with. */
   readonly firsts = new Set<number>();
+  /** First sequence that the log has; what is before it was cut. */
+  oldest = 1;
   #life = 0;
   readonly #lives: Life[];
 
@@ -85,10 +87,13 @@ export class WalLedger {
     const first = view.getFloat64(offset, true);
     const id = view.getFloat64(offset + 8, true);
     const what = `message ${sequence} (life ${id}, first record ${first}, ${length} bytes)`;
-    if (length !== lengthAt(first)) throw new Error(`${what} has a wrong length`);
+    if (length !== lengthAt(first) && length !== lengthAt(first, true)) {
+      throw new Error(`${what} has a wrong length`);
+    }
     for (let i = HEAD_BYTES; i < length; i++) {
       if (view.getUint8(offset + i) !== filler(first, id, i)) throw new Error(`${what} is wrong`);
     }
+    if (this.count === 0 && this.oldest > 1) this.#begin(first);
     if (first <= this.last) throw new Error(`${what} came after ${this.last}`);
     if (sequence < first) throw new Error(`${what} ends before it begins`);
     if (id < this.#life) throw new Error(`${what} came after one of life ${this.#life}`);
@@ -97,6 +102,12 @@ export class WalLedger {
     this.last = sequence;
     this.count++;
     this.firsts.add(first);
+  }
+
+  /** What was cut is not there; of a message that was cut in two, neither half. */
+  #begin(first: number): void {
+    if (first > this.oldest + 8) throw new Error(`${first} came first, expected ${this.oldest}`);
+    this.last = first - 1;
   }
 
   /** A sequence without a message: of a claim that its life did not end, so never acknowledged. */

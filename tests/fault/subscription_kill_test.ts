@@ -118,7 +118,7 @@ async function killAll(
   return handled;
 }
 
-Deno.test(`Subscriptions killed ${KILLS} times each have no gap, their writer killed too`, async () => {
+Deno.test(`Subscriptions killed ${KILLS} times have no gap, their writer killed too`, async () => {
   const seed = seedOf(20_244);
   using directory = new TestDirectory();
   await using persisters = new Persisters(directory.path, "subscribed");

@@ -36,10 +36,14 @@ interface Config {
   roundMax?: number;
   /** Milliseconds between two rounds; none without. */
   pauseMs?: number;
+  /** Whether all messages are of several records. */
+  isLong?: boolean;
   /** Whether a failure does not end it. */
   goesOn?: boolean;
   /** Whether a consumer `reader` takes everything as soon as it is in the ring. */
   reads?: boolean;
+  /** Whether it needs nothing in the log any more then. */
+  keeps?: boolean;
   /** Whether nobody waits: what is durable is looked up. */
   isLazy?: boolean;
 }
@@ -74,6 +78,7 @@ async function write(producer: Producer): Promise<void> {
         if (config.isLazy) pending.push(next - 1);
       }
       while (reader !== undefined && reader.poll(() => {}) > 0);
+      if (config.keeps && reader !== undefined && reader.cursor > 0) reader.keep(reader.cursor);
       if (config.isLazy) {
         const { durable } = channel.stats().log!;
         let whole = 0;
@@ -95,7 +100,7 @@ async function write(producer: Producer): Promise<void> {
 
 /** Sends the message that has to come there. Returns the sequence of the next one. */
 function send(producer: Producer, first: number): number {
-  const message = messageAt(first, life);
+  const message = messageAt(first, life, config.isLong);
   const expected = first + recordsOf(message.length, producer.maxRecordBytes) - 1;
   const sequence = producer.write(message);
   if (sequence !== expected) throw new Error(`expected sequence ${expected}, found ${sequence}`);
