@@ -134,7 +134,7 @@ Deno.test(`Subscriptions killed ${KILLS} times have no gap, their writer killed 
       killAll(subscription, directory.path, "subscribed", new Random(seed + i))
     ),
   ).finally(() => isDone = true);
-  lives.catch(() => {});
+  for (const promise of [sending, lives]) promise.catch(() => {}); // Awaited below.
   let takeovers = 0;
   while (!isDone) {
     const { durable } = channel.stats().log!;
