@@ -263,7 +263,9 @@ pub const Consumer = struct {
         }
         if (sink.count == 0) {
             consumer.ackSkipped();
-            return consumer.pollNothing(&sink);
+            const count_found = try consumer.pollNothing(&sink);
+            if (consumer.replay != null) return replay.poll(consumer, bytes, limit);
+            return count_found;
         }
         consumer.idle_polls = 0;
         if (ring.is_timestamped) {
@@ -364,7 +366,7 @@ pub const Consumer = struct {
                 consumer.channel.checkSize();
                 return if (consumer.channel.isPoisoned()) error.Truncated else 0;
             },
-            .lapped => return consumer.overrun(sink),
+            .lapped => return consumer.overrun(),
             .claimed => {
                 consumer.lookAtOwner();
                 return 0;
@@ -381,7 +383,7 @@ pub const Consumer = struct {
         memory.loadBarrier();
         const standing = protocol.standing(ring, consumer.position, consumer.sequence);
         if (consumer.channel.isPoisoned()) return error.Truncated;
-        if (standing == .lapped) return consumer.overrun(sink);
+        if (standing == .lapped) return consumer.overrun();
         if (consumer.isHeaderLost()) return error.CorruptHeader;
         consumer.counters.damaged += 1;
         consumer.count("damaged");
@@ -390,13 +392,13 @@ pub const Consumer = struct {
 
     /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks. What a
     /// consumer that spills has missed is in the log.
-    fn overrun(consumer: *Consumer, sink: *Sink) Error!u32 {
+    fn overrun(consumer: *Consumer) Error!u32 {
         if (consumer.isGating()) return error.CorruptHeader;
         if (consumer.policy != .spill) return error.Lapped;
         consumer.counters.laps += 1;
         consumer.count("laps");
         try replay.begin(consumer, consumer.sequence, &consumer.detail);
-        return replay.poll(consumer, sink.bytes, std.math.maxInt(u32));
+        return 0;
     }
 
     fn isGating(consumer: *const Consumer) bool {
@@ -505,6 +507,7 @@ pub const Consumer = struct {
     pub fn rewind(consumer: *Consumer, sequence: u64) Error!void {
         if (sequence + 1 >= consumer.sequence) return;
         const place = try consumer.placeAfter(@max(sequence, consumer.acked.sequence -| 1));
+        if (place.sequence == consumer.sequence) return; // All of it was acknowledged meanwhile.
         consumer.newest = @min(consumer.newest, place.sequence -| 1);
         if (consumer.replay != null or place.sequence < consumer.joined.sequence) {
             return replay.begin(consumer, place.sequence, &consumer.detail);

@@ -61,16 +61,23 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
         /// Makes the consumer read in the log, from `sequence` on.
         pub fn begin(consumer: *Consumer, sequence: u64, detail: *Detail) Error!void {
             const channel = consumer.channel;
-            if (sequence > logged(channel)) return error.SequenceGone;
+            const last = logged(channel);
+            if (sequence > last) {
+                detail.expected = @floatFromInt(sequence);
+                detail.actual = @floatFromInt(last + 1);
+                return error.SequenceGone;
+            }
             const path = pathOf(channel);
             const reader = consumer.replay orelse
                 try Reader.init(&path, channel.identity.log_id, detail);
             consumer.replay = reader;
+            // Whatever comes of it: the next poll reads there, or fails in the same way.
+            consumer.position = consumer.acked.position;
+            consumer.sequence = sequence;
             reader.seek(sequence) catch |err| {
                 detail.* = reader.detail;
                 return err;
             };
-            consumer.position = consumer.acked.position;
             consumer.sequence = reader.sequence;
         }
 

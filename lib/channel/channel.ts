@@ -229,12 +229,14 @@ export function createChannel(name: string, options: ChannelOptions = {}): Chann
   const logSettings = toLogSettings(settings, options);
   const { path, isDefault } = bufferFileOf(name, options);
   const log = logSettings && openLog(options.walDir!, logSettings);
+  let channel: Channel | undefined;
   try {
-    const channel = createOrOpen(path, { ...settings, makeDirectory: isDefault }, options, log);
+    channel = createOrOpen(path, { ...settings, makeDirectory: isDefault }, options, log);
     if (log !== undefined) channel.keepLog(log);
     log?.start(path);
     return channel;
   } catch (error) {
+    channel?.close();
     log?.close();
     throw error;
   }

@@ -61,7 +61,11 @@ export class DeliveryBatch {
     message.view = this.#payloads;
     message.offset = start + stamp;
     message.length = length - stamp;
-    if ((flags & FRAGMENT_BITS) === 0) return message;
+    if ((flags & FRAGMENT_BITS) === 0) {
+      // One that has begun will not end: its log ended there when the host did.
+      if (this.#assembly.isOpen) this.#assembly.reset();
+      return message;
+    }
     return this.#assemble(message, flags & FRAGMENT_BITS);
   }
 

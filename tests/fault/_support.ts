@@ -32,6 +32,8 @@ export interface ChildOptions {
   directory: string;
   /** `MT_FAULT`: where it dies. Takes the library with fault points. */
   fault?: string;
+  /** `MT_PLANT`: what is wrong on purpose. Takes the same library. */
+  plant?: string;
   /** Whether `--allow-ffi` is for everything rather than for the library: how it waits. */
   isUnscoped?: boolean;
   /** Further permissions. */
@@ -60,7 +62,7 @@ export class Child implements AsyncDisposable {
 
   /** Starts it. `config` is handed over as JSON. */
   constructor(script: string, config: object, options: ChildOptions) {
-    const { directory, fault, isUnscoped = false, permissions = [], trace } = options;
+    const { directory, fault, plant, isUnscoped = false, permissions = [], trace } = options;
     this.#script = script;
     const deno = Deno.execPath();
     this.#process = new Deno.Command(trace === undefined ? deno : "strace", {
@@ -76,7 +78,11 @@ export class Child implements AsyncDisposable {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      env: fault === undefined ? {} : { MT_LIB: FAULTY_LIBRARY, MT_FAULT: fault },
+      env: {
+        ...(fault ?? plant) === undefined ? {} : { MT_LIB: FAULTY_LIBRARY },
+        ...fault === undefined ? {} : { MT_FAULT: fault },
+        ...plant === undefined ? {} : { MT_PLANT: plant },
+      },
     }).spawn();
     this.#input = this.#process.stdin.getWriter();
     this.#lines = readLines(this.#process.stdout);

@@ -14,6 +14,7 @@ const std = @import("std");
 const channel_module = @import("../channel.zig");
 const clock = @import("../clock.zig");
 const constants = @import("../constants.zig");
+const control = @import("control.zig");
 const consumer_park = @import("../consumer_park.zig");
 const disk = @import("disk.zig");
 const file = @import("../file.zig");
@@ -71,6 +72,9 @@ const yields_before_sleep = 64;
 /// Nanoseconds between two tries to get the lock, or room.
 const retry_ns = 50_000_000;
 
+/// Tries to get the slot of a persister that no longer has the lock: 5 s.
+const busy_tries_max = 100;
+
 pub const Persister = struct {
     options: Options,
     directory: disk.Directory,
@@ -110,6 +114,10 @@ pub const Persister = struct {
         const report = &persister.report;
         persister.log = Opener.open(persister.directory, options, report, detail) catch |err| {
             persister.lock.release();
+            if (err == error.NoSpace) {
+                const wanted = options.segment_bytes + 2 * control.slot_bytes; // Of a new log.
+                file.fillSpace(.{ .fd = persister.directory.fd }, wanted, detail);
+            }
             return err;
         };
         return true;
@@ -257,13 +265,17 @@ pub const Persister = struct {
     }
 
     fn runUntilStopped(persister: *Persister) Error!void {
-        while (persister.consumer == null) {
+        var busy_tries: u32 = 0;
+        while (true) {
             if (persister.isStopping()) return;
             if (try persister.acquire(&persister.detail)) {
-                try persister.attach(&persister.detail);
-            } else {
-                _ = futex.wait(&persister.is_stopping, 0, retry_ns);
+                if (persister.attach(&persister.detail)) break else |err| {
+                    // A process that dies gives its locks back one after the other.
+                    if (err != error.Busy or busy_tries == busy_tries_max) return err;
+                    busy_tries += 1;
+                }
             }
+            _ = futex.wait(&persister.is_stopping, 0, retry_ns);
         }
         persister.tellStarted();
         while (true) {
@@ -272,12 +284,19 @@ pub const Persister = struct {
             const is_busy = try persister.turn();
             if (is_last and !is_busy) break;
         }
+        persister.windUp() catch |err| {
+            // Without room the log ends where it is; whoever opens it next goes on there.
+            if (err != error.NoSpace or persister.log.?.is_failed) return err;
+        };
+        persister.publish();
+        persister.setState(.absent, 0, 0);
+    }
+
+    fn windUp(persister: *Persister) Error!void {
         const log = &persister.log.?;
         _ = try log.settle(&persister.detail);
         try persister.keep();
         try log.finish(&persister.detail);
-        persister.publish();
-        persister.setState(.absent, 0, 0);
     }
 
     /// What goes into the next group.
@@ -457,9 +476,15 @@ pub const Persister = struct {
 
     fn fail(persister: *Persister, err: Error) void {
         persister.err = err;
-        const is_damage = err == error.Corrupt;
         const number = persister.detail.errno;
-        persister.setState(.failed, if (is_damage) 0 else number, if (is_damage) number else 0);
+        switch (err) {
+            error.Busy, error.Mismatch => {}, // It is not ours: another one may well write it.
+            error.Corrupt => persister.setState(.failed, 0, number),
+            error.CorruptRecord, error.CorruptHeader, error.Truncated => {
+                persister.setState(.failed, 0, 0);
+            },
+            else => persister.setState(.failed, number, 0),
+        }
     }
 
     /// Nothing to write: settles the last group, syncs what is due, sleeps.

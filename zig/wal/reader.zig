@@ -40,6 +40,8 @@ pub const Reader = struct {
     /// What is left of the group that is being read, and the sequence of its first record.
     rest: []const u8 = "",
     sequence: u64 = 0,
+    /// Why there is nothing to read before the next `seek`.
+    failure: ?Error = null,
     /// What went wrong: for the error's text.
     detail: Detail = .{},
 
@@ -73,25 +75,63 @@ pub const Reader = struct {
         return error.Os;
     }
 
-    /// Makes `next` return the record of that sequence, or the first record of the message that it
-    /// is a part of. Assumes that the log has it.
+    /// Makes `peek` return the record of that sequence, or the first record of the message that it
+    /// is a part of. Assumes that the log has had it. After an error, `peek` repeats that.
     pub fn seek(reader: *Reader, sequence: u64) Error!void {
+        reader.failure = null;
+        reader.find(sequence) catch |err| {
+            reader.failure = err;
+            reader.sequence = sequence;
+            reader.rest = "";
+            return err;
+        };
+    }
+
+    fn find(reader: *Reader, sequence: u64) Error!void {
+        for (0..seeks_max) |_| {
+            reader.findOnce(sequence) catch |err| {
+                if (err != error.CorruptLog or !reader.isAbsent()) return err;
+                try reader.checkCut(sequence);
+                continue; // Cut between listing and opening.
+            };
+            return;
+        }
+        return error.CorruptLog;
+    }
+
+    /// Tries to find a sequence while segments before it are being cut.
+    const seeks_max = 64;
+
+    fn findOnce(reader: *Reader, sequence: u64) Error!void {
         var segments = try reader.listSegments();
         defer segments.deinit(allocator);
         const items = segments.items;
         var index: usize = items.len;
         while (index > 0 and items[index - 1].first_sequence > sequence) index -= 1;
-        if (index == 0) {
-            reader.detail.expected = @floatFromInt(sequence);
-            reader.detail.actual = if (items.len > 0) @floatFromInt(items[0].first_sequence) else 0;
-            return error.SequenceGone;
-        }
+        if (index == 0) return reader.gone(sequence, items);
         // A message may begin in an earlier segment than that of its last record.
         while (index > 0) {
             index -= 1;
             try reader.enterSegment(items[index]);
             if (try reader.walkTo(sequence) or index == 0) return;
         }
+    }
+
+    /// Fails if the log begins behind a sequence that it has had.
+    fn checkCut(reader: *Reader, sequence: u64) Error!void {
+        var segments = try reader.listSegments();
+        defer segments.deinit(allocator);
+        const items = segments.items;
+        if (items.len > 0 and items[0].first_sequence > sequence) {
+            return reader.gone(sequence, items);
+        }
+    }
+
+    fn gone(reader: *Reader, sequence: u64, segments: []const log_module.Segment) Error {
+        const oldest = if (segments.len > 0) segments[0].first_sequence else 0;
+        reader.detail.expected = @floatFromInt(sequence);
+        reader.detail.actual = @floatFromInt(oldest);
+        return error.SequenceGone;
     }
 
     fn listSegments(reader: *Reader) Error!std.ArrayList(log_module.Segment) {
@@ -101,27 +141,50 @@ pub const Reader = struct {
         };
     }
 
-    /// Walks to a sequence in the segment just entered. False, at its first record, if the message
-    /// that it belongs to begins in an earlier one.
+    /// Walks to a sequence from the segment just entered on. False, at that segment's first record,
+    /// if the message that the sequence belongs to begins in an earlier one.
     fn walkTo(reader: *Reader, sequence: u64) Error!bool {
-        var begin: ?scan.Place = null; // Of the group that the message begins in.
-        var begin_sequence: u64 = 0;
+        var begin: Begin = .at(reader, reader.place);
+        var has_begun = false;
         while (true) {
             const before = reader.place;
+            const segment = reader.header.segment;
             try reader.loadGroup();
             while (reader.rest.len > 0) : (reader.advance()) {
                 if (beginsMessage(reader.head().flags)) {
-                    begin = before;
-                    begin_sequence = reader.sequence;
+                    const is_here = reader.header.segment == segment;
+                    begin = .at(reader, if (is_here) before else .first(&reader.header));
+                    has_begun = true;
                 }
                 if (reader.sequence != sequence) continue;
-                reader.place = begin orelse .first(&reader.header);
-                reader.rest = "";
-                try reader.loadGroup();
-                while (reader.sequence < begin_sequence) reader.advance();
-                return begin != null;
+                try reader.goBack(&begin);
+                return has_begun;
             }
         }
+    }
+
+    /// Where a message begins: its sequence, and the group that has it.
+    const Begin = struct {
+        segment: log_module.Segment,
+        place: scan.Place,
+        sequence: u64,
+
+        fn at(reader: *const Reader, place: scan.Place) Begin {
+            const header = &reader.header;
+            return .{
+                .segment = .{ .number = header.segment, .first_sequence = header.first_sequence },
+                .place = place,
+                .sequence = reader.sequence,
+            };
+        }
+    };
+
+    fn goBack(reader: *Reader, begin: *const Begin) Error!void {
+        if (reader.header.segment != begin.segment.number) try reader.enterSegment(begin.segment);
+        reader.place = begin.place;
+        reader.rest = "";
+        while (reader.rest.len == 0) try reader.loadGroup();
+        while (reader.sequence < begin.sequence) reader.advance();
     }
 
     fn beginsMessage(flags: u8) bool {
@@ -130,10 +193,16 @@ pub const Reader = struct {
     }
 
     /// Returns the next record, up to and including sequence `last`; null if that is behind us.
-    /// Does not move on.
+    /// Does not move on. `SequenceGone` if it was cut before we came there.
     pub fn peek(reader: *Reader, last: u64) Error!?Record {
         if (reader.sequence > last) return null;
-        while (reader.rest.len == 0) try reader.loadGroup();
+        if (reader.failure) |err| return err;
+        while (reader.rest.len == 0) {
+            reader.loadGroup() catch |err| {
+                if (err != error.Os) reader.failure = err;
+                return err;
+            };
+        }
         const found = reader.head();
         return .{
             .sequence = reader.sequence,
@@ -179,6 +248,7 @@ pub const Reader = struct {
                         is_fresh = false;
                         continue;
                     }
+                    try reader.checkCut(reader.place.sequence);
                     return reader.corrupt(bad.fault, bad.offset, bad.sequence);
                 },
             }

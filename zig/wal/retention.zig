@@ -29,7 +29,7 @@ pub const Cap = struct {
 
 /// Writes down what named consumers need, if that has changed, and cuts what nobody does.
 pub fn keep(log: *Log, ring: *const Ring, detail: *Detail) Log.Error!void {
-    if (gather(&log.control, ring, log.nextSequence())) try log.writeControl(detail);
+    if (gather(&log.control, ring, log.durable_sequence + 1)) try log.writeControl(detail);
     if (floor(&log.control)) |sequence| _ = try log.cut(sequence, detail);
 }
 
@@ -40,13 +40,18 @@ pub fn makeRoom(log: *Log, ring: *const Ring, cap: Cap, detail: *Detail) Log.Err
     if (max == 0 or log.sizeBytes() + segment_bytes <= max) return;
     try keep(log, ring, detail);
     while (log.sizeBytes() + segment_bytes > max) {
-        if (cap.when_full == .block or log.segments.items.len < 2) return error.NoSpace;
+        if (cap.when_full == .block or log.segments.items.len < 2) {
+            detail.errno = 0; // The cap's, not the operating system's.
+            return error.NoSpace;
+        }
         log.control.forced_cuts += 1;
         _ = try log.cut(log.segments.items[1].first_sequence, detail);
     }
 }
 
-/// Brings the cursors up to what the ring says. True if something has changed.
+/// Brings the cursors up to what the ring says, as far as `next`, the sequence behind the last one
+/// that is durable: a consumer may be ahead of the log, which may yet end there. True if something
+/// has changed.
 fn gather(control: *Control, ring: *const Ring, next: u64) bool {
     var has_changed = false;
     for (ring.consumers[0..ring.consumers_max], 0..) |*slot, index| {
@@ -54,9 +59,9 @@ fn gather(control: *Control, ring: *const Ring, next: u64) bool {
         const state = memory.load(u32, &slot.owner.state, .acquire);
         const name = channel_module.ownerName(&slot.owner);
         if (state == header.SlotState.free or name.len == 0) continue;
-        const sequence = memory.load(u64, &slot.cursor.sequence, .acquire);
+        const sequence = @min(memory.load(u64, &slot.cursor.sequence, .acquire), next);
         const needed = memory.load(u64, &slot.keep, .acquire);
-        if (sequence == 0 or sequence > next) continue; // No sound consumer writes that.
+        if (sequence == 0) continue; // No sound consumer writes that.
         const cursor = control.findCursor(name) orelse add(control, name) orelse continue;
         const keep_from = if (needed != 0) @min(needed, sequence) else cursor.keep;
         if (cursor.sequence == sequence and cursor.keep == keep_from) continue;
