@@ -16,8 +16,9 @@ const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
 const Persister = @import("wal/persister.zig").Persister;
 const Producer = @import("producer.zig").Producer;
+const Verifier = @import("wal/verify.zig").Verifier;
 
-pub const Kind = enum(u8) { none, channel, producer, consumer, persister };
+pub const Kind = enum(u8) { none, channel, producer, consumer, persister, verifier };
 
 const Entry = struct {
     generation: u16 = 0,
@@ -40,6 +41,7 @@ fn kindOf(comptime T: type) Kind {
         Producer => .producer,
         Consumer => .consumer,
         Persister => .persister,
+        Verifier => .verifier,
         else => @compileError("no handle kind"),
     };
 }
@@ -129,6 +131,11 @@ fn free(entry: Entry) void {
             consumer.deinit();
         },
         .persister => as(Persister, entry).deinit(),
+        .verifier => {
+            const verifier = as(Verifier, entry);
+            verifier.sleeper.close(&.{}); // A step under way looks, and ends.
+            verifier.deinit();
+        },
     }
 }
 

@@ -16,6 +16,7 @@ pub const detail = @import("detail.zig");
 pub const durability = @import("durability.zig");
 pub const exports = @import("exports.zig");
 pub const exports_log = @import("exports_log.zig");
+pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
@@ -25,15 +26,17 @@ pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
 pub const wal = struct {
+    pub const control = @import("wal/control.zig");
     pub const format = @import("wal/format.zig");
     pub const open = @import("wal/open.zig");
     pub const persister = @import("wal/persister.zig");
     pub const retention = @import("wal/retention.zig");
     pub const scan = @import("wal/scan.zig");
+    pub const verify = @import("wal/verify.zig");
 };
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log };
+pub const borders = .{ exports, exports_log, exports_verify };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -61,4 +64,6 @@ test {
     _ = record;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
+    _ = @import("wal/window.zig");
+    _ = @import("wal/zeros.zig");
 }

@@ -6,6 +6,7 @@ const std = @import("std");
 const constants = @import("../constants.zig");
 const format = @import("format.zig");
 const record = @import("../record.zig");
+const zeros = @import("zeros.zig");
 
 /// Bytes that a group can have at most, its padding included: what a reader has to see at once.
 pub const group_bytes_most = format.group_record_bytes + constants.group_bytes_max +
@@ -104,7 +105,8 @@ pub fn next(header: *const format.SegmentHeader, place: *Place, bytes: []const u
         at += found.stride;
     }
     if (at != end) return bad(.order, place, at);
-    for (bytes[end..total], end..) |byte, i| if (byte != 0) return bad(.padding, place, i);
+    const used = zeros.firstUsed(bytes[end..total]);
+    if (end + used < total) return bad(.padding, place, end + used);
     place.offset += total;
     place.group += 1;
     place.sequence += payload.count;
@@ -137,7 +139,7 @@ pub fn readRecord(log: *const format.LogIdentity, sequence: u64, bytes: []const 
     const verdict = record.verifyInPlace(bytes.ptr, log.salt, sequence, head_word, head.length);
     if (verdict != .sound) return null;
     const end = record.header_bytes + head.length + record.trailer_bytes;
-    for (bytes[std.mem.alignForward(usize, end, 8)..stride]) |byte| if (byte != 0) return null;
+    if (!zeros.isZero(bytes[std.mem.alignForward(usize, end, 8)..stride])) return null;
     const crc = std.mem.readInt(u32, bytes[record.header_bytes + head.length ..][0..4], .little);
     return .{ .length = head.length, .flags = head.flags, .crc = crc, .stride = stride };
 }
@@ -163,9 +165,4 @@ pub fn findProof(
 }
 
 /// How many bytes there are up to the last one that is not zero.
-pub fn usedBytes(bytes: []const u8) usize {
-    var end = bytes.len;
-    while (end >= 8 and std.mem.readInt(u64, bytes[end - 8 ..][0..8], .little) == 0) end -= 8;
-    while (end > 0 and bytes[end - 1] == 0) end -= 1;
-    return end;
-}
+pub const usedBytes = zeros.endUsed;
