@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
+import { existsSync } from "node:fs";
 import { type ChannelOptions, createChannel, openProducer, readLog } from "../mod.ts";
 import { encode } from "./_support.ts";
 
@@ -23,9 +25,33 @@ export class TestLog implements Disposable {
 
   /** Writes messages 1 to `count`. */
   constructor(count: number, options: ChannelOptions = {}) {
+    this.append(1, count, options);
+  }
+
+  /** Opens its channel, writes messages `first` to `last`, and closes it. */
+  append(first: number, last: number, options: ChannelOptions = {}): void {
     using channel = createChannel(this.channel, { ...this.options, ...options });
     const producer = openProducer(channel);
-    for (let sequence = 1; sequence <= count; sequence++) producer.write(encode(textOf(sequence)));
+    for (let sequence = first; sequence <= last; sequence++) {
+      producer.write(encode(textOf(sequence)));
+    }
+  }
+
+  /** Its files as they are. */
+  copy(): Map<string, Uint8Array<ArrayBuffer>> {
+    return new Map(this.files().map((name) => [name, Deno.readFileSync(this.path(name))]));
+  }
+
+  /** Makes its files what they were. */
+  restore(files: Map<string, Uint8Array>): void {
+    for (const { name, isFile } of [...Deno.readDirSync(this.directory)]) {
+      if (!isFile || !files.has(name)) Deno.removeSync(this.path(name), { recursive: true });
+    }
+    for (const [name, bytes] of files) {
+      const isSame = existsSync(this.path(name)) &&
+        equals(Deno.readFileSync(this.path(name)), bytes);
+      if (!isSame) Deno.writeFileSync(this.path(name), bytes);
+    }
   }
 
   /** What its channel is opened with. */
@@ -87,7 +113,11 @@ export class TestLog implements Disposable {
 
   /** Makes the ring go, as if the host had lost it. */
   loseRing(): void {
-    Deno.removeSync(`${this.root}/${this.channel}.ring`);
+    try {
+      Deno.removeSync(`${this.root}/${this.channel}.ring`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   /** Texts of the messages that the log has. */
@@ -98,6 +128,10 @@ export class TestLog implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.root, { recursive: true });
   }
+}
+
+function equals(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
 }
 
 function* mapMessages(messages: Iterable<{ text: string }>): Generator<string, void, void> {
