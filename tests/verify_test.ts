@@ -36,7 +36,7 @@ Deno.test("verifyLog() finds a closed log whole, and reads all of it", async () 
   assertEquals((await verifyLog(log.directory, { direct: true })).records, COUNT);
 });
 
-Deno.test("verifyLog() finds no damage in a log while its writer goes on and cuts it", async () => {
+Deno.test("verifyLog() finds no damage in a log that is being written and cut", async () => {
   using log = new TestLog(100, { snapshotIntervalMs: 1 });
   const cap = { maxBytes: 2 * SEGMENT_BYTES, whenFull: "cut" as const };
   using channel = createChannel("test", { ...log.options, retention: cap });
@@ -65,7 +65,7 @@ Deno.test("verifyLog() finds no damage in a log while its writer goes on and cut
   assert(channel.stats().log!.oldest > 1, "nothing was cut");
 });
 
-Deno.test("verifyLog() names each lost interval, and salvageLog() hands over the rest", async () => {
+Deno.test("verifyLog() names lost intervals, and salvageLog() hands over the rest", async () => {
   using log = new TestLog(COUNT);
   const [first, second, third] = log.segments() as [string, string, string];
   log.flip(first, FIRST_RECORD + 20); // In the payload of record 1.

@@ -9,6 +9,7 @@ const exports = @import("exports.zig");
 const format = @import("wal/format.zig");
 const handles = @import("handles.zig");
 const verify = @import("wal/verify.zig");
+const verify_file = @import("wal/verify_file.zig");
 const Status = @import("status.zig").Status;
 const Verifier = verify.Verifier;
 const DetailOut = exports.DetailOut;
@@ -49,6 +50,20 @@ pub export fn mt_log_verify_open(
 ) callconv(.c) i32 {
     var result: DetailOut = .{ .bytes = detail };
     const verifier = Verifier.init(path, direct != 0, &result.value) catch |err|
+        return result.finish(statusOf(err));
+    write(verify.Overview, overview, verifier.overview);
+    return exports.addHandle(Verifier, verifier, &result);
+}
+
+/// Looks at one file of a log (zero-ended absolute path): a segment, or a tail that was saved
+/// aside. Returns a handle; `unsafe_file` if nothing says what log it is of.
+pub export fn mt_log_verify_open_file(
+    path: [*:0]const u8,
+    overview: [*]u8,
+    detail: [*]u8,
+) callconv(.c) i32 {
+    var result: DetailOut = .{ .bytes = detail };
+    const verifier = verify_file.open(path, &result.value) catch |err|
         return result.finish(statusOf(err));
     write(verify.Overview, overview, verifier.overview);
     return exports.addHandle(Verifier, verifier, &result);

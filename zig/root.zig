@@ -64,6 +64,7 @@ test {
     _ = record;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
+    _ = @import("wal/verify_file.zig");
     _ = @import("wal/window.zig");
     _ = @import("wal/zeros.zig");
 }

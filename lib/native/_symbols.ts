@@ -245,6 +245,10 @@ export const symbols = {
     parameters: ["buffer", "u32", "buffer", "buffer"],
     result: "i32",
   },
+  mt_log_verify_open_file: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
   mt_log_verify_next_wait: {
     parameters: ["u32", "buffer"],
     result: "i32",

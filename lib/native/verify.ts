@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { LogDamage } from "../errors.ts";
+import type { LogDamage, LogFaultKind } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { Detail, failure, LOG_FAULTS, readText } from "./failure.ts";
 import { native } from "./library.ts";
@@ -37,21 +37,43 @@ export interface LogOverview {
 }
 
 /** Looks at the log in a directory. Returns a handle, and what is known at once. */
-export function openVerifier(
-  directory: string,
-  direct = false,
-): { handle: number; overview: LogOverview } {
+export function openVerifier(directory: string, direct = false): OpenVerifier {
+  return open(directory, (path, overview, detail) => {
+    return native().mt_log_verify_open(path, Number(direct), overview, detail);
+  });
+}
+
+/** Looks at one file of a log, wherever it lies: a segment, or a tail that was saved aside. */
+export function openFileVerifier(file: string): OpenVerifier {
+  return open(file, (path, overview, detail) => {
+    return native().mt_log_verify_open_file(path, overview, detail);
+  });
+}
+
+/** A verifier's handle, and what was known when it was opened. */
+export interface OpenVerifier {
+  handle: number;
+  overview: LogOverview;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+function open(
+  path: string,
+  call: (path: Bytes, overview: Bytes, detail: Bytes) => number,
+): OpenVerifier {
   const bytes = new Uint8Array(layout.LOG_OVERVIEW_SIZE);
   const detail = new Detail();
-  const path = encoder.encode(`${directory}\0`);
-  const handle = native().mt_log_verify_open(path, Number(direct), bytes, detail.bytes);
-  if (handle < 0) {
-    throw failure(handle, { action: "verify", path: directory, channel: "" }, detail);
-  }
+  const handle = call(encoder.encode(`${path}\0`), bytes, detail.bytes);
+  if (handle < 0) throw failure(handle, { action: "verify", path, channel: "" }, detail);
+  return { handle, overview: decodeOverview(bytes) };
+}
+
+function decodeOverview(bytes: Bytes): LogOverview {
   const view = new DataView(bytes.buffer);
   const u32 = (offset: number) => view.getUint32(offset, true);
   const nameBytes = u32(layout.LOG_OVERVIEW_NAME_BYTES_OFFSET);
-  const overview: LogOverview = {
+  return {
     channel: readText(bytes, layout.LOG_OVERVIEW_NAME_OFFSET, nameBytes),
     firstSequence: view.getFloat64(layout.LOG_OVERVIEW_FIRST_SEQUENCE_OFFSET, true),
     segments: u32(layout.LOG_OVERVIEW_SEGMENTS_OFFSET),
@@ -62,7 +84,6 @@ export function openVerifier(
     isWritten: u32(layout.LOG_OVERVIEW_IS_WRITTEN_OFFSET) === 1,
     writerPid: u32(layout.LOG_OVERVIEW_WRITER_PID_OFFSET),
   };
-  return { handle, overview };
 }
 
 /** What a log is found to be: `whole`, with a `torn` tail that nobody was told of, or `corrupt`. */
@@ -88,6 +109,8 @@ export interface SegmentReport {
   tornOffset: number;
   /** Its bytes. */
   tornBytes: number;
+  /** What is wrong with it. */
+  tornFault: LogFaultKind | undefined;
   /** Bytes at the end that a live writer has not finished. */
   unfinishedBytes: number;
   /** Findings so far, in the whole log. */
@@ -116,6 +139,7 @@ function decodeSegment(bytes: Uint8Array<ArrayBuffer>): SegmentReport {
     end: f64(layout.SEGMENT_REPORT_END_OFFSET),
     tornOffset: f64(layout.SEGMENT_REPORT_TORN_OFFSET_OFFSET),
     tornBytes: f64(layout.SEGMENT_REPORT_TORN_BYTES_OFFSET),
+    tornFault: LOG_FAULTS[u32(layout.SEGMENT_REPORT_TORN_FAULT_OFFSET)],
     unfinishedBytes: f64(layout.SEGMENT_REPORT_UNFINISHED_BYTES_OFFSET),
     findings: u32(layout.SEGMENT_REPORT_FINDINGS_OFFSET),
     verdict: VERDICTS[u32(layout.SEGMENT_REPORT_VERDICT_OFFSET) as keyof typeof VERDICTS],

@@ -282,7 +282,7 @@ function surgeries(subject: Subject, foreign: Files): [string, () => void][] {
   return list;
 }
 
-Deno.test("A missing, swapped, foreign or renamed file of a log is found, and refused", async () => {
+Deno.test("A missing, swapped, foreign or renamed log file is found, and refused", async () => {
   using subject = new Subject();
   using other = new TestLog(COUNT);
   const cases = surgeries(subject, other.copy());

@@ -47,7 +47,9 @@ pub const Verifier = struct {
     index: usize = 0,
     start: usize = 0,
     file: ?disk.File = null,
-    name: format.Name = undefined,
+    /// Of the file that is walked through.
+    name: [constants.name_bytes_max]u8 = undefined,
+    name_length: usize = 0,
     walk: ?Walk = null,
     /// The last segment's header, and where its groups end if that is known.
     before: ?format.SegmentHeader = null,
@@ -63,19 +65,22 @@ pub const Verifier = struct {
     /// Looks at the directory (zero-ended absolute path). `is_direct` reads past the page cache.
     pub fn init(path: [*:0]const u8, is_direct: bool, detail: *Detail) Error!*Verifier {
         const directory = try disk.Directory.open(path, false, detail);
-        errdefer directory.close();
+        const mode: disk.Mode = if (is_direct) .read_direct else .read;
+        const verifier = initEmpty(directory, mode) catch |err| {
+            directory.close();
+            return err;
+        };
+        errdefer verifier.deinit();
+        try verifier.look(detail);
+        return verifier;
+    }
+
+    /// One that has nothing to walk through yet. The directory is its own from here on.
+    pub fn initEmpty(directory: disk.Directory, mode: disk.Mode) Error!*Verifier {
         var window: window_module.Window(disk.File) = try .init();
         errdefer window.deinit();
         const verifier = try allocator.create(Verifier);
-        verifier.* = .{
-            .directory = directory,
-            .mode = if (is_direct) .read_direct else .read,
-            .window = window,
-        };
-        errdefer allocator.destroy(verifier);
-        errdefer verifier.segments.deinit(allocator);
-        errdefer verifier.findings.deinit(allocator);
-        try verifier.look(detail);
+        verifier.* = .{ .directory = directory, .mode = mode, .window = window };
         return verifier;
     }
 
@@ -127,7 +132,7 @@ pub const Verifier = struct {
         }
     }
 
-    fn describe(verifier: *Verifier, log: *const format.LogIdentity) void {
+    pub fn describe(verifier: *Verifier, log: *const format.LogIdentity) void {
         const overview = &verifier.overview;
         overview.record_alignment = log.record_alignment;
         overview.flags = log.flags;
@@ -144,7 +149,7 @@ pub const Verifier = struct {
         }
     }
 
-    fn lookAtControl(verifier: *Verifier, detail: *Detail) Error!void {
+    pub fn lookAtControl(verifier: *Verifier, detail: *Detail) Error!void {
         const name = control_module.file_name;
         const file = verifier.directory.openFile(name, verifier.mode, detail) catch return;
         defer file.close();
@@ -302,7 +307,7 @@ pub const Verifier = struct {
             .damage => |damage| {
                 try verifier.find(
                     damage.fault,
-                    &verifier.name,
+                    verifier.fileName(),
                     damage.offset,
                     damage.expected,
                     damage.next,
@@ -322,18 +327,18 @@ pub const Verifier = struct {
         const segment = items[verifier.index];
         verifier.index += 1;
         try verifier.checkGap(segment);
-        verifier.name = format.segmentName(segment.number, segment.first_sequence);
+        const name = format.segmentName(segment.number, segment.first_sequence);
+        verifier.setName(&name);
         verifier.segment = .{ .segment = segment.number };
         var detail: Detail = .{};
-        const name = &verifier.name;
-        const file = verifier.directory.openFile(name, verifier.mode, &detail) catch |err| {
+        const file = verifier.directory.openFile(&name, verifier.mode, &detail) catch |err| {
             verifier.before_place = null;
             verifier.before = null;
             if (err == error.NotFound and verifier.wasCut(segment)) return;
             const is_gone = err == error.NotFound;
             const fault: scan.Fault = if (is_gone) .segment_missing else .segment_foreign;
             const next_sequence = verifier.sequenceBehind();
-            return verifier.find(fault, name, 0, segment.first_sequence, next_sequence);
+            return verifier.find(fault, &name, 0, segment.first_sequence, next_sequence);
         };
         verifier.file = file;
         var header = try verifier.checkHeader(file, segment) orelse {
@@ -359,6 +364,15 @@ pub const Verifier = struct {
         verifier.before_place = null;
     }
 
+    pub fn setName(verifier: *Verifier, name: []const u8) void {
+        verifier.name_length = @min(name.len, verifier.name.len);
+        @memcpy(verifier.name[0..verifier.name_length], name[0..verifier.name_length]);
+    }
+
+    fn fileName(verifier: *const Verifier) []const u8 {
+        return verifier.name[0..verifier.name_length];
+    }
+
     /// First sequence of the segment behind the one just entered; 0 if there is none.
     fn sequenceBehind(verifier: *const Verifier) u64 {
         const items = verifier.segments.items;
@@ -378,7 +392,7 @@ pub const Verifier = struct {
         segment: log_module.Segment,
     ) Error!?format.SegmentHeader {
         verifier.window.attach(file, 0, format.header_bytes);
-        const name = &verifier.name;
+        const name = verifier.fileName();
         const bytes = verifier.window.at(0, format.header_bytes);
         var detail: Detail = .{};
         const size = file.size(&detail) catch 0;
@@ -400,7 +414,7 @@ pub const Verifier = struct {
         return header;
     }
 
-    fn guessHeader(
+    pub fn guessHeader(
         verifier: *Verifier,
         segment: log_module.Segment,
         size: u64,
@@ -439,7 +453,7 @@ pub const Verifier = struct {
         header: *const format.SegmentHeader,
     ) Error!void {
         const first = header.first_sequence;
-        const name = &verifier.name;
+        const name = verifier.fileName();
         const before = verifier.before orelse {
             const control = verifier.control orelse return;
             if (segment.number != control.oldest or first == control.oldest_sequence) return;
@@ -486,6 +500,7 @@ pub const Verifier = struct {
             } else {
                 segment.torn_offset = toFloat(walk.torn_offset);
                 segment.torn_bytes = toFloat(walk.torn_bytes);
+                segment.torn_fault = @intFromEnum(walk.torn_fault);
                 if (verifier.verdict == .whole) verifier.verdict = .torn;
             }
         }
@@ -512,7 +527,7 @@ pub const Verifier = struct {
         try verifier.find(.segment_missing, text, 0, expected, next);
     }
 
-    fn find(
+    pub fn find(
         verifier: *Verifier,
         fault: scan.Fault,
         name: []const u8,

@@ -61,5 +61,6 @@ pub const SegmentReport = extern struct {
     findings: u32 = 0,
     /// `Verdict` so far.
     verdict: u32 = 0,
-    reserved_0: u32 = 0,
+    /// `Fault` that the torn tail begins with.
+    torn_fault: u32 = 0,
 };

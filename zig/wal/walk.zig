@@ -69,6 +69,7 @@ pub const Walk = struct {
     records: u64 = 0,
     torn_offset: u64 = 0,
     torn_bytes: u64 = 0,
+    torn_fault: scan.Fault = .none,
 
     /// Between bad bytes and the next sound group.
     const Area = struct {
@@ -167,6 +168,7 @@ pub const Walk = struct {
             if (from >= walk.durable_end) {
                 walk.torn_offset = from;
                 walk.torn_bytes = walk.used_end - from;
+                walk.torn_fault = bad.fault;
                 walk.mode = .done;
                 return null;
             }
