@@ -186,3 +186,15 @@ Deno.test("verifyRing() of a channel with a log reads in the ring alone", () => 
   assert(firstSequence > 1);
   assertEquals([messages, lastSequence], [COUNT - firstSequence + 1, COUNT]);
 });
+
+Deno.test("A log opened with another size of segments knows how many bytes it has", () => {
+  using log = new TestLog(COUNT);
+  using channel = createChannel("test", { ...log.options, segmentBytes: 4 * SEGMENT_BYTES });
+  const { logBytes, segments } = channel.stats().log!;
+  assertEquals([logBytes, segments], [segments * SEGMENT_BYTES, log.segments().length]);
+  const producer = openProducer(channel);
+  const message = pattern(3000, 1);
+  while (channel.stats().log!.segments === segments) producer.write(message);
+  const sizes = log.segments().map((name) => Deno.statSync(log.path(name)).size);
+  assertEquals(channel.stats().log!.logBytes, sizes.reduce((total, size) => total + size));
+});
