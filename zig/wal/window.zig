@@ -86,7 +86,7 @@ pub fn Window(comptime File: type) type {
             if (window.held + part_bytes <= window.buffer.len) return;
             const from: usize = @intCast(window.alignDown(offset) - window.start);
             const rest = window.buffer[from..window.held];
-            std.mem.copyForwards(u8, window.buffer[0..rest.len], rest);
+            @memmove(window.buffer[0..rest.len], rest);
             window.start += from;
             window.held = rest.len;
         }
