@@ -42,6 +42,20 @@ export class TestLog implements Disposable {
     return new Map(this.files().map((name) => [name, Deno.readFileSync(this.path(name))]));
   }
 
+  /**
+   * Names of the files that are not what they were: of those that make the log, so neither of the
+   * lock nor of a segment that is being prepared.
+   */
+  changedSince(files: Map<string, Uint8Array>): string[] {
+    const now = this.copy();
+    const names = new Set([...files.keys(), ...now.keys()]);
+    return [...names].filter((name) => {
+      const [left, right] = [files.get(name), now.get(name)];
+      const isSame = left !== undefined && right !== undefined && equals(left, right);
+      return name !== "LOCK" && name !== "next" && !isSame;
+    });
+  }
+
   /** Makes its files what they were. */
   restore(files: Map<string, Uint8Array>): void {
     for (const { name, isFile } of [...Deno.readDirSync(this.directory)]) {
