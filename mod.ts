@@ -47,7 +47,24 @@ export {
   type SchemaField,
   type SchemaOptions,
 } from "./lib/channel/schema.ts";
+export {
+  type LogVerification,
+  type RingVerification,
+  verifyLog,
+  type VerifyOptions,
+  type VerifyProgress,
+  verifyRing,
+} from "./lib/durability/verify.ts";
+export {
+  type LostInterval,
+  readLog,
+  type ReadLogOptions,
+  type Salvage,
+  salvageLog,
+  type SalvageOptions,
+} from "./lib/durability/log_reader.ts";
 export type { Durability, LogReport } from "./lib/native/log.ts";
+export type { LogOverview, LogVerdict } from "./lib/native/verify.ts";
 export type { Peer } from "./lib/native/peers.ts";
 export {
   type Checkpoint,

@@ -10,7 +10,11 @@ import config from "../deno.json" with { type: "json" };
 import { removeChannel } from "../mod.ts";
 import { run, runScript, ScriptError, UsageError } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
+import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
+import { persist, type PersistOptions } from "./cli/_persist.ts";
+import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
 import { readStatus, statusText } from "./cli/_status.ts";
+import { verifiedText, verifyPath } from "./cli/_verify.ts";
 import { demo } from "./demo.ts";
 
 interface PlaceOptions {
@@ -23,7 +27,7 @@ async function main(args: string[]): Promise<number> {
   const program = new Command("mt")
     .description("Looks after message_transport channels.")
     .version(config.version)
-    .addHelpText("after", "\nExit status: 0 done, 1 failed, 2 wrong arguments.")
+    .addHelpText("after", "\nExit status: 0 done, 1 failed or damaged, 2 wrong arguments.")
     .enablePositionalOptions()
     .exitOverride();
   forwardTo(program.command("demo"), async (rest) => void (status = await demo(rest)))
@@ -37,6 +41,7 @@ async function main(args: string[]): Promise<number> {
     .description("remove a channel's file; processes that have it open go on among themselves")
     .argument("<name>", "name of the channel")
     .action(remove);
+  addLogCommands(program, (code) => status = code);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -44,6 +49,63 @@ async function main(args: string[]): Promise<number> {
     return error.exitCode === 0 ? 0 : 2; // It has said why.
   }
   return status;
+}
+
+/** The commands for logs, and for what lies on the disk. */
+function addLogCommands(program: Command, end: (status: number) => void): void {
+  const json = ["--json", "print one JSON object"] as const;
+  program.command("verify")
+    .description("verify every byte of a log, of all logs in a directory, or of a ring file")
+    .argument("<path>", "directory of a log or of logs, or a ring file")
+    .option("--direct", "read past the page cache, to see what is on the device")
+    .option(...json)
+    .action(async (path: string, options: { json?: boolean; direct?: boolean }) => {
+      const results = await verifyPath(resolve(path), { direct: options.direct ?? false });
+      console.log(options.json ? JSON.stringify({ results }) : verifiedText(results));
+      end(results.every(({ sound }) => sound) ? 0 : 1);
+    });
+  program.command("inspect")
+    .description("show what a file or directory of ours holds, damaged or not")
+    .argument("<path>", "ring, segment, control or torn-… file, or directory")
+    .option("--limit <count>", "groups of a segment, and records of each, to show", "10")
+    .option(...json)
+    .action(async (path: string, options: { json?: boolean; limit: string }) => {
+      if (!/^\d{1,6}$/.test(options.limit)) {
+        throw new UsageError(`Cannot show "${options.limit}" groups: expected a number`);
+      }
+      const found = await inspectPath(resolve(path), { limit: Number(options.limit) });
+      console.log(options.json ? JSON.stringify(found) : inspectionText(found));
+      end(isSound(found) ? 0 : 1);
+    });
+  program.command("recover")
+    .description("open a log to write, which repairs its end, and close it")
+    .argument("<directory>", "the log's: <wal-dir>/<channel>")
+    .option("--dry-run", "say what that would do, and write nothing")
+    .option(...json)
+    .action(async (path: string, options: { json?: boolean; dryRun?: boolean }) => {
+      if (options.dryRun) {
+        const plan = await planRecovery(resolve(path));
+        console.log(options.json ? JSON.stringify(plan) : planText(plan));
+        return end(plan.action === "refuse" ? 1 : 0);
+      }
+      const found = recover(resolve(path));
+      console.log(options.json ? JSON.stringify(found) : recoveryText(found));
+    });
+  withPlace(program.command("persist"))
+    .description("write the log of a channel, until SIGTERM or SIGINT")
+    .argument("<channel>", "its name")
+    .requiredOption("--wal-dir <dir>", "directory of logs")
+    .option("--sync <when>", '"group", "none", or a number of milliseconds', "group")
+    .option("--io <kind>", '"buffered" or "direct"')
+    .option("--size <size>", "of the ring, if there is none")
+    .option("--segment-bytes <size>", "of a segment")
+    .option("--max-bytes <size>", "of the log; no cap without it")
+    .option("--when-full <action>", 'at the cap: "block" producers or "cut" the oldest segments')
+    .action(async (name: string, options: PersistOptions) => {
+      const { directory, walDir } = options;
+      const place = directory === undefined ? {} : { directory: resolve(directory) };
+      end(await persist(name, { ...options, ...place, walDir: resolve(walDir) }));
+    });
 }
 
 /** Makes a command hand all its arguments on, also `--help`. */

@@ -94,10 +94,11 @@ Deno.test("mt demo is the demo, with its options and exit statuses", async () =>
 Deno.test("mt explains itself, and each command", async () => {
   const { code, stdout } = await mt("--help");
   assertEquals(code, 0);
-  for (const command of ["demo", "bench", "status", "remove"]) {
+  const looking = ["status", "remove", "verify", "inspect", "recover", "persist"];
+  for (const command of ["demo", "bench", ...looking]) {
     assertMatch(stdout, new RegExp(`^  ${command} `, "m"));
   }
-  for (const command of ["status", "remove"]) {
+  for (const command of looking) {
     const help = await mt(command, "--help");
     assertEquals(help.code, 0);
     assertStringIncludes(help.stdout, `Usage: mt ${command}`);

@@ -135,7 +135,13 @@ pub const Consumer = struct {
     }
 
     /// A reader without a slot: it holds nobody back and nobody knows of it.
-    pub fn initObserver(channel: *Channel, begin: seek.Start, detail: *Detail) Error!*Consumer {
+    /// One that does not replay reads in the ring only.
+    pub fn initObserver(
+        channel: *Channel,
+        begin: seek.Start,
+        replays: bool,
+        detail: *Detail,
+    ) Error!*Consumer {
         const consumer = try allocator.create(Consumer);
         errdefer allocator.destroy(consumer);
         consumer.* = .{
@@ -143,7 +149,7 @@ pub const Consumer = struct {
             .position = 0,
             .sequence = 0,
             .acked = .{ .position = 0, .sequence = 0 },
-            .replays = channel.identity.isDurable(),
+            .replays = replays and channel.identity.isDurable(),
             .channel = channel,
             .slot = null,
             .slot_index = 0,

@@ -381,7 +381,12 @@ pub export fn mt_consumer_open(
     const is_observer = wanted.observes != 0;
     if (!is_observer and channel.access == .read_only) return result.finish(.invalid_argument);
     const opened = if (is_observer)
-        Consumer.initObserver(channel, consumer_options.start, &result.value)
+        Consumer.initObserver(
+            channel,
+            consumer_options.start,
+            consumer_options.replays,
+            &result.value,
+        )
     else
         Consumer.init(channel, consumer_options, &result.value);
     const consumer = opened catch |err| {

@@ -17,8 +17,9 @@ const Consumer = @import("consumer.zig").Consumer;
 const Persister = @import("wal/persister.zig").Persister;
 const Producer = @import("producer.zig").Producer;
 const Store = @import("store.zig").Store;
+const Verifier = @import("wal/verify.zig").Verifier;
 
-pub const Kind = enum(u8) { none, channel, producer, consumer, persister, store };
+pub const Kind = enum(u8) { none, channel, producer, consumer, persister, store, verifier };
 
 const Entry = struct {
     generation: u16 = 0,
@@ -42,6 +43,7 @@ fn kindOf(comptime T: type) Kind {
         Consumer => .consumer,
         Persister => .persister,
         Store => .store,
+        Verifier => .verifier,
         else => @compileError("no handle kind"),
     };
 }
@@ -135,6 +137,11 @@ fn free(entry: Entry) void {
             const store = as(Store, entry);
             store.sleeper.close(&.{}); // Its calls end by themselves.
             store.deinit();
+        },
+        .verifier => {
+            const verifier = as(Verifier, entry);
+            verifier.sleeper.close(&.{}); // A step under way looks, and ends.
+            verifier.deinit();
         },
     }
 }

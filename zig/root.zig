@@ -17,6 +17,7 @@ pub const durability = @import("durability.zig");
 pub const exports = @import("exports.zig");
 pub const exports_log = @import("exports_log.zig");
 pub const exports_store = @import("exports_store.zig");
+pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
@@ -26,11 +27,13 @@ pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
 pub const wal = struct {
+    pub const control = @import("wal/control.zig");
     pub const format = @import("wal/format.zig");
     pub const open = @import("wal/open.zig");
     pub const persister = @import("wal/persister.zig");
     pub const retention = @import("wal/retention.zig");
     pub const scan = @import("wal/scan.zig");
+    pub const verify = @import("wal/verify.zig");
 };
 
 pub const store = @import("store.zig");
@@ -42,7 +45,7 @@ pub const testing = struct {
 };
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log, exports_store };
+pub const borders = .{ exports, exports_log, exports_store, exports_verify };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -82,5 +85,7 @@ test {
     _ = @import("wal/format.zig");
     _ = store;
     _ = store_batch;
-    _ = @import("wal/scan.zig");
+    _ = @import("wal/verify_file.zig");
+    _ = @import("wal/window.zig");
+    _ = @import("wal/zeros.zig");
 }

@@ -78,7 +78,8 @@ export function checkReadable(path: string): void {
   checkPermission("read", path);
 }
 
-function toAbsolute(path: string): string {
+/** Returns the absolute path. */
+export function toAbsolute(path: string): string {
   if (path.includes("\0")) throw new RangeError("Cannot use a path with a zero character");
   return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
 }

@@ -264,4 +264,41 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_log_verify_open: {
+    parameters: ["buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_log_verify_open_file: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_log_verify_next_wait: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  mt_log_read: {
+    parameters: ["u32", "buffer", "buffer", "u32"],
+    result: "i32",
+  },
+  mt_log_verify_skip: {
+    parameters: ["u32", "f64", "u32"],
+    result: "i32",
+  },
+  mt_log_verify_report: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_log_verify_finding: {
+    parameters: ["u32", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_log_check_header: {
+    parameters: ["buffer"],
+    result: "i32",
+  },
+  mt_log_check_control: {
+    parameters: ["buffer"],
+    result: "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -197,8 +197,13 @@ export interface RingIdentity {
 /** Returns the identity of an open channel. */
 export function readIdentity(handle: number): RingIdentity {
   const bytes = new Uint8Array(layout.IDENTITY_SIZE);
-  const view = new DataView(bytes.buffer);
   native().mt_channel_identity(handle, bytes);
+  return decodeIdentity(bytes);
+}
+
+/** Reads the identity page of a ring file, whether it verifies or not. */
+export function decodeIdentity(bytes: Uint8Array<ArrayBuffer>): RingIdentity {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, layout.IDENTITY_SIZE);
   const u32 = (offset: number) => view.getUint32(offset, true);
   const u64 = (offset: number) => Number(view.getBigUint64(offset, true));
   const flags = u32(layout.IDENTITY_FLAGS_OFFSET);

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { type ChannelEntry, listChannels, openChannel, type Peer } from "../../mod.ts";
+import {
+  type ChannelEntry,
+  type Durability,
+  listChannels,
+  openChannel,
+  type Peer,
+} from "../../mod.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
 
 /** A channel that could be opened. */
@@ -16,6 +22,8 @@ export interface ChannelStatus extends ChannelEntry {
   messages: number;
   /** The consumer that the producers will wait for, or wait for now. */
   gatedBy: Peer | null;
+  /** How its log stands; null without one. */
+  log: Durability & { directory: string } | null;
   producers: Peer[];
   consumers: Peer[];
 }
@@ -40,7 +48,8 @@ export function readStatus(directory: string | undefined): (ChannelStatus | Unre
 
 function readChannel(entry: ChannelEntry, place: { directory?: string }): ChannelStatus {
   using channel = openChannel(entry.name, { ...place, readOnly: true, prefault: false });
-  const { occupancy, nextSequence, producers, consumers } = channel.stats();
+  const { occupancy, nextSequence, producers, consumers, log } = channel.stats();
+  const directory = channel.logDirectory ?? "";
   const gating = consumers
     .filter(({ onSlow, state, lagBytes }) =>
       onSlow === "block" && state !== "detached" && lagBytes > 0
@@ -52,6 +61,7 @@ function readChannel(entry: ChannelEntry, place: { directory?: string }): Channe
     occupancyBytes: occupancy,
     messages: nextSequence - 1,
     gatedBy: gating[0] ?? null,
+    log: log === undefined ? null : { ...log, directory },
     producers,
     consumers,
   };
@@ -65,8 +75,11 @@ export function statusText(channels: readonly (ChannelStatus | UnreadableChannel
     ...producers.map((peer) => producerRow(name, peer)),
     ...consumers.map((peer) => consumerRow(name, peer)),
   ]);
+  const hasLogs = readable.some(({ log }) => log !== null);
+  const header = ["Channel", "Size", "Full", "Messages", "Gated by"];
+  if (hasLogs) header.push("Log", "Not durable", "Log size");
   const parts = [
-    table(["Channel", "Size", "Full", "Messages", "Gated by"], readable.map(channelRow)),
+    table(header, readable.map((channel) => channelRow(channel, hasLogs))),
     table(
       ["Channel", "Role", "Name", "Process", "State", "Messages", "When slow", "Behind", "Lost"],
       peers,
@@ -86,12 +99,20 @@ function table(header: string[], rows: string[][]): string {
   return rows.length === 0 ? "" : formatTable(header, rows);
 }
 
-function channelRow(channel: ChannelStatus): string[] {
+function channelRow(channel: ChannelStatus, hasLogs: boolean): string[] {
   const { name, sizeBytes, occupancyBytes, messages, gatedBy } = channel;
   return [
     ...[name, formatBytes(sizeBytes), formatShare(occupancyBytes / sizeBytes)],
     ...[formatCount(messages), gatedBy === null ? "nobody" : nameOf(gatedBy)],
+    ...(hasLogs ? logCells(channel) : []),
   ];
+}
+
+/** A log's state, how many messages it is behind, and its size. */
+function logCells({ log, messages }: ChannelStatus): string[] {
+  if (log === null) return ["–", "–", "–"];
+  const { state, durable, logBytes } = log;
+  return [state, formatCount(Math.max(0, messages - durable)), formatBytes(logBytes)];
 }
 
 function producerRow(channel: string, peer: Peer): string[] {

@@ -54,6 +54,8 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "LOG_STATE", mt.header.LogState);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
+    try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
+    try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
@@ -74,6 +76,14 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "OPERATION", mt.store_batch.OperationKind);
     try printStruct(out, "OPERATION_HEAD", mt.store_batch.OperationHead);
     try printStruct(out, "STORE_REPORT", mt.store.StoreReport);
+    try printStruct(out, "LOG_OVERVIEW", mt.wal.verify.Overview);
+    try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
+    try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
+    try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
+    try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
+    try printStruct(out, "CONTROL", mt.wal.control.Control);
+    try printStruct(out, "CURSOR", mt.wal.control.Cursor);
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {

@@ -26,7 +26,12 @@ const Detail = @import("../detail.zig").Detail;
 pub const prepared_name = "next";
 
 /// A segment that is there.
-pub const Segment = struct { number: u32, first_sequence: u64 };
+pub const Segment = struct {
+    number: u32,
+    first_sequence: u64,
+    /// Bytes of its file, when its header was read: logs may be opened with another size.
+    bytes: u64 = 0,
+};
 
 /// What a log is opened with.
 pub const Options = struct {
@@ -290,6 +295,7 @@ pub fn Log(comptime disk: type) type {
             log.segments.appendAssumeCapacity(.{
                 .number = header.segment,
                 .first_sequence = header.first_sequence,
+                .bytes = header.segment_bytes,
             });
             log.control.newest = header.segment;
             log.writeControl(detail) catch |err| {
@@ -341,7 +347,9 @@ pub fn Log(comptime disk: type) type {
 
         /// Bytes of all segments.
         pub fn sizeBytes(log: *const Self) u64 {
-            return log.segments.items.len * log.options.segment_bytes;
+            var total: u64 = 0;
+            for (log.segments.items) |segment| total += segment.bytes;
+            return total;
         }
     };
 }

@@ -209,21 +209,22 @@ pub fn Opener(comptime disk: type) type {
         /// Reads every segment's header. Returns the last one's.
         fn checkHeaders(
             directory: disk.Directory,
-            segments: []const log_module.Segment,
+            segments: []log_module.Segment,
             control: *const control_module.Control,
             detail: *Detail,
         ) Error!format.SegmentHeader {
             var header: format.SegmentHeader = undefined;
             var before: ?format.SegmentHeader = null;
-            for (segments) |segment| {
+            for (segments) |*segment| {
                 const name = format.segmentName(segment.number, segment.first_sequence);
                 const file = try directory.openFile(&name, .read, detail);
                 defer file.close();
                 const count = try file.readAt(std.mem.asBytes(&header), 0, detail);
                 const size = try file.size(detail);
                 const earlier = if (before) |*found| found else null;
-                const found = checkHeader(&header, count, size, segment, control, earlier);
+                const found = checkHeader(&header, count, size, segment.*, control, earlier);
                 if (found != .none) return corrupt(found, 0, &name, detail);
+                segment.bytes = size;
                 before = header;
             }
             return header;

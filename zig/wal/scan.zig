@@ -6,6 +6,7 @@ const std = @import("std");
 const constants = @import("../constants.zig");
 const format = @import("format.zig");
 const record = @import("../record.zig");
+const zeros = @import("zeros.zig");
 
 /// Bytes that a group can have at most, its padding included: what a reader has to see at once.
 pub const group_bytes_most = format.group_record_bytes + constants.group_bytes_max +
@@ -104,10 +105,8 @@ pub fn next(header: *const format.SegmentHeader, place: *Place, bytes: []const u
         at += found.stride;
     }
     if (at != end) return bad(.order, place, at);
-    const padding = bytes[end..total];
-    if (!isZero(padding)) {
-        return bad(.padding, place, end + std.mem.indexOfNone(u8, padding, "\x00").?);
-    }
+    const used = zeros.firstUsed(bytes[end..total]);
+    if (end + used < total) return bad(.padding, place, end + used);
     place.offset += total;
     place.group += 1;
     place.sequence += payload.count;
@@ -140,20 +139,9 @@ pub fn readRecord(log: *const format.LogIdentity, sequence: u64, bytes: []const 
     const verdict = record.verifyInPlace(bytes.ptr, log.salt, sequence, head_word, head.length);
     if (verdict != .sound) return null;
     const end = record.header_bytes + head.length + record.trailer_bytes;
-    if (!isZero(bytes[std.mem.alignForward(usize, end, 8)..stride])) return null;
+    if (!zeros.isZero(bytes[std.mem.alignForward(usize, end, 8)..stride])) return null;
     const crc = std.mem.readInt(u32, bytes[record.header_bytes + head.length ..][0..4], .little);
     return .{ .length = head.length, .flags = head.flags, .crc = crc, .stride = stride };
-}
-
-/// Whether all bytes are zero. By words: byte by byte it costs more than the checksum.
-fn isZero(bytes: []const u8) bool {
-    var found: u64 = 0;
-    var at: usize = 0;
-    while (at + 8 <= bytes.len) : (at += 8) {
-        found |= std.mem.readInt(u64, bytes[at..][0..8], .little);
-    }
-    for (bytes[at..]) |byte| found |= byte;
-    return found == 0;
 }
 
 /// A later group that proves that everything before `offset` was durable once. `bytes` begin at
@@ -177,21 +165,4 @@ pub fn findProof(
 }
 
 /// How many bytes there are up to the last one that is not zero.
-pub fn usedBytes(bytes: []const u8) usize {
-    var end = bytes.len;
-    while (end >= 8 and std.mem.readInt(u64, bytes[end - 8 ..][0..8], .little) == 0) end -= 8;
-    while (end > 0 and bytes[end - 1] == 0) end -= 1;
-    return end;
-}
-
-test "scan: a byte that is not zero is found, wherever it stands" {
-    var bytes: [27]u8 = @splat(0);
-    for (0..bytes.len) |size| {
-        try std.testing.expect(isZero(bytes[0..size]));
-        for (0..size) |at| {
-            bytes[at] = 1;
-            try std.testing.expect(!isZero(bytes[0..size]));
-            bytes[at] = 0;
-        }
-    }
-}
+pub const usedBytes = zeros.endUsed;

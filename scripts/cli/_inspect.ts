@@ -1,0 +1,193 @@
+/**
+ * `mt inspect`: what a file of ours holds, damaged or not, for people and as JSON.
+ *
+ * Any bytes may stand in the file: nothing here trusts them. What does not verify is shown and
+ * called so.
+ *
+ * @module
+ */
+
+import {
+  type ControlSlot,
+  currentSlot,
+  decodeControl,
+  decodeSegmentHeader,
+  type SegmentHeader,
+  toHex,
+} from "../../lib/native/log_files.ts";
+import { type LogVerification, verifyLog } from "../../mod.ts";
+import { formatBytes, formatTable } from "../_table.ts";
+import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
+import { inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
+import { filesIn, logsIn, lookAt, ringsIn } from "./_place.ts";
+import { cursorsText } from "./_recover.ts";
+import { verifiedText } from "./_verify.ts";
+
+/** How much is shown. */
+export interface InspectSettings {
+  /** Groups of a segment, and records of each, at most. */
+  limit: number;
+}
+
+/** What a path holds. */
+export type Inspection =
+  & { path: string; size: number }
+  & (
+    | { kind: "log"; files: FileSize[]; control: ControlSlot | null; log: LogVerification }
+    | { kind: "segment"; header: SegmentHeader | null; content: SegmentContent }
+    | { kind: "torn"; content: SegmentContent }
+    | { kind: "control"; slots: ControlSlot[]; current: number | null }
+    | { kind: "ring"; ring: RingContent }
+    | { kind: "logs" | "rings"; paths: string[] }
+    | { kind: "unknown"; head: string }
+  );
+
+interface FileSize {
+  name: string;
+  bytes: number;
+}
+
+/** Bytes of an unknown file that are shown. */
+const HEAD_BYTES = 64;
+
+/**
+ * Looks at what a path holds.
+ *
+ * @throws {ScriptError} If it is neither a directory nor a regular file, or cannot be read.
+ */
+export async function inspectPath(path: string, settings: InspectSettings): Promise<Inspection> {
+  const place = lookAt(path);
+  const { kind, head, size } = place;
+  const base = { path, size };
+  switch (kind) {
+    case "log":
+      return { ...base, kind, ...await inspectLog(path) };
+    case "segment": {
+      const header = decodeSegmentHeader(head) ?? null;
+      return { ...base, kind, header, content: inspectGroups(path, settings) };
+    }
+    case "torn":
+      return { ...base, kind, content: inspectGroups(path, settings) };
+    case "control": {
+      const slots = decodeControl(head);
+      const current = currentSlot(slots);
+      return {
+        ...base,
+        kind,
+        slots,
+        current: current === undefined ? null : slots.indexOf(current),
+      };
+    }
+    case "ring":
+      return { ...base, kind, ring: inspectRing(place, settings) };
+    case "logs":
+      return { ...base, kind, paths: logsIn(path) };
+    case "rings":
+      return { ...base, kind, paths: ringsIn(path) };
+    case "unknown":
+      return { ...base, kind, head: toHex(head.subarray(0, HEAD_BYTES)) };
+  }
+}
+
+async function inspectLog(
+  path: string,
+): Promise<{ files: FileSize[]; control: ControlSlot | null; log: LogVerification }> {
+  const log = await verifyLog(path);
+  const files = filesIn(path).map((name) => ({ name, bytes: sizeOf(`${path}/${name}`) }));
+  return { files, control: readControl(path) ?? null, log };
+}
+
+function sizeOf(path: string): number {
+  try {
+    return Deno.lstatSync(path).size;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0; // Cut meanwhile.
+    throw error;
+  }
+}
+
+function readControl(path: string): ControlSlot | undefined {
+  if (!filesIn(path).includes("control")) return undefined;
+  return currentSlot(decodeControl(lookAt(`${path}/control`).head));
+}
+
+/** Whether everything that was looked at verifies. */
+export function isSound(inspection: Inspection): boolean {
+  switch (inspection.kind) {
+    case "log":
+      return inspection.log.findings.length === 0 && inspection.log.verdict !== "corrupt";
+    case "segment":
+      return inspection.header?.sound === true && inspection.content.findings.length === 0 &&
+        inspection.content.error === null;
+    case "control":
+      return inspection.slots.length === 2 && inspection.slots.every(({ sound }) => sound);
+    case "ring":
+      return inspection.ring.error === null && inspection.ring.damage === null;
+    case "unknown":
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** The inspection as text. */
+export function inspectionText(inspection: Inspection): string {
+  const { path, size, kind } = inspection;
+  switch (kind) {
+    case "log":
+      return logText(inspection);
+    case "segment":
+      return [
+        `Segment ${path}, ${formatBytes(size)}`,
+        inspection.header === null
+          ? "Header: too few bytes for one"
+          : `Header: ${inspection.header.sound ? "sound" : "does not verify"}`,
+        ...(inspection.header === null ? [] : [fieldsText({ ...inspection.header })]),
+        segmentText(inspection.content),
+      ].join("\n");
+    case "torn":
+      return `Tail ${path}, ${formatBytes(size)}\n${segmentText(inspection.content)}`;
+    case "control":
+      return controlText(inspection);
+    case "ring":
+      return ringText(path, inspection.ring);
+    case "logs":
+      return [`Directory of ${inspection.paths.length} logs`, ...inspection.paths].join("\n  ");
+    case "rings":
+      return [`Directory of ${inspection.paths.length} rings`, ...inspection.paths].join("\n  ");
+    case "unknown":
+      return `${path}: no file of ours, ${formatBytes(size)}\n  ${inspection.head}`;
+  }
+}
+
+function logText({ path, files, control, log }: Inspection & { kind: "log" }): string {
+  const sound = log.findings.length === 0 && log.verdict !== "corrupt";
+  const parts = [
+    verifiedText([{ path, sound, kind: "log", log }]),
+    formatTable(["File", "Size"], files.map(({ name, bytes }) => [name, formatBytes(bytes)])),
+  ];
+  if (control !== null) {
+    const { end, newestSegment, epoch, cursors } = control;
+    const state = end > 0 ? `closed at offset ${end} of segment ${newestSegment}` : "not closed";
+    parts.push(`Control: epoch ${epoch}, ${state}`);
+    if (cursors.length > 0) parts.push(cursorsText(cursors));
+  }
+  return parts.join("\n\n");
+}
+
+function controlText({ path, size, slots, current }: Inspection & { kind: "control" }): string {
+  const parts = [`Control file ${path}, ${formatBytes(size)}, ${slots.length} of 2 slots there`];
+  for (const [index, { cursors, ...fields }] of slots.entries()) {
+    const { sound } = fields;
+    const state = !sound ? "does not verify" : index === current ? "sound, the newest" : "sound";
+    parts.push(`Slot ${index}: ${state}`, fieldsText(fields));
+    if (cursors.length > 0) parts.push(cursorsText(cursors));
+  }
+  return parts.join("\n");
+}
+
+/** Fields one to a line. Text is quoted, as it may hold anything. */
+export function fieldsText(fields: Record<string, unknown>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`).join("\n");
+}

@@ -1,0 +1,133 @@
+/**
+ * What a path holds, as far as its beginning tells. Nothing but directories and regular files is
+ * ever opened: a pipe or a device would hang us.
+ *
+ * @module
+ */
+
+import { ScriptError } from "../_command.ts";
+
+/** What a path holds. */
+export type Kind =
+  | "log"
+  | "logs"
+  | "rings"
+  | "segment"
+  | "control"
+  | "torn"
+  | "ring"
+  | "unknown";
+
+/** A path, what it holds, and how its file begins. */
+export interface Place {
+  path: string;
+  kind: Kind;
+  /** First bytes; none of a directory. */
+  head: Uint8Array<ArrayBuffer>;
+  /** Bytes of the file; 0 of a directory. */
+  size: number;
+}
+
+/** Bytes that are read of a file at once: the two slots of a control file. */
+const HEAD_BYTES = 24 * 1024;
+
+const SEGMENT_NAME = /^[0-9a-f]{8}-\d{20}\.wal$/;
+
+/** How the files of ours begin. */
+const MAGIC: Record<string, Kind> = { MTWAL001: "segment", MTCTL001: "control", MTRING01: "ring" };
+
+/**
+ * Looks what a path holds.
+ *
+ * @throws {ScriptError} If it is no directory and no regular file, or cannot be read.
+ */
+export function lookAt(path: string): Place {
+  try {
+    const { isDirectory, isFile, size } = Deno.statSync(path);
+    if (isDirectory) {
+      return { path, kind: kindOfDirectory(path), head: new Uint8Array(0), size: 0 };
+    }
+    if (!isFile) {
+      throw new ScriptError(
+        `Cannot look at "${path}": expected a regular file or a directory, found another thing`,
+      );
+    }
+    const head = readHead(path);
+    return { path, kind: kindOfFile(path, head), head, size };
+  } catch (error) {
+    if (error instanceof ScriptError || !(error instanceof Error)) throw error;
+    throw new ScriptError(`Cannot look at "${path}": ${error.message}`);
+  }
+}
+
+function readHead(path: string): Uint8Array<ArrayBuffer> {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(HEAD_BYTES);
+  let size = 0;
+  for (let count: number | null = 0; count !== null && size < bytes.length; size += count ?? 0) {
+    count = file.readSync(bytes.subarray(size));
+  }
+  return bytes.slice(0, size);
+}
+
+/** Directories in a directory; and its files. */
+function namesIn(path: string): { directories: string[]; files: string[] } {
+  const entries = [...Deno.readDirSync(path)];
+  const names = (isWanted: (entry: Deno.DirEntry) => boolean) =>
+    entries.filter(isWanted).map(({ name }) => name).sort();
+  return {
+    directories: names(({ isDirectory }) => isDirectory),
+    files: names(({ isFile }) => isFile),
+  };
+}
+
+function isLog(path: string): boolean {
+  const { files } = namesIn(path);
+  return files.some((name) => name === "control" || SEGMENT_NAME.test(name));
+}
+
+/** Directories of logs in a directory that are this user's to read. */
+export function logsIn(path: string): string[] {
+  return namesIn(path).directories.map((name) => `${path}/${name}`).filter((directory) => {
+    try {
+      return isLog(directory);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Ring files in a directory. */
+export function ringsIn(path: string): string[] {
+  return namesIn(path).files.filter((name) => name.endsWith(".ring"))
+    .map((name) => `${path}/${name}`);
+}
+
+function kindOfDirectory(path: string): Kind {
+  if (isLog(path)) return "log";
+  if (logsIn(path).length > 0) return "logs";
+  return ringsIn(path).length > 0 ? "rings" : "unknown";
+}
+
+function kindOfFile(path: string, head: Uint8Array): Kind {
+  const decoder = new TextDecoder("latin1");
+  const magicAt = (at: number) => MAGIC[decoder.decode(head.subarray(at, at + 8))];
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (/^torn-[0-9a-f]{8}-\d+-\d+$/.test(name)) return "torn";
+  const found = magicAt(0) ?? magicAt(HEAD_BYTES / 2);
+  if (found !== undefined) return found;
+  // Damaged at its beginning, perhaps: then its name tells.
+  if (SEGMENT_NAME.test(name)) return "segment";
+  if (name === "control") return "control";
+  return name.endsWith(".ring") ? "ring" : "unknown";
+}
+
+/** Names of the segments in a log's directory, sorted. */
+export function segmentsIn(path: string): string[] {
+  return namesIn(path).files.filter((name) => SEGMENT_NAME.test(name));
+}
+
+/** Names of all files in a directory, sorted. */
+export function filesIn(path: string): string[] {
+  return namesIn(path).files;
+}
