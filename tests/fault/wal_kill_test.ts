@@ -139,3 +139,24 @@ Deno.test(`Log of which ${KILLS} writers were killed has all that was acknowledg
   note("killedWalWriters", KILLS);
   note("messagesOfKilledWalWriters", messages.reduce((sum, count) => sum + count));
 });
+
+Deno.test("Channel.close() ends the log's writer although others go on sending", async () => {
+  using directory = new TestDirectory();
+  const place = { directory: directory.path };
+  const options = { ...WAL_OPTIONS, ...place, walDir: `${directory.path}/wal` };
+  const first = createChannel("closed", options);
+  const config = { channel: "closed", life: 1, seed: 1, roundMax: 20, isLazy: true };
+  await using writer = new Child("wal_writer", config, place);
+  const life: Life = { id: 1, begin: Number(await writer.expect("open")), acked: 0 };
+  life.acked = Number(await writer.expect("acked"));
+  first.close(); // Or the writer's watchdog ends it, and the next line is missing.
+  using second = createChannel("closed", options);
+  const { durable } = second.stats().log!;
+  while (life.acked <= durable) life.acked = Number(await writer.expect("acked"));
+  writer.kill();
+  for (let line = await writer.line(); line !== undefined; line = await writer.line()) {
+    life.acked = Number(line.slice("acked ".length));
+  }
+  assertEquals((await writer.ended()).signal, "SIGKILL");
+  new WalLedger([life]).readOn(second);
+});
