@@ -19,7 +19,10 @@ pub const Start = union(enum) {
     earliest,
     /// Where a consumer of this name has acknowledged last; `earliest` if there was none.
     checkpoint,
+    /// At a message: the one that the record of that sequence belongs to.
     sequence: u64,
+    /// At that record, for a reader that has had those before it.
+    exact: u64,
 };
 
 pub const Error = error{ CorruptHeader, SequenceGone };
@@ -45,7 +48,11 @@ pub fn find(
         },
         .sequence => |sequence| {
             wanted = sequence;
-            found = bySequence(ring, sequence);
+            found = bySequence(ring, sequence, false);
+        },
+        .exact => |sequence| {
+            wanted = sequence;
+            found = bySequence(ring, sequence, true);
         },
     }
     if (found) |cursor| if (cursor.position >= floor) return cursor;
@@ -152,11 +159,11 @@ fn resumeAt(ring: *const Ring, cursor: Cursor) ?Cursor {
     return null;
 }
 
-fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
+fn bySequence(ring: *const Ring, sequence: u64, is_exact: bool) ?Cursor {
     for (0..64) |_| {
         // What a log does not have yet is surely here, from its persister's place on.
         const held = soundAt(ring, memory.load(u64, heldPosition(ring), .acquire));
-        if (bySequenceFrom(ring, held, sequence)) |found| return found;
+        if (bySequenceFrom(ring, held, sequence, is_exact)) |found| return found;
         const first = held orelse return null;
         if (sequence < first.sequence) return null;
         // It has moved on meanwhile, so that producers have taken the place we started from.
@@ -169,10 +176,11 @@ fn heldPosition(ring: *const Ring) *const u64 {
     return &ring.consumers[header.persister_index].cursor.position;
 }
 
-fn bySequenceFrom(ring: *const Ring, held: ?Cursor, sequence: u64) ?Cursor {
+fn bySequenceFrom(ring: *const Ring, held: ?Cursor, sequence: u64, is_exact: bool) ?Cursor {
     var cursor: Cursor = .{ .position = 0, .sequence = 0 };
     if (held) |place| {
-        if (place.sequence <= sequence and beginsMessage(ring, place.position)) cursor = place;
+        const is_start = is_exact or beginsMessage(ring, place.position);
+        if (place.sequence <= sequence and is_start) cursor = place;
     }
     for (&ring.lines.index) |*word| { // The nearest noted record before it.
         const noted = soundAt(ring, memory.load(u64, word, .acquire)) orelse continue;
@@ -184,7 +192,7 @@ fn bySequenceFrom(ring: *const Ring, held: ?Cursor, sequence: u64) ?Cursor {
     while (cursor.sequence < sequence) {
         const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse
             return null;
-        const is_last = endsMessage(ring, cursor.position);
+        const is_last = is_exact or endsMessage(ring, cursor.position);
         cursor = .{ .position = cursor.position + stride, .sequence = cursor.sequence + 1 };
         if (is_last) begin = cursor;
     }
