@@ -221,3 +221,23 @@ Deno.test("Log at its cap refuses producers until its consumers have moved on", 
   producer.waitDurable(last + 1);
   assertEquals(channel.stats().log!.forcedCuts, 0);
 });
+
+Deno.test("Consumer waits for a claim that is open where it goes on", async () => {
+  using logged = new Logged();
+  const channel = logged.create({ producers: "many" });
+  const [one, other] = [openProducer(channel), openProducer(channel)];
+  openConsumer(channel, { name: "again" }).close();
+  send(one, 3000);
+  const consumer = openConsumer(channel, { name: "again" }); // In the log.
+  const claim = other.tryClaim(8)!;
+  assertEquals(drain(consumer), range(1, 3000));
+  assertEquals(await consumer.wait({ timeoutMs: 1 }), false);
+  consumer.close();
+  const heir = openConsumer(channel, { name: "again" }); // At the claim.
+  assertEquals([heir.cursor, heir.poll(() => {})], [3000, 0]);
+  setTimeout(() => claim.publish(), 5);
+  for await (const { sequence } of heir) {
+    assertEquals(sequence, 3001);
+    break;
+  }
+});

@@ -33,7 +33,7 @@ pub fn resolve(
     name: []const u8,
 ) seek.Start {
     switch (start) {
-        .latest, .sequence => return start,
+        .latest, .sequence, .exact => return start,
         .earliest => {},
         .checkpoint => {
             if (kept) |cursor| return .{ .sequence = cursor.sequence };
@@ -125,7 +125,7 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
         fn leave(consumer: *Consumer) Error!bool {
             var detail: Detail = .{};
             const acked = consumer.acked.sequence;
-            consumer.join(.{ .sequence = consumer.sequence }, null, &detail) catch |err| {
+            consumer.join(.{ .exact = consumer.sequence }, null, &detail) catch |err| {
                 if (err != error.SequenceGone) return err;
                 consumer.position = consumer.acked.position;
                 return false;

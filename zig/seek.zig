@@ -19,7 +19,10 @@ pub const Start = union(enum) {
     earliest,
     /// Where a consumer of this name has acknowledged last; `earliest` if there was none.
     checkpoint,
+    /// At a message: the one that the record of that sequence belongs to.
     sequence: u64,
+    /// At that record, for a reader that has had those before it.
+    exact: u64,
 };
 
 pub const Error = error{ CorruptHeader, SequenceGone };
@@ -45,7 +48,11 @@ pub fn find(
         },
         .sequence => |sequence| {
             wanted = sequence;
-            found = bySequence(ring, sequence);
+            found = bySequence(ring, sequence, false);
+        },
+        .exact => |sequence| {
+            wanted = sequence;
+            found = bySequence(ring, sequence, true);
         },
     }
     if (found) |cursor| if (cursor.position >= floor) return cursor;
@@ -152,8 +159,29 @@ fn resumeAt(ring: *const Ring, cursor: Cursor) ?Cursor {
     return null;
 }
 
-fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
+fn bySequence(ring: *const Ring, sequence: u64, is_exact: bool) ?Cursor {
+    for (0..64) |_| {
+        // What a log does not have yet is surely here, from its persister's place on.
+        const held = soundAt(ring, memory.load(u64, heldPosition(ring), .acquire));
+        if (bySequenceFrom(ring, held, sequence, is_exact)) |found| return found;
+        const first = held orelse return null;
+        if (sequence < first.sequence) return null;
+        // It has moved on meanwhile, so that producers have taken the place we started from.
+        if (memory.load(u64, heldPosition(ring), .acquire) == first.position) return null;
+    }
+    return null;
+}
+
+fn heldPosition(ring: *const Ring) *const u64 {
+    return &ring.consumers[header.persister_index].cursor.position;
+}
+
+fn bySequenceFrom(ring: *const Ring, held: ?Cursor, sequence: u64, is_exact: bool) ?Cursor {
     var cursor: Cursor = .{ .position = 0, .sequence = 0 };
+    if (held) |place| {
+        const is_start = is_exact or beginsMessage(ring, place.position);
+        if (place.sequence <= sequence and is_start) cursor = place;
+    }
     for (&ring.lines.index) |*word| { // The nearest noted record before it.
         const noted = soundAt(ring, memory.load(u64, word, .acquire)) orelse continue;
         if (noted.sequence <= sequence and noted.sequence > cursor.sequence) cursor = noted;
@@ -164,13 +192,29 @@ fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
     while (cursor.sequence < sequence) {
         const stride = recovery.soundStride(ring, cursor.position, cursor.sequence) orelse
             return null;
-        const is_last = endsMessage(ring, cursor.position);
+        const is_last = is_exact or endsMessage(ring, cursor.position);
         cursor = .{ .position = cursor.position + stride, .sequence = cursor.sequence + 1 };
         if (is_last) begin = cursor;
     }
-    if (recovery.isSound(ring, cursor.position, sequence)) return begin;
-    const tail = end(ring) catch return null;
-    return if (std.meta.eql(tail, cursor)) cursor else null;
+    for (0..64) |_| { // A claim may be published between two looks; the next one finds it.
+        if (recovery.isSound(ring, cursor.position, sequence)) return begin;
+        if (intendedAt(ring, cursor.position)) |intended| {
+            const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+            if (intended == sequence and claimed > cursor.position) return begin;
+        }
+        const tail = end(ring) catch return null;
+        if (std.meta.eql(tail, cursor)) return cursor;
+        if (tail.sequence < sequence) return null;
+    }
+    return null;
+}
+
+/// Whether the record at `position`, which was found sound, is the first one of its message.
+fn beginsMessage(ring: *const Ring, position: u64) bool {
+    const word: *u64 = @ptrCast(@alignCast(ring.recordAt(position) + 8));
+    const head = record.parseHeadWord(memory.load(u64, word, .monotonic), ring.record_payload_max);
+    const part = (head orelse return false).flags & record.Flags.middle_fragment;
+    return part == 0 or part == record.Flags.first_fragment;
 }
 
 /// Whether the record at `position`, which was found sound, is the last one of its message.

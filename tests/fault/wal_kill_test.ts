@@ -7,7 +7,7 @@ import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory } from "./_s
 import { type Life, WAL_OPTIONS, WalLedger } from "./_wal.ts";
 
 /** Kills over all lanes. */
-const KILLS = IS_LONG ? 20_000 : 201;
+const KILLS = IS_LONG ? 20_004 : 204;
 
 /** Kills after which a lane begins with a new log: it is read as a whole now and then. */
 const KILLS_PER_LOG = 200;
@@ -133,9 +133,33 @@ async function runLane(lane: Lane, seed: number, kills: number): Promise<number>
 
 Deno.test(`Log of which ${KILLS} writers were killed has all that was acknowledged`, async () => {
   const seed = seedOf(20_242);
-  const lanes = LANES.map((lane, i) => runLane(lane, seed + i, KILLS / LANES.length));
+  // Two of each: a life mostly waits for its kill.
+  const lanes = [...LANES, ...LANES].map((lane, i) =>
+    runLane(lane, seed + i, KILLS / LANES.length / 2)
+  );
   const messages = await Promise.all(lanes);
   assert(messages.every((count) => count > KILLS), `seed ${seed}: ${messages} messages`);
   note("killedWalWriters", KILLS);
   note("messagesOfKilledWalWriters", messages.reduce((sum, count) => sum + count));
+});
+
+Deno.test("Channel.close() ends the log's writer although others go on sending", async () => {
+  using directory = new TestDirectory();
+  const place = { directory: directory.path };
+  const options = { ...WAL_OPTIONS, ...place, walDir: `${directory.path}/wal` };
+  const first = createChannel("closed", options);
+  const config = { channel: "closed", life: 1, seed: 1, roundMax: 20, isLazy: true };
+  await using writer = new Child("wal_writer", config, place);
+  const life: Life = { id: 1, begin: Number(await writer.expect("open")), acked: 0 };
+  life.acked = Number(await writer.expect("acked"));
+  first.close(); // Or the writer's watchdog ends it, and the next line is missing.
+  using second = createChannel("closed", options);
+  const { durable } = second.stats().log!;
+  while (life.acked <= durable) life.acked = Number(await writer.expect("acked"));
+  writer.kill();
+  for (let line = await writer.line(); line !== undefined; line = await writer.line()) {
+    life.acked = Number(line.slice("acked ".length));
+  }
+  assertEquals((await writer.ended()).signal, "SIGKILL");
+  new WalLedger([life]).readOn(second);
 });

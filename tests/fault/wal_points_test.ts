@@ -2,7 +2,7 @@
 // opened again and repaired. Whoever comes next finds all that was acknowledged.
 
 import { assert, assertEquals } from "@std/assert";
-import { createChannel } from "../../mod.ts";
+import { createChannel, openChannel, openConsumer } from "../../mod.ts";
 import { Child, IS_LONG, note, Random, seedOf, TestDirectory, testUnless } from "./_support.ts";
 import { type Point, straceObstacle, strike, survey, type Trace } from "./_trace.ts";
 import { type Life, WAL_OPTIONS, WalLedger } from "./_wal.ts";
@@ -188,4 +188,26 @@ Deno.test("Death at each fault point of a log loses nothing acknowledged", async
     }
   }
   note("deathsAtFaultPointsOfLogs", deaths);
+});
+
+Deno.test("Message of which the log has a part comes whole, its rest out of the ring", async () => {
+  let parted = 0;
+  for (let segment = 2; segment <= 6; segment++) {
+    using scene = new Scene();
+    const options = { ...scene.options, sizeBytes: 64 * 1024 };
+    const config = { options, keeps: false, rounds: 200 };
+    await using child = scene.start(config, { fault: `before_rename:${segment}` });
+    assertEquals(await scene.follow(child), true);
+    using channel = openChannel("scene", { directory: options.directory });
+    using consumer = openConsumer(channel, { from: "earliest" });
+    const { nextSequence, log } = channel.stats();
+    const ledger = new WalLedger([...scene.lives]);
+    while (ledger.last < nextSequence - 1) {
+      const before = ledger.last;
+      if (consumer.poll((message) => ledger.accept(message)) === 0) break;
+      if (before < log!.logged && ledger.last > log!.logged && ledger.last - before > 1) parted++;
+    }
+    assertEquals(ledger.last, nextSequence - 1, `the log has ${log!.logged}`);
+  }
+  assert(parted > 0);
 });

@@ -160,7 +160,7 @@ testUnless(
     const faults = ["fdatasync:delay_enter=300000"];
     const verify = await cutOnce({ plant: "early_ack", faults });
     assertThrows(verify, Error, "the log ends at 0");
-    const honest = await cutOnce({ faults });
+    const honest = await cutOnce({ faults: ["fdatasync:delay_enter=300000"] });
     honest();
   },
 );

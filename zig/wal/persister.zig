@@ -278,11 +278,14 @@ pub const Persister = struct {
             _ = futex.wait(&persister.is_stopping, 0, retry_ns);
         }
         persister.tellStarted();
+        // What was published before the end was asked for is still taken; no more, as producers
+        // may go on for ever.
+        var last: ?u64 = null;
         while (true) {
-            // Looked at first: what was published before the end was asked for is still taken.
-            const is_last = persister.isStopping();
+            if (last == null and persister.isStopping()) last = persister.claimed();
             const is_busy = try persister.turn();
-            if (is_last and !is_busy) break;
+            const end = last orelse continue;
+            if (!is_busy or persister.consumer.?.position >= end) break;
         }
         persister.windUp() catch |err| {
             // Without room the log ends where it is; whoever opens it next goes on there.
@@ -290,6 +293,12 @@ pub const Persister = struct {
         };
         persister.publish();
         persister.setState(.absent, 0, 0);
+    }
+
+    /// Position up to which producers have claimed.
+    fn claimed(persister: *const Persister) u64 {
+        const line = &persister.channel.?.ring.lines.claim_line;
+        return memory.load(u64, &line.claim.position, .acquire);
     }
 
     fn windUp(persister: *Persister) Error!void {
