@@ -288,3 +288,30 @@ Deno.test("Ring of before the host's start is made anew behind the log's end", (
   assertEquals(resumed.cursor, 20);
   assertEquals(drain(resumed), range(21, last + 1));
 });
+
+Deno.test("createChannel() writes again what a log has lost and the ring still has", () => {
+  using scratch = new Logged();
+  const log = `${scratch.directory}/wal/test`;
+  {
+    using channel = scratch.create({ sync: { intervalMs: 1_000 } });
+    send(openProducer(channel), 5);
+  }
+  const older = [...Deno.readDirSync(log)].map(({ name }) => name)
+    .map((name) => [name, Deno.readFileSync(`${log}/${name}`)] as const);
+  {
+    using channel = scratch.create();
+    send(openProducer(channel), 10);
+  }
+  // As after a power cut of the log's disk alone, or a copy put back.
+  for (const [name, bytes] of older) Deno.writeFileSync(`${log}/${name}`, bytes);
+  using channel = scratch.create();
+  assertEquals(channel.recovered?.lastSequence, 5);
+  const producer = openProducer(channel);
+  assertEquals(send(producer, 1), 16);
+  Deno.removeSync(scratch.path());
+  channel.close();
+  using again = scratch.create();
+  assertEquals(again.recovered?.lastSequence, 16);
+  const consumer = openConsumer(again, { from: "earliest" });
+  assertEquals(drain(consumer), range(1, 16));
+});

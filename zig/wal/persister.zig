@@ -211,9 +211,17 @@ pub const Persister = struct {
         const wanted = log.nextSequence();
         detail.expected = @floatFromInt(consumer.sequence);
         detail.actual = @floatFromInt(wanted);
-        if (consumer.sequence > wanted) { // What was acknowledged is no longer there.
-            detail.errno = @intFromEnum(scan.Fault.regressed);
-            return error.Corrupt;
+        if (consumer.sequence > wanted) {
+            // A log that is not synced with each group may have lost its end, or somebody has
+            // restored an older one: the ring may still have what is missing.
+            const begin = consumer.join(.{ .sequence = wanted }, null, detail);
+            begin catch {
+                detail.errno = @intFromEnum(scan.Fault.regressed);
+                detail.expected = @floatFromInt(consumer.sequence);
+                return error.Corrupt;
+            };
+            consumer.acked = .{ .position = consumer.position, .sequence = consumer.sequence };
+            consumer.storeCursor();
         }
         while (consumer.sequence < wanted) {
             const found = inspect(consumer) orelse {
