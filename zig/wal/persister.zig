@@ -443,8 +443,8 @@ pub const Persister = struct {
         const end = clock.monotonicNs();
         persister.last_sync_ns = end;
         const line = persister.durabilityLine();
-        line.syncs += 1;
-        line.sync_ns += end - begin;
+        line.syncs +%= 1; // Shared words, which a peer may have spoilt.
+        line.sync_ns +%= end - begin;
         line.sync_ns_max = @max(line.sync_ns_max, end - begin);
     }
 
