@@ -87,7 +87,7 @@ fn addLmdb(b: *std.Build, module: *std.Build.Module, source: std.Build.LazyPath)
             "-std=gnu11",
             "-fno-sanitize=undefined", // Zig's default for C; LMDB casts between its structs.
             "-fvisibility=hidden", // Another LMDB in the process stays another one.
-            // What it asks of the system goes through zig/lmdb_system.zig.
+            // What it asks of the system goes through zig/store/lmdb_system.zig.
             "-Dmmap=mt_lmdb_mmap",
             "-Dmunmap=mt_lmdb_munmap",
             "-Dpwrite=mt_lmdb_pwrite",
@@ -98,7 +98,7 @@ fn addLmdb(b: *std.Build, module: *std.Build.Module, source: std.Build.LazyPath)
         },
     });
     const guard_flags = &.{ "-std=gnu11", "-fvisibility=hidden" };
-    module.addCSourceFile(.{ .file = b.path("zig/lmdb_guard.c"), .flags = guard_flags });
+    module.addCSourceFile(.{ .file = b.path("zig/store/lmdb_guard.c"), .flags = guard_flags });
 }
 
 // Debug on x86-64 uses Zig's own code generator by default, which cannot encode crc32q.

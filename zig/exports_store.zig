@@ -3,7 +3,7 @@ const std = @import("std");
 const constants = @import("constants.zig");
 const exports = @import("exports.zig");
 const handles = @import("handles.zig");
-const store_module = @import("store.zig");
+const store_module = @import("store/store.zig");
 const DetailOut = exports.DetailOut;
 const Store = store_module.Store;
 
@@ -25,7 +25,7 @@ pub export fn mt_store_open(
     return exports.addHandle(Store, store, &result);
 }
 
-/// Applies a batch (store_batch.zig) in one durable transaction.
+/// Applies a batch (store/batch.zig) in one durable transaction.
 pub export fn mt_store_commit_wait(
     handle: u32,
     operations: [*]const u8,

@@ -16,7 +16,7 @@ const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
 const Persister = @import("wal/persister.zig").Persister;
 const Producer = @import("producer.zig").Producer;
-const Store = @import("store.zig").Store;
+const Store = @import("store/store.zig").Store;
 const Verifier = @import("wal/verify.zig").Verifier;
 
 pub const Kind = enum(u8) { none, channel, producer, consumer, persister, store, verifier };

@@ -36,8 +36,8 @@ pub const wal = struct {
     pub const verify = @import("wal/verify.zig");
 };
 
-pub const store = @import("store.zig");
-pub const store_batch = @import("store_batch.zig");
+pub const store = @import("store/store.zig");
+pub const store_batch = @import("store/batch.zig");
 /// For programs that test; nothing else refers to it.
 pub const testing = struct {
     pub const wal_damage = @import("testing/wal_damage.zig");
@@ -57,8 +57,8 @@ test {
     _ = @import("futex.zig");
     _ = @import("histogram.zig");
     _ = @import("liveness.zig");
-    _ = @import("lmdb.zig");
-    _ = @import("lmdb_system.zig");
+    _ = @import("store/lmdb.zig");
+    _ = @import("store/lmdb_system.zig");
     _ = @import("memory.zig");
     _ = @import("notifier.zig");
     _ = @import("process.zig");
@@ -67,11 +67,11 @@ test {
     _ = @import("ring.zig");
     _ = @import("seek.zig");
     _ = @import("sigbus.zig");
-    _ = @import("store_check.zig");
-    _ = @import("store_entry.zig");
-    _ = @import("store_pages.zig");
-    _ = @import("store_place.zig");
-    _ = @import("store_read.zig");
+    _ = @import("store/check.zig");
+    _ = @import("store/entry.zig");
+    _ = @import("store/pages.zig");
+    _ = @import("store/place.zig");
+    _ = @import("store/read.zig");
     _ = @import("wait.zig");
     _ = clock;
     _ = crc32c;

@@ -2,8 +2,8 @@
 const std = @import("std");
 const testing = std.testing;
 const Detail = @import("../detail.zig").Detail;
-const OperationHead = @import("../store_batch.zig").OperationHead;
-const Store = @import("../store.zig").Store;
+const OperationHead = @import("../store/batch.zig").OperationHead;
+const Store = @import("../store/store.zig").Store;
 
 /// A directory of one test, with a store in it.
 pub const StoreScratch = struct {

@@ -9,7 +9,7 @@
 const std = @import("std");
 const builtin = @import("builtin");
 const linux = std.os.linux;
-const sigbus = @import("sigbus.zig");
+const sigbus = @import("../sigbus.zig");
 
 /// What happened to one store. It has to stay where it is while the store is open.
 pub const Incidents = struct {

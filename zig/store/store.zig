@@ -3,8 +3,8 @@
 //! - A commit is one transaction: all of its operations or none, durable when it returns.
 //! - Every call is complete in itself and may run on any thread; they take turns.
 //! - LMDB only writes. The file is checked before it is opened, before each commit, and before
-//!   keys are listed or said not to be there (store_check.zig); reading believes no page of it
-//!   (store_read.zig) and verifies every value (store_entry.zig).
+//!   keys are listed or said not to be there (check.zig); reading believes no page of it
+//!   (read.zig) and verifies every value (entry.zig).
 //! - A truncated file gives an error (sigbus.zig).
 //! - After a commit that failed for another reason than a full disk, nothing is known about the
 //!   disk: every later call gives that failure, until the store is closed and opened again.
@@ -13,25 +13,25 @@
 //!   is damage done to the structure of data.mdb between a commit's check and its end, which only
 //!   this user can do: LMDB believes the sizes in its pages.
 const std = @import("std");
-const constants = @import("constants.zig");
-const file = @import("file.zig");
-const fault_points = @import("testing/fault_points.zig");
+const constants = @import("../constants.zig");
+const file = @import("../file.zig");
+const fault_points = @import("../testing/fault_points.zig");
 const lmdb = @import("lmdb.zig");
 const lmdb_system = @import("lmdb_system.zig");
-const store_check = @import("store_check.zig");
-const store_entry = @import("store_entry.zig");
-const store_pages = @import("store_pages.zig");
-const store_place = @import("store_place.zig");
-const store_read = @import("store_read.zig");
-const Batch = @import("store_batch.zig").Batch;
-const Detail = @import("detail.zig").Detail;
+const store_check = @import("check.zig");
+const store_entry = @import("entry.zig");
+const store_pages = @import("pages.zig");
+const store_place = @import("place.zig");
+const store_read = @import("read.zig");
+const Batch = @import("batch.zig").Batch;
+const Detail = @import("../detail.zig").Detail;
 const Ledger = store_entry.Ledger;
-const Operation = @import("store_batch.zig").Operation;
+const Operation = @import("batch.zig").Operation;
 const Pages = store_pages.Pages;
 const Place = store_place.Place;
 const Reader = store_read.Reader;
-const Sleeper = @import("sleeper.zig").Sleeper;
-const Status = @import("status.zig").Status;
+const Sleeper = @import("../sleeper.zig").Sleeper;
+const Status = @import("../status.zig").Status;
 
 const allocator = std.heap.c_allocator;
 
@@ -488,7 +488,7 @@ pub fn statusOf(err: Error) Status {
 const testing = std.testing;
 
 test "store: values are there after reopening, and a second owner is told who owns it" {
-    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
+    var scratch: @import("../testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     try scratch.put("a", "first");
@@ -509,7 +509,7 @@ test "store: values are there after reopening, and a second owner is told who ow
 }
 
 test "store: a failed sync ends its use until it is opened again" {
-    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
+    var scratch: @import("../testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     try scratch.put("a", "kept");
@@ -528,7 +528,7 @@ test "store: a failed sync ends its use until it is opened again" {
 }
 
 test "store: a full disk refuses a commit and nothing else" {
-    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
+    var scratch: @import("../testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     defer scratch.store.deinit();
@@ -542,7 +542,7 @@ test "store: a full disk refuses a commit and nothing else" {
 }
 
 test "store: a file truncated while it is open is an error" {
-    var scratch: @import("testing/store_scratch.zig").StoreScratch = .init();
+    var scratch: @import("../testing/store_scratch.zig").StoreScratch = .init();
     defer scratch.directory.cleanup();
     try scratch.open();
     defer scratch.store.deinit();

@@ -8,7 +8,7 @@
 //! |      4 |    4 | bytes of the value; zero where there is none     |
 //! |      8 |      | key, then value, without padding                 |
 const std = @import("std");
-const store_entry = @import("store_entry.zig");
+const store_entry = @import("entry.zig");
 
 pub const OperationKind = enum(u8) { put = 1, delete = 2, delete_prefix = 3 };
 

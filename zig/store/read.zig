@@ -1,14 +1,14 @@
 //! Store read: values and keys out of the newest transaction, without LMDB.
 //!
 //! LMDB would follow what stands in its mapped file, whatever has become of that since it was
-//! checked. Here each page on the way is read with `pread` and checked (store_pages.zig), and a
+//! checked. Here each page on the way is read with `pread` and checked (pages.zig), and a
 //! value is verified in the caller's own copy. Cost: a system call for each level of the tree, two
 //! for the meta pages, two for a value too long for its page.
 //!
 //! Assumes that nobody commits meanwhile.
 const std = @import("std");
-const store_entry = @import("store_entry.zig");
-const store_pages = @import("store_pages.zig");
+const store_entry = @import("entry.zig");
+const store_pages = @import("pages.zig");
 const Node = store_pages.Node;
 const Pages = store_pages.Pages;
 const nodeOf = store_pages.nodeOf;

@@ -1,6 +1,6 @@
 //! Store check: whether data.mdb is sound, before LMDB maps it.
 //!
-//! LMDB believes its file (store_pages.zig). This walk proves of the newest transaction:
+//! LMDB believes its file (pages.zig). This walk proves of the newest transaction:
 //!
 //! - the meta pages are two neighbours in time, each in its place;
 //! - every page of both trees (values, free pages) is in the file, of the right kind, and used
@@ -16,9 +16,9 @@
 //! What it cannot do: protect from damage that is done after it.
 const std = @import("std");
 const linux = std.os.linux;
-const store_entry = @import("store_entry.zig");
-const store_pages = @import("store_pages.zig");
-const Detail = @import("detail.zig").Detail;
+const store_entry = @import("entry.zig");
+const store_pages = @import("pages.zig");
+const Detail = @import("../detail.zig").Detail;
 const Kind = store_pages.Kind;
 const Ledger = store_entry.Ledger;
 const MetaPage = store_pages.MetaPage;
@@ -335,7 +335,7 @@ const TestImage = struct {
 };
 
 test "store check: whatever byte is changed, it finds the damage or the same content" {
-    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    const image: TestImage = try .init(@import("../testing/store_scratch.zig").StoreScratch);
     defer image.deinit();
     var detail: Detail = .{};
     try testing.expectEqual(image.ledger, (try check(image.fd, image.bytes.len, &detail)).ledger);
@@ -356,7 +356,7 @@ test "store check: whatever byte is changed, it finds the damage or the same con
 }
 
 test "store check: refuses every truncation that takes something away" {
-    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    const image: TestImage = try .init(@import("../testing/store_scratch.zig").StoreScratch);
     defer image.deinit();
     var detail: Detail = .{};
     var size: usize = 0;
@@ -373,7 +373,7 @@ test "store check: refuses every truncation that takes something away" {
 }
 
 test "store check: refuses meta pages that went back, and an older tree under a newer number" {
-    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    const image: TestImage = try .init(@import("../testing/store_scratch.zig").StoreScratch);
     defer image.deinit();
     const index: usize = @intCast(image.ledger.transaction & 1);
     const newest, const older = .{ image.meta(index), image.meta(1 - index) };
@@ -391,7 +391,7 @@ test "store check: refuses meta pages that went back, and an older tree under a 
 }
 
 test "store check: refuses a page that is in use and free, in whichever order" {
-    const image: TestImage = try .init(@import("testing/store_scratch.zig").StoreScratch);
+    const image: TestImage = try .init(@import("../testing/store_scratch.zig").StoreScratch);
     defer image.deinit();
     var detail: Detail = .{};
     const newest = image.meta(@intCast(image.ledger.transaction & 1));

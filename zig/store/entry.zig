@@ -10,8 +10,8 @@
 //! under a key that no caller can have, rewritten by every commit, with the commit's number and a
 //! sum over all keys and trailers, whatever their order.
 const std = @import("std");
-const crc32c = @import("crc32c.zig");
-const key_bytes_max = @import("constants.zig").store_key_bytes_max;
+const crc32c = @import("../crc32c.zig");
+const key_bytes_max = @import("../constants.zig").store_key_bytes_max;
 
 pub const trailer_bytes = 4;
 

@@ -15,9 +15,9 @@
 //!   the directory in between, which has to be this user's alone.
 const std = @import("std");
 const linux = std.os.linux;
-const file = @import("file.zig");
-const liveness = @import("liveness.zig");
-const Detail = @import("detail.zig").Detail;
+const file = @import("../file.zig");
+const liveness = @import("../liveness.zig");
+const Detail = @import("../detail.zig").Detail;
 
 pub const Error = file.Error || error{Busy};
 

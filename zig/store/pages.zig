@@ -2,13 +2,13 @@
 //!
 //! LMDB maps its file and believes it: a wrong page number or offset makes it read or write where
 //! it should not, or abort the process. What is read here is a private copy that is checked as far
-//! as one page goes; what pages say of each other is checked in store_check.zig.
+//! as one page goes; what pages say of each other is checked in check.zig.
 //!
 //! Source: the structs of LMDB's mdb.c, "MDB_page", "MDB_node", "MDB_meta" (format 1, 64 bits).
 const std = @import("std");
 const linux = std.os.linux;
-const constants = @import("constants.zig");
-const Detail = @import("detail.zig").Detail;
+const constants = @import("../constants.zig");
+const Detail = @import("../detail.zig").Detail;
 
 pub const Error = error{ Corrupt, Os, OutOfMemory };
 
