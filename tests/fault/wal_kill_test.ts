@@ -80,7 +80,8 @@ class Victim {
         life.begin = Number(number);
         if (!isEarly) setTimeout(() => child.kill(), 1 + random.below(40));
         // The persister first, half the time: the producer waits then.
-        if (isOutside && random.below(2) === 0) setTimeout(() => this.#persister?.kill(), 5);
+        const persister = this.#persister; // This one: the next life may have another.
+        if (persister !== undefined && random.below(2) === 0) setTimeout(() => persister.kill(), 5);
       } else if (word === "acked") life.acked = Number(number);
     }
     const { signal, stderr } = await child.ended();
