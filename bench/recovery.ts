@@ -7,8 +7,10 @@
  * Budget: replay at a third of the speed at which a native loop reads the same files and sums them
  * with CRC-32C, which is the least that reading with verification costs. Memory must not grow with
  * the log. Opening reads the last segment alone, whole and past the page cache, so that it takes as
- * long as the disk takes for 64 MiB. `open, recover, replay` is the whole way of a service without a
- * checkpoint: from opening the channel to the last message.
+ * long as the disk takes for 64 MiB.
+ *
+ * `open, recover, replay` is the whole way of a service that has no checkpoint: from opening the
+ * channel to the last message.
  *
  * The log was written just before: replay and floor read it out of the page cache. Every message's
  * number and length is checked.
