@@ -20,7 +20,7 @@
  * @module
  */
 
-import type { CheckpointJob, CheckpointRun, Work } from "./_checkpoint_peer.ts";
+import type { CheckpointJob, CheckpointRun, CheckpointRuns, Work } from "./_checkpoint_peer.ts";
 import { type Benchmark, type Context, median, roundRatio } from "./_context.ts";
 import { BenchDirectory, type Disk, formatDisk, permissionsFor } from "./_disk.ts";
 import { runPeers } from "./_processes.ts";
@@ -37,7 +37,7 @@ export interface WorkRow extends Work {
 export interface CheckpointRow {
   /** Bytes of the state. */
   bytes: number;
-  /** Against bytes written and synced after each 8 MiB. */
+  /** Against bytes written and synced after each 8 MiB. The memory is the first one's. */
   checkpoint: WorkRow;
   /** Against bytes read and summed. */
   recover: WorkRow;
@@ -63,7 +63,7 @@ const SCALES = {
   smoke: { warmUpCount: 1, sizes: [[2, 1]] },
 } as const;
 
-function rowOf(bytes: number, runs: CheckpointRun[]): CheckpointRow {
+function rowOf(bytes: number, { first, runs }: CheckpointRuns): CheckpointRow {
   const speedOf = (ns: number) => Math.round(bytes / ns * 1e3);
   const workOf = (kind: "checkpoint" | "recover", floorOf: (run: CheckpointRun) => number) => {
     const elapsedNs = median(runs.map((run) => run[kind].elapsedNs));
@@ -77,7 +77,10 @@ function rowOf(bytes: number, runs: CheckpointRun[]): CheckpointRow {
   };
   return {
     bytes,
-    checkpoint: workOf("checkpoint", (run) => run.writeSyncedNs),
+    checkpoint: {
+      ...workOf("checkpoint", (run) => run.writeSyncedNs),
+      rssMore: first.rssMore,
+    },
     recover: workOf("recover", (run) => run.readNs),
     writeMegabytesPerSecond: speedOf(median(runs.map((run) => run.writeNs))),
     writeSyncedMegabytesPerSecond: speedOf(median(runs.map((run) => run.writeSyncedNs))),
@@ -99,7 +102,7 @@ async function run(context: Context): Promise<CheckpointResult> {
     const permissions = permissionsFor(path);
     const peer = { file: "_checkpoint_peer.ts", job: job satisfies CheckpointJob, permissions };
     const [runs] = await runPeers([peer], context.signal);
-    rows.push(rowOf(bytes, runs as CheckpointRun[]));
+    rows.push(rowOf(bytes, runs as CheckpointRuns));
     Deno.removeSync(path, { recursive: true });
   }
   return { disk: await directory.readDisk(), rows };
