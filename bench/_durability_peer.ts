@@ -8,8 +8,8 @@ import {
   removeChannel,
 } from "../mod.ts";
 import { type Percentiles, percentilesOf } from "./_context.ts";
-import { checkLoop, nativeLoops, zeroEnded } from "./_native.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
+import { RawFile } from "./_raw_file.ts";
 
 /** What the peer is to do. */
 export type DurabilityJob = SingleJob | StreamJob;
@@ -63,33 +63,6 @@ export interface StreamRun {
 
 const SECTOR_BYTES = 512;
 const CHUNK_BYTES = 2 ** 20;
-
-/** A file of zeros on the same disk, for the floor. */
-class RawFile implements Disposable {
-  readonly #path: string;
-  readonly #fd: number;
-  #offset = 0;
-
-  constructor(directory: string, bytes: number) {
-    this.#path = `${directory}/raw`;
-    this.#fd = checkLoop(nativeLoops.mt_bench_disk_create(zeroEnded(this.#path), bytes));
-  }
-
-  /** Writes and syncs `count` times, behind what was written before. Returns the nanoseconds. */
-  write(bytes: number, times: Float64Array<ArrayBuffer>): number {
-    const { mt_bench_disk_write } = nativeLoops;
-    const ns = checkLoop(
-      mt_bench_disk_write(this.#fd, this.#offset, bytes, times.length, times),
-    );
-    this.#offset += bytes * times.length;
-    return ns;
-  }
-
-  [Symbol.dispose](): void {
-    nativeLoops.mt_bench_disk_close(this.#fd);
-    Deno.removeSync(this.#path);
-  }
-}
 
 /** A channel with a log of its own; both go with it. */
 class LoggedChannel implements Disposable {

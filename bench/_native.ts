@@ -20,7 +20,10 @@ const symbols = {
   mt_bench_crc_kind: { parameters: ["u32", "buffer"], result: "i32" },
   mt_bench_disk_create: { parameters: ["buffer", "f64"], result: "i32" },
   mt_bench_disk_close: { parameters: ["i32"], result: "void" },
-  mt_bench_disk_write: { parameters: ["i32", "f64", "u32", "u32", "buffer"], result: "f64" },
+  mt_bench_disk_write: {
+    parameters: ["i32", "f64", "u32", "u32", "u32", "buffer"],
+    result: "f64",
+  },
   mt_bench_disk_sum: { parameters: ["buffer", "f64", "buffer"], result: "f64" },
 } as const;
 

@@ -1,5 +1,15 @@
 // One process of the recovery benchmark: writes a log, opens it, or reads it back.
-import { type Channel, createChannel, openConsumer, openProducer, tickClock } from "../mod.ts";
+import {
+  type Channel,
+  type Consumer,
+  createChannel,
+  openCheckpoints,
+  openConsumer,
+  openProducer,
+  removeChannel,
+  tickClock,
+  verifyLog,
+} from "../mod.ts";
 import { checkLoop, nativeLoops, zeroEnded } from "./_native.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 
@@ -28,6 +38,9 @@ export interface Readings {
   floor: number[];
   deno: number[];
   native: number[];
+  verify: number[];
+  /** From opening the channel on. */
+  recover: number[];
   /** Bytes in memory before the first reading and after the last. */
   rssBefore: number;
   rssAfter: number;
@@ -76,9 +89,17 @@ function readFiles({ logDirectory, recovered }: Channel): number {
   return elapsedNs;
 }
 
-function replay(channel: Channel, { bytes, count }: RecoveryJob): number {
+function replay(channel: Channel, job: RecoveryJob): number {
   const start = performance.now();
   using consumer = openConsumer(channel, { from: "earliest" });
+  const wrong = takeAll(consumer, job);
+  const elapsedNs = (performance.now() - start) * 1e6;
+  checkAnswers(wrong);
+  return elapsedNs;
+}
+
+/** Takes every message of the log. Returns how many are missing or wrong. */
+function takeAll(consumer: Consumer, { bytes, count }: RecoveryJob): number {
   let taken = 0;
   let wrong = 0;
   while (taken < count) {
@@ -88,9 +109,7 @@ function replay(channel: Channel, { bytes, count }: RecoveryJob): number {
     });
     if (got === 0) break;
   }
-  const elapsedNs = (performance.now() - start) * 1e6;
-  checkAnswers(wrong + count - taken);
-  return elapsedNs;
+  return wrong + count - taken;
 }
 
 function replayNative(channel: Channel, { count }: RecoveryJob): number {
@@ -99,21 +118,55 @@ function replayNative(channel: Channel, { count }: RecoveryJob): number {
   return ticks / tickClock().ticksPerSecond * 1e9 * count;
 }
 
-function read(job: RecoveryJob): Readings {
+async function verify({ logDirectory }: Channel, { count }: RecoveryJob): Promise<number> {
+  const start = performance.now();
+  const { verdict, records } = await verifyLog(logDirectory!);
+  const elapsedNs = (performance.now() - start) * 1e6;
+  checkAnswers(Math.abs(count - records) + Number(verdict !== "whole"));
+  return elapsedNs;
+}
+
+/** What a service does after a start of the host, without a checkpoint: opens, and replays all. */
+async function recover(job: RecoveryJob): Promise<number> {
+  removeChannel(job.name);
+  const start = performance.now();
   using channel = open(job);
-  const rssBefore = Deno.memoryUsage().rss;
-  const found: Readings = { floor: [], deno: [], native: [], rssBefore, rssAfter: 0 };
+  using checkpoints = openCheckpoints({ directory: `${job.walDir}/checkpoints` });
+  const recovery = await checkpoints.recover("state", channel);
+  using consumer = recovery.replay();
+  const wrong = takeAll(consumer, job);
+  const elapsedNs = (performance.now() - start) * 1e6;
+  checkAnswers(wrong + job.count - recovery.lastSequence);
+  return elapsedNs;
+}
+
+async function read(job: RecoveryJob): Promise<Readings> {
+  const found: Omit<Readings, "rssBefore" | "rssAfter"> = {
+    floor: [],
+    deno: [],
+    native: [],
+    verify: [],
+    recover: [],
+  };
+  let rssBefore: number | undefined;
   for (let i = 0; i < job.repetitions; i++) {
-    found.floor.push(readFiles(channel));
-    found.deno.push(replay(channel, job));
-    found.native.push(replayNative(channel, job));
+    {
+      using channel = open(job);
+      rssBefore ??= Deno.memoryUsage().rss;
+      readFiles(channel); // Opening has taken the last segment out of the page cache.
+      found.floor.push(readFiles(channel));
+      found.deno.push(replay(channel, job));
+      found.native.push(replayNative(channel, job));
+      found.verify.push(await verify(channel, job));
+    }
+    found.recover.push(await recover(job));
   }
-  return { ...found, rssAfter: Deno.memoryUsage().rss };
+  return { ...found, rssBefore: rssBefore!, rssAfter: Deno.memoryUsage().rss };
 }
 
 if (import.meta.main) {
   const job = takeJob<RecoveryJob>();
   ready();
   if (job.work === "build") build(job);
-  answer(job.work === "open" ? measureOpening(job) : read(job));
+  answer(job.work === "open" ? measureOpening(job) : await read(job));
 }

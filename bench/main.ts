@@ -9,6 +9,7 @@ import { formatSeconds, runScript, ScriptError, UsageError } from "../scripts/_c
 import { buildLibrary } from "../scripts/_zig.ts";
 import type { Benchmark, Context, Scale } from "./_context.ts";
 import { chooseCores, formatMachine, observe } from "./_machine.ts";
+import { checkpoint } from "./checkpoint.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
 import { handoff } from "./handoff.ts";
@@ -27,6 +28,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   many: anyResult(many),
   durability: anyResult(durability),
   recovery: anyResult(recovery),
+  checkpoint: anyResult(checkpoint),
   micro: anyResult(micro),
 };
 
@@ -47,7 +49,7 @@ ${SUMMARIES.join("\n")}
 
   --quick          fewer and shorter runs: figures of about the right size
   --json           print one JSON object; of several benchmarks, keyed by their names
-  --wal-dir=<dir>  where durability and recovery write logs (default: TMPDIR, else zig-out)
+  --wal-dir=<dir>  where durability, recovery and checkpoint write (default: TMPDIR, else zig-out)
   --size=<MiB>     of the log that recovery reads (default: 64, then 1024)
   --help           print this text
 

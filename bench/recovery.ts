@@ -2,11 +2,15 @@
  * How long until a service has its messages back from the disk?
  *
  *     log ──▶ createChannel: finds the end ──▶ openConsumer: every message to a handler
+ *         └─▶ verifyLog: every byte, offline
  *
  * Budget: replay at a third of the speed at which a native loop reads the same files and sums them
  * with CRC-32C, which is the least that reading with verification costs. Memory must not grow with
  * the log. Opening reads the last segment alone, whole and past the page cache, so that it takes as
  * long as the disk takes for 64 MiB.
+ *
+ * `open, recover, replay` is the whole way of a service that has no checkpoint: from opening the
+ * channel to the last message.
  *
  * The log was written just before: replay and floor read it out of the page cache. Every message's
  * number and length is checked.
@@ -37,7 +41,7 @@ export interface RecoveryRow {
   logBytes: number;
   /** Bytes of a message. */
   bytes: number;
-  /** By way: the floor, a handler in Deno, the same loop in Zig. */
+  /** By way: the floor first. */
   readings: Record<Way, ReadingRow>;
   /** Opening after the writer was killed, and after it had closed the log. */
   openKilled: Opening;
@@ -58,6 +62,8 @@ const WAYS = {
   floor: "read + CRC",
   deno: "replay, Deno",
   native: "replay, native loop",
+  verify: "verifyLog",
+  recover: "open, recover, replay",
 } as const;
 
 type Way = keyof typeof WAYS;
@@ -116,6 +122,8 @@ async function measure(
       floor: rowOf("floor"),
       deno: rowOf("deno"),
       native: rowOf("native"),
+      verify: rowOf("verify"),
+      recover: rowOf("recover"),
     };
     return { logBytes, bytes, readings, openKilled, openClosed, rssBefore, rssAfter };
   } finally {

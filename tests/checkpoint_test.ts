@@ -91,18 +91,40 @@ Deno.test("Checkpoints.checkpoint() keeps a state that comes part by part", asyn
   using channel = createDurable(scratch);
   using checkpoints = openIn(scratch);
   const whole = pattern(3_500_000, 7);
-  async function* parts() {
-    const buffer = new Uint8Array(100_000);
+  async function* parts(bytes: number) {
+    const buffer = new Uint8Array(bytes);
     for (let at = 0; at < whole.length; at += buffer.length) {
-      buffer.set(whole.subarray(at, at + buffer.length)); // Used again each time.
+      const part = whole.subarray(at, at + buffer.length);
+      buffer.set(part); // Used again each time.
       await Promise.resolve();
-      yield buffer;
+      yield buffer.subarray(0, part.length);
     }
   }
-  await checkpoints.checkpoint("engine", { state: parts(), consumers: [] });
-  const recovery = await checkpoints.recover("engine", channel);
-  assertEquals(recovery.verified, { chunks: 4, bytes: whole.length });
-  assert(recovery.state!.every((byte, i) => byte === whole[i]));
+  for (const bytes of [100_000, 2 ** 20, 2_000_000]) { // Less than a chunk, as much, and more.
+    await checkpoints.checkpoint("engine", { state: parts(bytes), consumers: [] });
+    const recovery = await checkpoints.recover("engine", channel);
+    assertEquals(recovery.verified, { chunks: 4, bytes: whole.length });
+    assert(recovery.state!.every((byte, i) => byte === whole[i]));
+  }
+});
+
+Deno.test("Checkpoints.checkpoint() leaves the one before when a part fails", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  await checkpoints.checkpoint("engine", { state: encode("kept"), consumers: [] });
+  function* parts() {
+    for (let i = 0; i < 9; i++) yield pattern(2 ** 20, i);
+    throw new TypeError("no more");
+  }
+  await assertRejects(
+    () => checkpoints.checkpoint("engine", { state: parts(), consumers: [] }),
+    TypeError,
+    "no more",
+  );
+  const { state, checkpoint } = await checkpoints.recover("engine", channel);
+  assertEquals([new TextDecoder().decode(state), checkpoint], ["kept", 1]);
+  await checkpoints.checkpoint("engine", { state: encode("next"), consumers: [] });
 });
 
 Deno.test("Checkpoints.checkpoint() keeps an empty state apart from none", async () => {

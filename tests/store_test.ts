@@ -224,6 +224,20 @@ Deno.test("Store refuses what is no key, and batches that are too large", async 
   assertEquals(await Array.fromAsync(store.keys()), ["a".repeat(511)]);
 });
 
+Deno.test("Store.copy() fills its place, or says how large that would have to be", async () => {
+  using scratch = new StoreScratch();
+  const store = scratch.open();
+  const value = valueOf("a", 1, 20_000);
+  await store.commit([{ put: "a", value }]);
+  const place = new Uint8Array(20_003);
+  assertEquals(await store.copy("a", place.subarray(1, 20_002)), 20_000);
+  assertEquals(place, Uint8Array.of(0, ...value, 0, 0));
+  const small = new Uint8Array(19_999);
+  assertEquals([await store.copy("a", small), small.some(Boolean)], [20_000, false]);
+  assertEquals(await store.copy("b", place), undefined);
+  await assertRejects(() => store.copy("a", new Uint8Array()), RangeError, "a byte or more");
+});
+
 Deno.test("Store.get() throws CorruptStoreError with the key for a damaged value", async () => {
   using scratch = new StoreScratch();
   const store = scratch.open();

@@ -16,7 +16,7 @@ import {
   packManifest,
 } from "./manifest.ts";
 import { recoverState, type Recovery } from "./recovery.ts";
-import { chunkPrefix, readSnapshot, type State, writeSnapshot } from "./snapshot.ts";
+import { chunkPrefix, type State, verifySnapshot, writeSnapshot } from "./snapshot.ts";
 import type { Store, StoreOperation, StoreOptions } from "./store.ts";
 import { Vault } from "./vault.ts";
 
@@ -110,7 +110,7 @@ export class Checkpoints implements Disposable {
       }
       const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
       await commitManifest(store, stateId, manifest);
-      for await (const _ of readSnapshot(store, stateId, id, seal)); // Read back.
+      await verifySnapshot(store, stateId, id, seal);
       const needed = kept === undefined ? [manifest] : [manifest, kept.manifest];
       for (const consumer of consumers) keepFor(consumer, needed);
       return { id, cursors, bytes: seal.bytes, durationMs: performance.now() - begin };

@@ -56,7 +56,8 @@ export async function recoverState(
   let found: { kept: Kept; state: Uint8Array<ArrayBuffer> } | undefined;
   for (const kept of await vault.kept(stateId, (damage) => void damaged.push(damage))) {
     try {
-      found = { kept, state: await readState(stateId, kept) };
+      const { store, manifest } = kept;
+      found = { kept, state: await readSnapshot(store, stateId, manifest.id, manifest) };
       break;
     } catch (error) {
       if (!(error instanceof CorruptStoreError)) throw error;
@@ -91,22 +92,6 @@ export async function recoverState(
       return consumer;
     },
   };
-}
-
-async function readState(
-  stateId: string,
-  { store, manifest }: Kept,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  for await (const chunk of readSnapshot(store, stateId, manifest.id, manifest)) chunks.push(chunk);
-  if (chunks.length === 1) return chunks[0]!;
-  const state = new Uint8Array(manifest.bytes); // As many as there are: that was compared.
-  let at = 0;
-  for (const chunk of chunks) {
-    state.set(chunk, at);
-    at += chunk.length;
-  }
-  return state;
 }
 
 /** A state that knows more than the log: what it knows would be given to other messages. */

@@ -5,6 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers";
 import { CorruptStoreError } from "../errors.ts";
 import type { Store, StoreOperation } from "./store.ts";
 
@@ -35,14 +36,17 @@ export function chunkPrefix(stateId: string, id: number): string {
   return `snap/${stateId}/${id.toString().padStart(16, "0")}/`;
 }
 
-function chunkKey(stateId: string, id: number, index: number): string {
-  return `${chunkPrefix(stateId, id)}${index.toString().padStart(8, "0")}`;
+function chunkKey(prefix: string, index: number): string {
+  return `${prefix}${index.toString().padStart(8, "0")}`;
 }
 
 /**
  * Writes a state's bytes. Nothing points to them yet: that is the checkpoint's part.
  *
- * Memory: some chunks, whatever the state's size, if it comes part by part.
+ * While a transaction is on its way to the disk the next one is cut and summed. The event loop gets
+ * a turn after each chunk.
+ *
+ * Memory: the chunks of some transactions, whatever the state's size, if it comes part by part.
  */
 export async function writeSnapshot(
   store: Store,
@@ -52,86 +56,152 @@ export async function writeSnapshot(
 ): Promise<SnapshotSeal> {
   const hash = createHash("sha256");
   const seal = { bytes: 0, chunks: 0, sha256: "" };
+  const prefix = chunkPrefix(stateId, id);
   // Of an attempt that was cut short.
-  let operations: StoreOperation[] = [{ deletePrefix: chunkPrefix(stateId, id) }];
-  for await (const chunk of cut(state)) {
-    hash.update(chunk);
-    operations.push({ put: chunkKey(stateId, id, seal.chunks++), value: chunk });
-    seal.bytes += chunk.length;
-    if (operations.length < CHUNKS_PER_COMMIT) continue;
-    await store.commit(operations);
-    operations = [];
+  let operations: StoreOperation[] = [{ deletePrefix: prefix }];
+  const commits = new Commits(store);
+  try {
+    for await (const chunk of cut(state)) {
+      hash.update(chunk);
+      operations.push({ put: chunkKey(prefix, seal.chunks++), value: chunk });
+      seal.bytes += chunk.length;
+      await turn();
+      if (operations.length < CHUNKS_PER_COMMIT) continue;
+      await commits.add(operations);
+      operations = [];
+    }
+    if (operations.length > 0) await commits.add(operations);
+  } finally {
+    await commits.end();
   }
-  if (operations.length > 0) await store.commit(operations);
   seal.sha256 = hash.digest("hex");
   return seal;
 }
 
-/** Cuts a state into chunks: views where it can, copies where a chunk has several parts. */
-async function* cut(state: State): AsyncGenerator<Uint8Array> {
-  const parts = state instanceof Uint8Array ? [state] : state;
-  let open: Uint8Array[] = [];
-  let size = 0;
-  for await (let part of parts) {
-    while (size + part.length >= CHUNK_BYTES) {
-      const taken = part.subarray(0, CHUNK_BYTES - size);
-      yield join([...open, taken], CHUNK_BYTES);
-      part = part.subarray(taken.length);
-      open = [];
-      size = 0;
-    }
-    if (part.length === 0) continue;
-    open.push(part.slice()); // Its maker may use it again.
-    size += part.length;
+/** Commits in order, of which one is under way at a time. */
+class Commits {
+  readonly #store: Store;
+  #underWay: Promise<void> = Promise.resolve();
+
+  constructor(store: Store) {
+    this.#store = store;
   }
-  if (size > 0) yield join(open, size);
+
+  /** Begins a commit when the one before is durable. */
+  async add(operations: StoreOperation[]): Promise<void> {
+    await this.#underWay;
+    this.#underWay = this.#store.commit(operations);
+    this.#underWay.catch(() => {}); // Told of by the next call.
+  }
+
+  /** Waits until the last one is durable. */
+  async end(): Promise<void> {
+    await this.#underWay;
+  }
 }
 
-function join(parts: Uint8Array[], size: number): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
+/** Lets the event loop do what else is to be done. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+/** Cuts a state into chunks: views of a whole one, copies of parts, which change meanwhile. */
+async function* cut(state: State): AsyncGenerator<Uint8Array> {
+  if (state instanceof Uint8Array) {
+    for (let at = 0; at < state.length; at += CHUNK_BYTES) {
+      yield state.subarray(at, at + CHUNK_BYTES);
+    }
+    return;
   }
-  return whole;
+  let open = new Uint8Array(CHUNK_BYTES);
+  let size = 0;
+  for await (let part of state) {
+    while (part.length > 0) {
+      const taken = part.subarray(0, CHUNK_BYTES - size);
+      open.set(taken, size);
+      size += taken.length;
+      part = part.subarray(taken.length);
+      if (size < CHUNK_BYTES) continue;
+      yield open;
+      open = new Uint8Array(CHUNK_BYTES);
+      size = 0;
+    }
+  }
+  if (size > 0) yield open.subarray(0, size);
 }
 
 /**
- * Reads a snapshot's chunks, verified: each by its own checksum, and before the last is over all
- * of them by their number and their SHA-256.
+ * Returns a snapshot's state, verified: each chunk by its own checksum, and all of them by their
+ * number and their SHA-256. Read in its place: costs the memory of the state alone.
  *
  * @throws {CorruptStoreError} If it is not what was sealed.
  */
-export async function* readSnapshot(
+export async function readSnapshot(
   store: Store,
   stateId: string,
   id: number,
   seal: SnapshotSeal,
-): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for (let index = 0; index < seal.chunks; index++) {
-    const key = chunkKey(stateId, id, index);
-    const chunk = await store.get(key);
-    if (chunk === undefined) throw new CorruptStoreError(store.directory, "no such chunk", key);
-    bytes += chunk.length;
-    hash.update(chunk);
-    if (index === seal.chunks - 1) check(store, stateId, seal, bytes, hash.digest("hex"));
-    yield chunk;
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { usedBytes } = store.stats();
+  if (seal.bytes > usedBytes) {
+    const found = `a snapshot of ${seal.bytes} bytes in a store of ${usedBytes}`;
+    throw new CorruptStoreError(store.directory, found, chunkPrefix(stateId, id));
   }
+  const state = new Uint8Array(seal.bytes);
+  await readChunks(store, chunkPrefix(stateId, id), seal, (_, offset) => state.subarray(offset));
+  return state;
 }
 
-function check(
+/**
+ * Reads a snapshot as {@linkcode readSnapshot} does, and keeps nothing.
+ *
+ * @throws {CorruptStoreError} If it is not what was sealed.
+ */
+export async function verifySnapshot(
   store: Store,
   stateId: string,
+  id: number,
   seal: SnapshotSeal,
-  bytes: number,
-  sha256: string,
-): void {
+): Promise<void> {
+  const places = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)] as const;
+  await readChunks(store, chunkPrefix(stateId, id), seal, (index) => places[index % 2]!);
+}
+
+/** Reads chunks to their places, each while the one before is summed. */
+async function readChunks(
+  store: Store,
+  prefix: string,
+  seal: SnapshotSeal,
+  placeOf: (index: number, offset: number) => Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let underWay: Promise<Uint8Array> | undefined;
+  for (let index = 0; index <= seal.chunks; index++) {
+    const chunk = await underWay;
+    bytes += chunk?.length ?? 0;
+    if (index < seal.chunks) {
+      underWay = readChunk(store, prefix, index, placeOf(index, bytes));
+      underWay.catch(() => {}); // Told of by the next turn.
+    }
+    if (chunk !== undefined) hash.update(chunk);
+  }
+  const sha256 = hash.digest("hex");
   if (bytes === seal.bytes && sha256 === seal.sha256) return;
   const found = `a snapshot of ${bytes} bytes with SHA-256 ${sha256} where ${seal.bytes} bytes ` +
     `with ${seal.sha256} belong`;
-  throw new CorruptStoreError(store.directory, found, chunkPrefix(stateId, 0));
+  throw new CorruptStoreError(store.directory, found, prefix);
+}
+
+async function readChunk(
+  store: Store,
+  prefix: string,
+  index: number,
+  place: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+  const key = chunkKey(prefix, index);
+  const size = place.length === 0 ? Infinity : await store.copy(key, place);
+  if (size === undefined) throw new CorruptStoreError(store.directory, "no such chunk", key);
+  if (size <= place.length) return place.subarray(0, size);
+  throw new CorruptStoreError(store.directory, "more bytes than its manifest has", key);
 }

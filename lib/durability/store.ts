@@ -110,6 +110,8 @@ export class Store implements Disposable {
   /** Its directory. */
   readonly directory: string;
   readonly #store: native.StoreHandle;
+  /** Memory of a commit that is over, for the next one: new pages cost more than the copy. */
+  #spare: WeakRef<ArrayBuffer> | undefined;
 
   /** Takes an open store over. */
   constructor(store: native.StoreHandle) {
@@ -129,8 +131,10 @@ export class Store implements Disposable {
    * @throws {StoreClosedError} If it is closed.
    */
   async commit(operations: Iterable<StoreOperation>): Promise<void> {
-    const batch = native.packOperations(Array.from(operations, pack));
+    const batch = native.packOperations(Array.from(operations, pack), this.#spare?.deref());
+    this.#spare = undefined;
     await native.commitBatch(this.#store, batch);
+    this.#spare = new WeakRef(batch.buffer);
   }
 
   /**
@@ -142,6 +146,19 @@ export class Store implements Disposable {
    */
   async get(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
     return await native.getValue(this.#store, encodeKey(key), key);
+  }
+
+  /**
+   * Copies the value of a key to `out`, verified. Returns its size, or undefined if there is none.
+   * If the size is more than `out` has, nothing was copied. Otherwise as {@linkcode get}, without
+   * memory of its own.
+   *
+   * @param out At least one byte. Not to be looked at before the promise resolves.
+   * @throws {CorruptStoreError} If it does not match its checksum: as {@linkcode get}.
+   */
+  async copy(key: string, out: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
+    if (out.length === 0) throw new RangeError("Cannot copy a value: expected a byte or more");
+    return await native.copyValue(this.#store, encodeKey(key), key, out);
   }
 
   /**

@@ -78,8 +78,11 @@ export function openStore(
   return { handle, path };
 }
 
-/** Returns the bytes of a batch. */
-export function packOperations(operations: PackedOperation[]): Uint8Array<ArrayBuffer> {
+/** Returns the bytes of a batch, in `spare` if they fit: that must not be in use any more. */
+export function packOperations(
+  operations: PackedOperation[],
+  spare?: ArrayBuffer,
+): Uint8Array<ArrayBuffer> {
   const sizeOf = ({ key, value }: PackedOperation) =>
     layout.OPERATION_HEAD_SIZE + key.length + (value?.length ?? 0);
   const size = operations.reduce((sum, operation) => sum + sizeOf(operation), 0);
@@ -87,10 +90,12 @@ export function packOperations(operations: PackedOperation[]): Uint8Array<ArrayB
   if (size > limit) {
     throw new RangeError(`Cannot commit a batch of ${size} bytes: expected at most ${limit}`);
   }
-  const bytes = new Uint8Array(size);
+  const isSpare = spare !== undefined && spare.byteLength >= size;
+  const bytes = new Uint8Array(isSpare ? spare : new ArrayBuffer(size), 0, size);
   const view = new DataView(bytes.buffer);
   let at = 0;
   for (const { code, key, value } of operations) {
+    bytes.fill(0, at, at + layout.OPERATION_HEAD_SIZE);
     view.setUint8(at + layout.OPERATION_HEAD_KIND_OFFSET, code);
     view.setUint16(at + layout.OPERATION_HEAD_KEY_BYTES_OFFSET, key.length, true);
     view.setUint32(at + layout.OPERATION_HEAD_VALUE_BYTES_OFFSET, value?.length ?? 0, true);
@@ -114,30 +119,45 @@ export async function commitBatch(
   if (status < 0) throw failure(status, "commit to", path, detail);
 }
 
-/** Bytes that a value may have to be read by one call. Snapshots' chunks take two. */
+/** Bytes that a value may have to be read by one call; a longer one takes two. */
 const FIRST_GET_BYTES = 16 * 1024;
 
 /** Returns a value, or undefined if there is none. `name` is the key for error texts. */
 export async function getValue(
-  { handle, path }: StoreHandle,
+  store: StoreHandle,
   key: Uint8Array<ArrayBuffer>,
   name: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  const detail = new Detail();
   for (let size = FIRST_GET_BYTES;;) {
     const out = new Uint8Array(size);
-    const found = await native()
-      .mt_store_get_wait(handle, key, key.length, out, size, detail.bytes);
-    if (found === layout.NOT_FOUND) return undefined;
-    if (found === layout.CORRUPT_VALUE) {
-      const [expected, actual] = [detail.expected.toString(16), detail.actual.toString(16)];
-      const what = `checksum 0x${actual} where 0x${expected} belongs`;
-      throw new CorruptStoreError(path, what, name);
-    }
-    if (found < 0) throw failure(found, "read", path, detail);
+    const found = await copyValue(store, key, name, out);
+    if (found === undefined) return undefined;
     if (found <= size) return size === found ? out : out.slice(0, found);
     size = found; // Another commit may have changed it by the next call.
   }
+}
+
+/**
+ * Copies a value to `out`, which has at least one byte. Returns its size, or undefined if there is
+ * none. If the size is more than `out` has, nothing was copied.
+ */
+export async function copyValue(
+  { handle, path }: StoreHandle,
+  key: Uint8Array<ArrayBuffer>,
+  name: string,
+  out: Uint8Array<ArrayBuffer>,
+): Promise<number | undefined> {
+  const detail = new Detail();
+  const found = await native()
+    .mt_store_get_wait(handle, key, key.length, out, out.length, detail.bytes);
+  if (found === layout.NOT_FOUND) return undefined;
+  if (found === layout.CORRUPT_VALUE) {
+    const [expected, actual] = [detail.expected.toString(16), detail.actual.toString(16)];
+    const what = `checksum 0x${actual} where 0x${expected} belongs`;
+    throw new CorruptStoreError(path, what, name);
+  }
+  if (found < 0) throw failure(found, "read", path, detail);
+  return found;
 }
 
 /** Bytes of keys that one call lists. */

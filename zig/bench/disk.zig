@@ -35,22 +35,25 @@ pub export fn mt_bench_disk_close(fd: i32) callconv(.c) void {
 }
 
 /// Writes `count` times `bytes`, at most 1 MiB, one behind the other from `offset` on, and syncs
-/// after each. Writes the nanoseconds of each. Returns those of all together, or -1.
+/// after each `per_sync` of them, and after the last. Writes the nanoseconds of each. Returns those
+/// of all together, or -1.
 pub export fn mt_bench_disk_write(
     fd: i32,
     offset: f64,
     bytes: u32,
     count: u32,
+    per_sync: u32,
     each_ns: [*]f64,
 ) callconv(.c) f64 {
-    if (bytes > chunk_bytes) return failed;
+    if (bytes > chunk_bytes or per_sync == 0) return failed;
     @memset(&chunk, 7);
     var at: u64 = @intFromFloat(offset);
     const start = mt.clock.monotonicNs();
     var last = start;
     for (0..count) |i| {
         if (!write(fd, bytes, at)) return failed;
-        if (linux.errno(linux.fdatasync(fd)) != .SUCCESS) return failed;
+        const is_due = (i + 1) % per_sync == 0 or i + 1 == count;
+        if (is_due and linux.errno(linux.fdatasync(fd)) != .SUCCESS) return failed;
         at += bytes;
         const now = mt.clock.monotonicNs();
         each_ns[i] = @floatFromInt(now - last);
