@@ -35,8 +35,16 @@ export function chunkPrefix(stateId: string, id: number): string {
   return `snap/${stateId}/${id.toString().padStart(16, "0")}/`;
 }
 
-function chunkKey(stateId: string, id: number, index: number): string {
+/** Where one of them lies. */
+export function chunkKey(stateId: string, id: number, index: number): string {
   return `${chunkPrefix(stateId, id)}${index.toString().padStart(8, "0")}`;
+}
+
+/** What a chunk's key says; undefined of another key. */
+export function parseChunkKey(key: string): { stateId: string; id: number } | undefined {
+  const [, stateId = "", digits] = /^snap\/([^/]+)\/(\d{16})\/\d{8}$/.exec(key) ?? [];
+  const id = Number(digits);
+  return Number.isSafeInteger(id) ? { stateId, id } : undefined;
 }
 
 /**
@@ -118,14 +126,16 @@ export async function* readSnapshot(
     if (chunk === undefined) throw new CorruptStoreError(store.directory, "no such chunk", key);
     bytes += chunk.length;
     hash.update(chunk);
-    if (index === seal.chunks - 1) check(store, stateId, seal, bytes, hash.digest("hex"));
+    if (index === seal.chunks - 1) {
+      check(store, chunkPrefix(stateId, id), seal, bytes, hash.digest("hex"));
+    }
     yield chunk;
   }
 }
 
 function check(
   store: Store,
-  stateId: string,
+  key: string,
   seal: SnapshotSeal,
   bytes: number,
   sha256: string,
@@ -133,5 +143,5 @@ function check(
   if (bytes === seal.bytes && sha256 === seal.sha256) return;
   const found = `a snapshot of ${bytes} bytes with SHA-256 ${sha256} where ${seal.bytes} bytes ` +
     `with ${seal.sha256} belong`;
-  throw new CorruptStoreError(store.directory, found, chunkPrefix(stateId, 0));
+  throw new CorruptStoreError(store.directory, found, key);
 }
