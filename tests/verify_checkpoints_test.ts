@@ -1,6 +1,7 @@
 // Verifying stores and checkpoints, by the library and by the tool: what is damaged is named, what
 // was only cut short is not, and nothing is changed.
 
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   openCheckpoints,
@@ -55,12 +56,15 @@ class Kept extends Scratch {
     await commitTo(`${this.checkpoints}/${store}`, operations);
   }
 
-  /** Changes a byte in the middle of the value that holds these bytes. */
+  /** Changes the first of these bytes, also in pages that are out of use. */
   flipIn(store: string, bytes: Uint8Array): void {
     const content = Deno.readFileSync(this.file(store));
-    const at = content.toHex().indexOf(bytes.toHex()) / 2;
-    assert(at > 0);
-    content[at]! ^= 1;
+    let count = 0;
+    const wanted = Buffer.from(bytes);
+    for (let at = -1; (at = Buffer.from(content.buffer).indexOf(wanted, at + 1)) >= 0; count++) {
+      content[at]! ^= 1;
+    }
+    assert(count > 0);
     Deno.writeFileSync(this.file(store), content);
   }
 }
