@@ -56,6 +56,16 @@ export {
   verifyRing,
 } from "./lib/durability/verify.ts";
 export {
+  type CheckpointsVerification,
+  type CheckpointVerification,
+  type StateVerification,
+  type StoreFinding,
+  type StoreVerification,
+  verifyCheckpoints,
+  verifyStore,
+  type VerifyStoreOptions,
+} from "./lib/durability/verify_checkpoints.ts";
+export {
   type LostInterval,
   readLog,
   type ReadLogOptions,

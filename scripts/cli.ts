@@ -10,6 +10,7 @@ import config from "../deno.json" with { type: "json" };
 import { removeChannel } from "../mod.ts";
 import { run, runScript, ScriptError, UsageError } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
+import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./cli/_checkpoints.ts";
 import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
 import { persist, type PersistOptions } from "./cli/_persist.ts";
 import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
@@ -55,8 +56,10 @@ async function main(args: string[]): Promise<number> {
 function addLogCommands(program: Command, end: (status: number) => void): void {
   const json = ["--json", "print one JSON object"] as const;
   program.command("verify")
-    .description("verify every byte of a log, of all logs in a directory, or of a ring file")
-    .argument("<path>", "directory of a log or of logs, or a ring file")
+    .description(
+      "verify every byte of a log, of all logs in a directory, a ring file or checkpoints",
+    )
+    .argument("<path>", "directory of a log, of logs, a store or checkpoints, or a ring file")
     .option("--direct", "read past the page cache, to see what is on the device")
     .option(...json)
     .action(async (path: string, options: { json?: boolean; direct?: boolean }) => {
@@ -79,11 +82,19 @@ function addLogCommands(program: Command, end: (status: number) => void): void {
     });
   program.command("recover")
     .description("open a log to write, which repairs its end, and close it")
-    .argument("<directory>", "the log's: <wal-dir>/<channel>")
+    .argument(
+      "<directory>",
+      "the log's: <wal-dir>/<channel>; with --dry-run also that of checkpoints",
+    )
     .option("--dry-run", "say what that would do, and write nothing")
     .option(...json)
     .action(async (path: string, options: { json?: boolean; dryRun?: boolean }) => {
       if (options.dryRun) {
+        if (isCheckpoints(resolve(path))) {
+          const plan = await planCheckpoints(resolve(path));
+          console.log(options.json ? JSON.stringify(plan) : checkpointsPlanText(plan));
+          return end(plan.states.some(({ action }) => action === "refuse") ? 1 : 0);
+        }
         const plan = await planRecovery(resolve(path));
         console.log(options.json ? JSON.stringify(plan) : planText(plan));
         return end(plan.action === "refuse" ? 1 : 0);

@@ -107,12 +107,12 @@ export class Channel implements Disposable {
    */
   stats(): ChannelStats {
     const report = ring.readReport(this.handle);
-    return {
-      ...report,
-      log: this.logDirectory === undefined ? undefined : readDurability(this.#handle),
-      producers: readProducers(this.#handle),
-      consumers: readConsumers(this.#handle),
-    };
+    const log = this.logDirectory === undefined ? undefined : readDurability(this.#handle);
+    const consumers = readConsumers(this.#handle);
+    // Who is killed while it writes the log does not say that it is gone.
+    const hasWriter = consumers.some(({ onSlow, state }) => onSlow === "hold" && state === "alive");
+    if (log !== undefined && log.state !== "failed" && !hasWriter) log.state = "absent";
+    return { ...report, log, producers: readProducers(this.#handle), consumers };
   }
 
   /**

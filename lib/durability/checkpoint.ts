@@ -16,7 +16,13 @@ import {
   packManifest,
 } from "./manifest.ts";
 import { recoverState, type Recovery } from "./recovery.ts";
-import { chunkPrefix, type State, verifySnapshot, writeSnapshot } from "./snapshot.ts";
+import {
+  chunkPrefix,
+  parseChunkKey,
+  type State,
+  verifySnapshot,
+  writeSnapshot,
+} from "./snapshot.ts";
 import type { Store, StoreOperation, StoreOptions } from "./store.ts";
 import { Vault } from "./vault.ts";
 
@@ -292,8 +298,13 @@ async function commitManifest(store: Store, stateId: string, manifest: Manifest)
   const operations: StoreOperation[] = [
     { put: manifestKey(stateId, manifest.id), value: packManifest(manifest) },
   ];
-  for (const id of await checkpointIds(store, stateId)) {
-    if (id === manifest.id) continue;
+  const others = new Set(await checkpointIds(store, stateId));
+  for await (const key of store.keys(`snap/${stateId}/`)) { // Of ones cut short, too.
+    const chunk = parseChunkKey(key);
+    if (chunk !== undefined) others.add(chunk.id);
+  }
+  others.delete(manifest.id);
+  for (const id of others) {
     operations.push({ delete: manifestKey(stateId, id) });
     operations.push({ deletePrefix: chunkPrefix(stateId, id) });
   }

@@ -37,6 +37,13 @@ export function manifestKey(stateId: string, id: number): string {
   return `ckpt/${stateId}/${id.toString().padStart(ID_DIGITS, "0")}`;
 }
 
+/** What a manifest's key says; undefined of another key. */
+export function parseManifestKey(key: string): { stateId: string; id: number } | undefined {
+  const [, stateId = "", digits] = /^ckpt\/([^/]+)\/(\d{16})$/.exec(key) ?? [];
+  const id = Number(digits);
+  return Number.isSafeInteger(id) ? { stateId, id } : undefined;
+}
+
 /** The numbers of a state's checkpoints, the newest first. */
 export async function checkpointIds(store: Store, stateId: string): Promise<number[]> {
   const ids: number[] = [];

@@ -36,8 +36,16 @@ export function chunkPrefix(stateId: string, id: number): string {
   return `snap/${stateId}/${id.toString().padStart(16, "0")}/`;
 }
 
-function chunkKey(prefix: string, index: number): string {
+/** Where one of them lies. */
+export function chunkKey(prefix: string, index: number): string {
   return `${prefix}${index.toString().padStart(8, "0")}`;
+}
+
+/** What a chunk's key says; undefined of another key. */
+export function parseChunkKey(key: string): { stateId: string; id: number } | undefined {
+  const [, stateId = "", digits] = /^snap\/([^/]+)\/(\d{16})\/\d{8}$/.exec(key) ?? [];
+  const id = Number(digits);
+  return Number.isSafeInteger(id) ? { stateId, id } : undefined;
 }
 
 /**
@@ -155,6 +163,7 @@ export async function readSnapshot(
 /**
  * Reads a snapshot as {@linkcode readSnapshot} does, and keeps nothing.
  *
+ * @param onChunk Told of each chunk that verifies.
  * @throws {CorruptStoreError} If it is not what was sealed.
  */
 export async function verifySnapshot(
@@ -162,9 +171,13 @@ export async function verifySnapshot(
   stateId: string,
   id: number,
   seal: SnapshotSeal,
+  onChunk: (key: string, bytes: number) => void = () => {},
 ): Promise<void> {
   const places = [new Uint8Array(CHUNK_BYTES), new Uint8Array(CHUNK_BYTES)] as const;
-  await readChunks(store, chunkPrefix(stateId, id), seal, (index) => places[index % 2]!);
+  const prefix = chunkPrefix(stateId, id);
+  await readChunks(store, prefix, seal, (index) => places[index % 2]!, (index, bytes) => {
+    onChunk(chunkKey(prefix, index), bytes);
+  });
 }
 
 /** Reads chunks to their places, each while the one before is summed. */
@@ -173,6 +186,7 @@ async function readChunks(
   prefix: string,
   seal: SnapshotSeal,
   placeOf: (index: number, offset: number) => Uint8Array<ArrayBuffer>,
+  onChunk: (index: number, bytes: number) => void = () => {},
 ): Promise<void> {
   const hash = createHash("sha256");
   let bytes = 0;
@@ -184,7 +198,9 @@ async function readChunks(
       underWay = readChunk(store, prefix, index, placeOf(index, bytes));
       underWay.catch(() => {}); // Told of by the next turn.
     }
-    if (chunk !== undefined) hash.update(chunk);
+    if (chunk === undefined) continue;
+    hash.update(chunk);
+    onChunk(index - 1, chunk.length);
   }
   const sha256 = hash.digest("hex");
   if (bytes === seal.bytes && sha256 === seal.sha256) return;

@@ -24,7 +24,15 @@ export interface DamagedCheckpoint {
   error: Error;
 }
 
-const NAMES = ["a", "b"] as const;
+/** Names of the two stores in their directory. */
+export const STORE_NAMES = ["a", "b"] as const;
+
+/** Directories of stores that were set aside as damaged. */
+export function asideIn(directory: string): string[] {
+  return [...Deno.readDirSync(directory)]
+    .filter(({ name }) => /^[ab]\.damaged-\d+$/.test(name))
+    .map(({ name }) => `${directory}/${name}`).sort();
+}
 
 /** Two stores in one directory. */
 export class Vault {
@@ -49,7 +57,7 @@ export class Vault {
     this.damaged = damaged;
   }
 
-  #path(name: typeof NAMES[number]): string {
+  #path(name: typeof STORE_NAMES[number]): string {
     return `${this.directory}/${name}`;
   }
 

@@ -17,6 +17,7 @@ import {
 } from "../../lib/native/log_files.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { formatBytes, formatTable } from "../_table.ts";
+import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
 import { inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
 import { filesIn, logsIn, lookAt, ringsIn } from "./_place.ts";
@@ -39,6 +40,7 @@ export type Inspection =
     | { kind: "control"; slots: ControlSlot[]; current: number | null }
     | { kind: "ring"; ring: RingContent }
     | { kind: "logs" | "rings"; paths: string[] }
+    | { kind: "store" | "checkpoints"; files: FileSize[]; found: VerifiedStores }
     | { kind: "unknown"; head: string }
   );
 
@@ -84,6 +86,9 @@ export async function inspectPath(path: string, settings: InspectSettings): Prom
       return { ...base, kind, paths: logsIn(path) };
     case "rings":
       return { ...base, kind, paths: ringsIn(path) };
+    case "store":
+    case "checkpoints":
+      return { ...base, kind, files: allFiles(path), found: await verifyStores(path, kind) };
     case "unknown":
       return { ...base, kind, head: toHex(head.subarray(0, HEAD_BYTES)) };
   }
@@ -95,6 +100,14 @@ async function inspectLog(
   const log = await verifyLog(path);
   const files = filesIn(path).map((name) => ({ name, bytes: sizeOf(`${path}/${name}`) }));
   return { files, control: readControl(path) ?? null, log };
+}
+
+/** The files of a directory of stores, and of its directories. */
+function allFiles(path: string): FileSize[] {
+  const names = [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) =>
+    isDirectory ? filesIn(`${path}/${name}`).map((file) => `${name}/${file}`) : [name]
+  );
+  return names.sort().map((name) => ({ name, bytes: sizeOf(`${path}/${name}`) }));
 }
 
 function sizeOf(path: string): number {
@@ -123,6 +136,9 @@ export function isSound(inspection: Inspection): boolean {
       return inspection.slots.length === 2 && inspection.slots.every(({ sound }) => sound);
     case "ring":
       return inspection.ring.error === null && inspection.ring.damage === null;
+    case "store":
+    case "checkpoints":
+      return inspection.found.sound;
     case "unknown":
       return false;
     default:
@@ -155,6 +171,9 @@ export function inspectionText(inspection: Inspection): string {
       return [`Directory of ${inspection.paths.length} logs`, ...inspection.paths].join("\n  ");
     case "rings":
       return [`Directory of ${inspection.paths.length} rings`, ...inspection.paths].join("\n  ");
+    case "store":
+    case "checkpoints":
+      return `${storesText(inspection.found)}\n\n${filesText(inspection.files)}`;
     case "unknown":
       return `${path}: no file of ours, ${formatBytes(size)}\n  ${inspection.head}`;
   }
@@ -164,7 +183,7 @@ function logText({ path, files, control, log }: Inspection & { kind: "log" }): s
   const sound = log.findings.length === 0 && log.verdict !== "corrupt";
   const parts = [
     verifiedText([{ path, sound, kind: "log", log }]),
-    formatTable(["File", "Size"], files.map(({ name, bytes }) => [name, formatBytes(bytes)])),
+    filesText(files),
   ];
   if (control !== null) {
     const { end, newestSegment, epoch, cursors } = control;
@@ -173,6 +192,10 @@ function logText({ path, files, control, log }: Inspection & { kind: "log" }): s
     if (cursors.length > 0) parts.push(cursorsText(cursors));
   }
   return parts.join("\n\n");
+}
+
+function filesText(files: readonly FileSize[]): string {
+  return formatTable(["File", "Size"], files.map(({ name, bytes }) => [name, formatBytes(bytes)]));
 }
 
 function controlText({ path, size, slots, current }: Inspection & { kind: "control" }): string {

@@ -16,6 +16,8 @@ export type Kind =
   | "control"
   | "torn"
   | "ring"
+  | "store"
+  | "checkpoints"
   | "unknown";
 
 /** A path, what it holds, and how its file begins. */
@@ -97,6 +99,18 @@ export function logsIn(path: string): string[] {
   });
 }
 
+function isStore(path: string): boolean {
+  return namesIn(path).files.includes("data.mdb");
+}
+
+/** Whether there is one of the two stores, whole or not, or one that was set aside. */
+function isCheckpoints(path: string): boolean {
+  return namesIn(path).directories.some((name) => {
+    if (/^[ab]\.damaged-\d+$/.test(name)) return true;
+    return /^[ab]$/.test(name) && isStore(`${path}/${name}`);
+  });
+}
+
 /** Ring files in a directory. */
 export function ringsIn(path: string): string[] {
   return namesIn(path).files.filter((name) => name.endsWith(".ring"))
@@ -106,6 +120,8 @@ export function ringsIn(path: string): string[] {
 function kindOfDirectory(path: string): Kind {
   if (isLog(path)) return "log";
   if (logsIn(path).length > 0) return "logs";
+  if (isStore(path)) return "store";
+  if (isCheckpoints(path)) return "checkpoints";
   return ringsIn(path).length > 0 ? "rings" : "unknown";
 }
 

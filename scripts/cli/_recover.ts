@@ -17,7 +17,7 @@ import {
 import { closeHandle } from "../../lib/native/ring.ts";
 import { ScriptError } from "../_command.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
-import { lookAt, segmentsIn } from "./_place.ts";
+import { type Kind, lookAt, segmentsIn } from "./_place.ts";
 import { findingsText } from "./_verify.ts";
 
 /** What opening a log to write would do. */
@@ -55,10 +55,15 @@ function readControl(path: string): ControlSlot | undefined {
   }
 }
 
+const ADVICE: Partial<Record<Kind, string>> = {
+  logs: "; name one of the logs in it",
+  checkpoints: "; with --dry-run it says from which checkpoints their states would recover",
+};
+
 function checkLog(path: string): void {
   const { kind } = lookAt(path);
   if (kind === "log") return;
-  const advice = kind === "logs" ? "; name one of the logs in it" : "";
+  const advice = ADVICE[kind] ?? "";
   throw new ScriptError(
     `Cannot recover "${path}": expected the directory of a log, found none${advice}`,
   );

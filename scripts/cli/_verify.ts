@@ -1,5 +1,6 @@
 /**
- * `mt verify`: every byte of a log, of all logs in a directory, or of a ring file.
+ * `mt verify`: every byte of a log, of all logs in a directory, of a ring file, of a store, or of
+ * checkpoints.
  *
  * @module
  */
@@ -15,11 +16,14 @@ import {
 } from "../../mod.ts";
 import { ScriptError } from "../_command.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
+import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { logsIn, lookAt, ringsIn } from "./_place.ts";
 import { ByteProgress } from "./_progress.ts";
 
-/** What one log or ring file was found to be. */
-export type Verified =
+/** What one log, ring file, store or directory of checkpoints was found to be. */
+export type Verified = VerifiedStores | VerifiedLog;
+
+type VerifiedLog =
   & { path: string; sound: boolean }
   & (
     | { kind: "log"; log: LogVerification }
@@ -52,10 +56,15 @@ export async function verifyPath(path: string, settings: VerifySettings): Promis
       return [verifyOneRing(path)];
     case "rings":
       return ringsIn(path).map(verifyOneRing);
+    case "store":
+    case "checkpoints":
+      return [await verifyStores(path, kind)];
     default:
       throw new ScriptError(
-        `Cannot verify "${path}": expected the directory of a log, or of logs, or a ring file, ` +
-          `found ${kind === "unknown" ? "none of these" : `a ${kind} file; see "mt inspect"`}`,
+        `Cannot verify "${path}": expected the directory of a log, of logs, of a store or of ` +
+          `checkpoints, or a ring file, found ${
+            kind === "unknown" ? "none of these" : `a ${kind} file; see "mt inspect"`
+          }`,
       );
   }
 }
@@ -94,6 +103,7 @@ export function verifiedText(results: readonly Verified[]): string {
 }
 
 function textOf(result: Verified): string {
+  if (result.kind === "store" || result.kind === "checkpoints") return storesText(result);
   if ("error" in result) return result.error;
   return "ring" in result ? ringText(result.path, result.ring) : logText(result.path, result.log);
 }

@@ -15,14 +15,16 @@ interface Config {
   /** Directory of the log and the checkpoints: another disk, perhaps. */
   disk: string;
   batches: number;
+  /** Directory of logs, if it is not on that disk. */
+  walDir?: string;
 }
 
-const { directory, disk, batches }: Config = JSON.parse(Deno.args[0]!);
+const { directory, disk, batches, walDir = `${disk}/wal` }: Config = JSON.parse(Deno.args[0]!);
 const channel = createChannel("orders", {
   directory,
   sizeBytes: "64KB",
   durability: "disk",
-  walDir: `${disk}/wal`,
+  walDir,
   segmentBytes: "256KB",
   snapshotIntervalMs: 5,
 });
