@@ -183,7 +183,7 @@ testUnless(
     life.acked = told.acked;
     assertEquals(told.ended.code, 0, told.ended.stderr);
     const { groups, logged, syncNsMax } = channel.stats().log!;
-    assert(logged / groups > 20, `${logged} records in ${groups} groups`);
+    assert(logged / groups > 4, `${logged} records in ${groups} groups`); // Else about 1.
     assert(syncNsMax >= 200e6);
     assertGreaterOrEqual(place.readAll(life).count, 400);
   },
