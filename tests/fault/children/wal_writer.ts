@@ -11,6 +11,7 @@ import {
   type ChannelOptions,
   createChannel,
   DurabilityError,
+  MESSAGE_FLAGS,
   openChannel,
   openConsumer,
   openProducer,
@@ -46,6 +47,8 @@ interface Config {
   keeps?: boolean;
   /** Whether nobody waits: what is durable is looked up. */
   isLazy?: boolean;
+  /** Whether each message asks for the disk, whatever its channel promises. */
+  isCritical?: boolean;
 }
 
 const config: Config = JSON.parse(Deno.args[0]!);
@@ -102,7 +105,8 @@ async function write(producer: Producer): Promise<void> {
 function send(producer: Producer, first: number): number {
   const message = messageAt(first, life, config.isLong);
   const expected = first + recordsOf(message.length, producer.maxRecordBytes) - 1;
-  const sequence = producer.write(message);
+  const flags = config.isCritical ? MESSAGE_FLAGS.critical : 0;
+  const sequence = producer.write(message, { flags });
   if (sequence !== expected) throw new Error(`expected sequence ${expected}, found ${sequence}`);
   return sequence + 1;
 }
