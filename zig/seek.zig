@@ -169,8 +169,10 @@ fn bySequence(ring: *const Ring, sequence: u64) ?Cursor {
         if (is_last) begin = cursor;
     }
     if (recovery.isSound(ring, cursor.position, sequence)) return begin;
-    const tail = end(ring) catch return null;
-    return if (std.meta.eql(tail, cursor)) cursor else null;
+    // Not published yet, perhaps claimed: what follows the record before stands nowhere else.
+    const claimed = memory.load(u64, &ring.lines.claim_line.claim.position, .acquire);
+    if (claimed < cursor.position or claimed - cursor.position > ring.capacity) return null;
+    return begin;
 }
 
 /// Whether the record at `position`, which was found sound, is the last one of its message.
