@@ -3,10 +3,13 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  DurabilityError,
   openConsumer,
   openProducer,
+  removeChannel,
 } from "../mod.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
+import type { OwnerTask } from "./_owner_worker.ts";
 import { drain, encode, IS_UNSCOPED, range } from "./_support.ts";
 
 /** Where the words of `DurabilityLine` lie in a ring file. */
@@ -47,5 +50,47 @@ Deno.test("Consumer that has caught up with the log waits while a claim is open"
   claim.publish();
   assertEquals(await consumer.wait(), true);
   assertEquals(drain(consumer), [4]);
+});
+
+Deno.test("Channel.close() of a log's owner ends while others go on writing", () => {
+  using logged = new Logged();
+  const state = new Int32Array(new SharedArrayBuffer(4));
+  const options = { ...logged.options, directory: logged.directory, sizeBytes: "4MB" };
+  const worker = new Worker(new URL("_owner_worker.ts", import.meta.url), { type: "module" });
+  try {
+    worker.postMessage({ options, state } satisfies OwnerTask);
+    Atomics.wait(state, 0, 0);
+    const producer = openProducer(logged.open());
+    const end = performance.now() + 20_000;
+    const batch = { bytes: new Uint8Array(500 * 64), messageBytes: 64 };
+    for (let count = 0; Atomics.load(state, 0) !== 3; count++) {
+      producer.offerBatch(batch);
+      if (count === 1000) {
+        Atomics.store(state, 0, 2);
+        Atomics.notify(state, 0);
+      }
+      if (performance.now() > end) throw new Error("The owner is still not closed");
+    }
+  } finally {
+    worker.terminate();
+  }
+});
+
+Deno.test("Log is not continued out of a ring that was replaced", () => {
+  using logged = new Logged();
+  const owner = logged.create();
+  send(openProducer(owner), 10);
+  const standby = logged.create();
+  removeChannel("test", { directory: logged.directory });
+  owner.close();
+  const replaced = logged.create(); // Sooner than the standby looks again.
+  const producer = openProducer(standby);
+  const lost = [1, 2, 3].map((i) => producer.write(encode(`lost ${i}`))).at(-1)!;
+  assertEquals(send(openProducer(replaced), 3), lost);
+  replaced.close();
+  assertThrows(() => producer.waitDurable(lost, { timeoutMs: 10_000 }), DurabilityError);
+  const after = logged.create(); // Nor is the log held by who cannot write it.
+  assertEquals(send(openProducer(after), 1), lost + 1);
+  assertEquals(drain(openConsumer(after, { from: 1 })), range(1, lost + 1));
 });
 

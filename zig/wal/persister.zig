@@ -26,7 +26,9 @@ const open_module = @import("open.zig");
 const owner = @import("owner.zig");
 const planted = @import("../testing/planted.zig");
 const preparer_module = @import("preparer.zig");
+const reader_module = @import("reader.zig");
 const record = @import("../record.zig");
+const replay = @import("../replay.zig");
 const retention = @import("retention.zig");
 const scan = @import("scan.zig");
 const Status = @import("../status.zig").Status;
@@ -34,6 +36,7 @@ const Channel = channel_module.Channel;
 const Consumer = @import("../consumer.zig").Consumer;
 const Detail = @import("../detail.zig").Detail;
 const Log = log_module.Log(disk);
+const Reader = reader_module.Reader;
 const memory = @import("../memory.zig").direct;
 const protocol = @import("../ring.zig").Protocol(memory);
 const wait = @import("../wait.zig").Protocol(memory);
@@ -134,9 +137,10 @@ pub const Persister = struct {
         const map_options: channel_module.MapOptions = .{};
         persister.channel = channel_module.open(place, name, map_options, detail) catch |err|
             return narrow(err);
+        const is_ours = persister.log != null;
         persister.thread = std.Thread.spawn(.{}, run, .{persister}) catch
             return error.OutOfMemory;
-        if (persister.log == null) return;
+        if (!is_ours) return;
         // Its thread takes the slot, so that producers of ours do not think they wait for
         // themselves.
         while (memory.load(u32, &persister.is_started, .acquire) == 0) {
@@ -215,18 +219,43 @@ pub const Persister = struct {
             detail.errno = @intFromEnum(scan.Fault.regressed);
             return error.Corrupt;
         }
-        while (consumer.sequence < wanted) {
-            const found = inspect(consumer) orelse {
-                detail.errno = @intFromEnum(scan.Fault.regressed);
-                return error.Corrupt;
-            };
-            consumer.position += found.stride;
-            consumer.sequence += 1;
-        }
+        if (consumer.sequence < wanted) try skipLogged(consumer, wanted, detail);
         persister.consumer = consumer;
         if (persister.isStopping()) memory.store(u32, &consumer.sleeper.is_closing, 1, .seq_cst);
         persister.publish();
         persister.setState(.running, 0, 0);
+    }
+
+    /// Goes behind what the log has already. It has to be the same there: a log goes on in another
+    /// ring when its own was removed, and this may be the one that was removed.
+    fn skipLogged(consumer: *Consumer, wanted: u64, detail: *Detail) Error!void {
+        const path = replay.pathOf(consumer.channel);
+        const log_id = consumer.channel.identity.log_id;
+        const reader = Reader.init(&path, log_id, detail) catch |err| return narrow(err);
+        defer reader.deinit();
+        reader.seek(consumer.sequence) catch |err| {
+            if (err == error.Os or err == error.OutOfMemory) return narrow(err);
+        }; // What is not to be found is not the same: the first look repeats that.
+        while (consumer.sequence < wanted) {
+            const found = inspect(consumer) orelse return notInLog(.regressed, detail);
+            while (reader.sequence < consumer.sequence) {
+                _ = reader.peek(wanted - 1) catch return notInLog(.order, detail);
+                reader.advance();
+            }
+            const logged = (reader.peek(wanted - 1) catch null) orelse
+                return notInLog(.order, detail);
+            const payload = consumer.ring.recordAt(consumer.position) + record.header_bytes;
+            const is_same = logged.sequence == consumer.sequence and logged.flags == found.flags and
+                std.mem.eql(u8, logged.payload, payload[0..found.length]);
+            if (!is_same) return notInLog(.order, detail);
+            consumer.position += found.stride;
+            consumer.sequence += 1;
+        }
+    }
+
+    fn notInLog(fault: scan.Fault, detail: *Detail) Error {
+        detail.errno = @intFromEnum(fault);
+        return error.Corrupt;
     }
 
     /// The record at the consumer's place, if it is published and sound.
@@ -255,8 +284,20 @@ pub const Persister = struct {
     }
 
     fn run(persister: *Persister) void {
-        persister.runUntilStopped() catch |err| persister.fail(err);
+        persister.runUntilStopped() catch |err| {
+            persister.fail(err);
+            if (persister.consumer == null) persister.giveUp();
+        };
         persister.tellStarted();
+    }
+
+    /// Leaves the log, in which nothing was written, to whoever can.
+    fn giveUp(persister: *Persister) void {
+        if (persister.log) |*log| {
+            log.deinit();
+            persister.log = null;
+            persister.lock.release();
+        }
     }
 
     fn tellStarted(persister: *Persister) void {
@@ -278,11 +319,13 @@ pub const Persister = struct {
             _ = futex.wait(&persister.is_stopping, 0, retry_ns);
         }
         persister.tellStarted();
+        // Where that ends which was published before the end was asked for: others may never stop.
+        var end: ?u64 = null;
         while (true) {
-            // Looked at first: what was published before the end was asked for is still taken.
-            const is_last = persister.isStopping();
+            if (end == null and persister.isStopping()) end = persister.claimedEnd();
             const is_busy = try persister.turn();
-            if (is_last and !is_busy) break;
+            const last = end orelse continue;
+            if (!is_busy or persister.consumer.?.position >= last) break;
         }
         persister.windUp() catch |err| {
             // Without room the log ends where it is; whoever opens it next goes on there.
@@ -290,6 +333,11 @@ pub const Persister = struct {
         };
         persister.publish();
         persister.setState(.absent, 0, 0);
+    }
+
+    fn claimedEnd(persister: *const Persister) u64 {
+        const claim = &persister.channel.?.ring.lines.claim_line.claim;
+        return memory.load(u64, &claim.position, .acquire);
     }
 
     fn windUp(persister: *Persister) Error!void {
@@ -343,6 +391,8 @@ pub const Persister = struct {
                 if (consumer.channel.isPoisoned()) return error.Truncated;
                 return error.CorruptRecord;
             };
+            // A hostile ring may seem to go on for ever.
+            if (batch.bytes + found.stride > consumer.ring.capacity) break;
             if (batch.bytes + found.stride > room) {
                 batch.is_cut = true;
                 break;
