@@ -94,3 +94,36 @@ Deno.test("Log is not continued out of a ring that was replaced", () => {
   assertEquals(drain(openConsumer(after, { from: 1 })), range(1, lost + 1));
 });
 
+Deno.test("Log is not cut below a consumer that went back behind what it keeps", () => {
+  using logged = new Logged();
+  const before = logged.create();
+  openConsumer(before, { name: "holds", from: 1, onSlow: "spill" });
+  const keeping = openConsumer(before, { name: "keeps", from: 1, onSlow: "spill" });
+  const last = send(openProducer(before), 10_000);
+  drain(keeping);
+  keeping.keep(last);
+  before.close();
+  const channel = logged.remakeRing();
+  const again = openConsumer(channel, { name: "keeps", from: 1, onSlow: "spill" });
+  openConsumer(channel, { name: "holds", from: "latest", onSlow: "spill" });
+  const producer = openProducer(channel);
+  for (let i = 0; i < 20; i++) send(producer, 1);
+  assertEquals(drain(again), range(1, last + 20));
+});
+
+Deno.test("Log is not cut below a consumer that its control file has no room for", () => {
+  using logged = new Logged();
+  const before = logged.create({ maxConsumers: 63 });
+  const last = send(openProducer(before), 10_000);
+  for (let i = 0; i < 63; i++) openConsumer(before, { name: `c${i}`, from: "latest" });
+  before.close();
+  const channel = logged.remakeRing({ maxConsumers: 63 });
+  const producer = openProducer(channel);
+  const fits = openConsumer(channel, { name: "c63", from: "latest", onSlow: "spill" });
+  for (let i = 0; i < 20; i++) send(producer, 1);
+  const tooMany = openConsumer(channel, { name: "c64", from: 1, onSlow: "spill" });
+  fits.keep(last);
+  for (let i = 0; i < 20; i++) send(producer, 1);
+  assertEquals(drain(tooMany), range(1, last + 40));
+});
+

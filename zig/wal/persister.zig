@@ -436,15 +436,15 @@ pub const Persister = struct {
 
     fn rotate(persister: *Persister) Error!void {
         const log = &persister.log.?;
-        const ring = &persister.channel.?.ring;
-        try retention.makeRoom(log, ring, persister.options.cap, &persister.detail);
+        const channel = persister.channel.?;
+        try retention.makeRoom(log, channel, persister.options.cap, &persister.detail);
         if (persister.preparer.wait()) log.has_prepared = true;
         try log.rotate(&persister.detail);
     }
 
     fn keep(persister: *Persister) Error!void {
-        const ring = &persister.channel.?.ring;
-        retention.keep(&persister.log.?, ring, &persister.detail) catch |err| {
+        const channel = persister.channel.?;
+        retention.keep(&persister.log.?, channel, &persister.detail) catch |err| {
             // Then it is written the next time.
             if (err != error.NoSpace or persister.log.?.is_failed) return err;
         };
