@@ -51,7 +51,7 @@ Deno.test("Producer.durable() says the level that was reached, and no higher one
   });
 });
 
-Deno.test("Critical message of a memory channel reaches the disk, and those before it", async () => {
+Deno.test("Critical message of a memory channel reaches the disk, and those before", async () => {
   using logged = new Logged();
   const channel = logged.create({ durability: "memory" });
   const producer = openProducer(channel);

@@ -7,7 +7,9 @@ import {
   openConsumer,
   openProducer,
   removeChannel,
+  SequenceGapError,
 } from "../mod.ts";
+import { patchBytes } from "./_format.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
 import type { OwnerTask } from "./_owner_worker.ts";
 import { drain, encode, IS_UNSCOPED, range } from "./_support.ts";
@@ -52,6 +54,20 @@ Deno.test("Consumer that has caught up with the log waits while a claim is open"
   assertEquals(drain(consumer), [4]);
 });
 
+Deno.test("Loop in the log lets others run whatever the ring says of the log", async () => {
+  using logged = new Logged();
+  // So that nobody tells meanwhile how far the log is.
+  const channel = logged.create({ durability: "memory", snapshotIntervalMs: 1e6 });
+  const consumer = openConsumer(channel, { from: 1, onSlow: "spill" });
+  send(openProducer(channel), 3000);
+  while (channel.stats().log!.logged < 3000);
+  assertEquals(consumer.poll(() => {}, 10), 10);
+  patchBytes(logged.path(), LOGGED_OFFSET, word(0n));
+  assertEquals(await consumer.wait({ timeoutMs: 20 }), false);
+  setTimeout(() => consumer.close(), 20);
+  for await (const _ of consumer);
+});
+
 Deno.test("Channel.close() of a log's owner ends while others go on writing", () => {
   using logged = new Logged();
   const state = new Int32Array(new SharedArrayBuffer(4));
@@ -94,6 +110,27 @@ Deno.test("Log is not continued out of a ring that was replaced", () => {
   assertEquals(drain(openConsumer(after, { from: 1 })), range(1, lost + 1));
 });
 
+Deno.test(
+  "View does not begin where an earlier life was in the log, but in another place",
+  { ignore: !IS_UNSCOPED },
+  () => {
+    using logged = new Logged();
+    const before = logged.create();
+    send(openProducer(before), 1000);
+    before.close();
+    const channel = logged.remakeRing();
+    send(openProducer(channel), 10);
+    const consumer = openConsumer(channel, { name: "named", from: 1 });
+    assertEquals(consumer.poll(() => {}, 4), 4);
+    consumer.close();
+    const error = assertThrows(
+      () => openConsumer(channel, { name: "named", view: true }),
+      SequenceGapError,
+    );
+    assertEquals([error.expected, error.actual], [5, 1001]);
+  },
+);
+
 Deno.test("Log is not cut below a consumer that went back behind what it keeps", () => {
   using logged = new Logged();
   const before = logged.create();
@@ -125,5 +162,26 @@ Deno.test("Log is not cut below a consumer that its control file has no room for
   fits.keep(last);
   for (let i = 0; i < 20; i++) send(producer, 1);
   assertEquals(drain(tooMany), range(1, last + 40));
+});
+
+Deno.test("Consumer from the earliest begins behind a cut that it was not told of", () => {
+  using logged = new Logged();
+  const retention = { maxBytes: 2 * SEGMENT_BYTES, whenFull: "cut" } as const;
+  const channel = logged.create({ retention });
+  const last = send(openProducer(channel), 10_000);
+  const { oldest } = channel.stats().log!;
+  assert(oldest > 1);
+  patchBytes(logged.path(), OLDEST_OFFSET, word(1n));
+  assertEquals(drain(openConsumer(channel, { from: "earliest" })), range(oldest, last));
+});
+
+Deno.test("Consumer reads the log of a ring whose writer has not come yet", () => {
+  using logged = new Logged();
+  const before = logged.create();
+  send(openProducer(before), 100);
+  before.close();
+  const channel = logged.remakeRing({ persister: "outside" });
+  assertEquals(drain(openConsumer(channel, { from: "earliest" })), range(1, 100));
+  assertEquals(drain(openConsumer(channel, { from: 7 })), range(7, 100));
 });
 
