@@ -185,3 +185,16 @@ Deno.test("Consumer reads the log of a ring whose writer has not come yet", () =
   assertEquals(drain(openConsumer(channel, { from: 7 })), range(7, 100));
 });
 
+Deno.test("Words of durability that no writer has written end no process", async () => {
+  using logged = new Logged();
+  const channel = logged.create();
+  const producer = openProducer(channel);
+  const last = send(producer, 3);
+  for (const value of [0xffff_ffff_ffff_ffffn, 1n << 63n, (1n << 63n) - 1n]) {
+    patchBytes(logged.path(), DURABLE_OFFSET, word(value));
+    assertEquals(await producer.durable(last), "disk");
+    assertEquals(producer.waitDurable(last), "disk");
+    channel.stats();
+  }
+});
+
