@@ -37,6 +37,13 @@ export function manifestKey(stateId: string, id: number): string {
   return `ckpt/${stateId}/${id.toString().padStart(ID_DIGITS, "0")}`;
 }
 
+/** The states that have checkpoints. */
+export async function stateIds(store: Store): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const key of store.keys("ckpt/")) ids.add(key.split("/")[1]!);
+  return ids;
+}
+
 /** The numbers of a state's checkpoints, the newest first. */
 export async function checkpointIds(store: Store, stateId: string): Promise<number[]> {
   const ids: number[] = [];
