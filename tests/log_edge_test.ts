@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   DurabilityError,
+  LayoutMismatchError,
   openConsumer,
   openProducer,
   removeChannel,
@@ -198,3 +199,25 @@ Deno.test("Words of durability that no writer has written end no process", async
   }
 });
 
+Deno.test("createChannel() says that a ring is of a log that is no longer there", () => {
+  using logged = new Logged();
+  const before = logged.create();
+  const directory = before.logDirectory!;
+  send(openProducer(before), 3);
+  before.close();
+  Deno.removeSync(directory, { recursive: true });
+  const error = assertThrows(() => logged.create(), LayoutMismatchError);
+  assert(error.message.includes("removeChannel()"), error.message);
+  assert(error.message.includes(directory), error.message);
+  assert(error.message.includes("a log that was there before"), error.message);
+  removeChannel("test", { directory: logged.directory });
+  assertEquals(send(openProducer(logged.create()), 1), 1);
+});
+
+Deno.test("openConsumer() names a consumer that has left and holds the last slot", () => {
+  using logged = new Logged();
+  const channel = logged.create({ maxConsumers: 1 });
+  openConsumer(channel, { name: "gone" }).close();
+  const error = assertThrows(() => openConsumer(channel), Deno.errors.Busy);
+  assert(error.message.includes('"gone", which has left'), error.message);
+});
