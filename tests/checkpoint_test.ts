@@ -252,6 +252,23 @@ Deno.test("The log is cut below what both checkpoints need, and no further", asy
   assertThrows(() => openConsumer(channel, { from: 1 }), SequenceGapError);
 });
 
+Deno.test("Recovery.lastSequence counts what is in the ring and not in the log yet", async () => {
+  using scratch = new Scratch();
+  createDurable(scratch).close();
+  using channel = scratch.create({
+    walDir: `${scratch.directory}/wal`,
+    persister: "outside",
+    durability: "disk",
+    sizeBytes: "64KB",
+  }, "orders");
+  using checkpoints = openIn(scratch);
+  const producer = openProducer(channel);
+  for (let i = 0; i < 3; i++) producer.write(encode("order"));
+  const { lastSequence, replay } = await checkpoints.recover("engine", channel);
+  assertEquals(lastSequence, 3);
+  assertEquals(pollUpTo(replay({ name: "engine" }), lastSequence), range(1, 3));
+});
+
 /** Sends messages until so many kilobytes are in the log and their consumer has them. */
 function advance(channel: Channel, consumer: Consumer, messages: number): number {
   using producer = openProducer(channel);

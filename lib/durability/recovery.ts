@@ -26,7 +26,7 @@ export interface Recovery {
   sequence: number;
   /** How far the state's consumers were, on all channels. */
   cursors: readonly Cursor[];
-  /** Last message that the log has. Those behind `sequence` up to it are to be replayed. */
+  /** Last message that log or ring has. Those behind `sequence` up to it are to be replayed. */
   lastSequence: number;
   /** Epoch of the channel's log. */
   epoch: number;
@@ -70,7 +70,8 @@ export async function recoverState(
   const sequence = own.length === 0 ? 0 : Math.min(...own.map((cursor) => cursor.sequence));
   const needs = await vault.needs(channel.name);
   const { log, nextSequence } = channel.stats();
-  const lastSequence = log?.logged ?? nextSequence - 1;
+  // What the log's last writer has left in the ring, the next one may not have written yet.
+  const lastSequence = Math.max(log?.logged ?? 0, nextSequence - 1);
   checkNotAhead(channel, sequence, nextSequence - 1);
   return {
     state: found?.state,
