@@ -5,7 +5,7 @@ import { type ChannelOptions, createChannel } from "../mod.ts";
 /** What the words of the shared array say. */
 export interface OwnerTask {
   options: ChannelOptions;
-  /** 1: the channel is open; 2: it is to be closed; 3: it is. */
+  /** 1: the channel is open; 2: it is to be closed; 3: that is begun; 4: and done. */
   state: Int32Array;
 }
 
@@ -14,8 +14,9 @@ function run({ options, state }: OwnerTask): void {
   Atomics.store(state, 0, 1);
   Atomics.notify(state, 0);
   Atomics.wait(state, 0, 1);
-  channel.close();
   Atomics.store(state, 0, 3);
+  channel.close();
+  Atomics.store(state, 0, 4);
   Atomics.notify(state, 0);
   self.close();
 }
