@@ -274,6 +274,78 @@ Deno.test("The log is cut below what both checkpoints need, and no further", asy
   assertThrows(() => openConsumer(channel, { from: 1 }), SequenceGapError);
 });
 
+Deno.test("Recovery.lastSequence counts what is in the ring and not in the log yet", async () => {
+  using scratch = new Scratch();
+  createDurable(scratch).close();
+  using channel = scratch.create({
+    walDir: `${scratch.directory}/wal`,
+    persister: "outside",
+    durability: "disk",
+    sizeBytes: "64KB",
+  }, "orders");
+  using checkpoints = openIn(scratch);
+  const producer = openProducer(channel);
+  for (let i = 0; i < 3; i++) producer.write(encode("order"));
+  const { lastSequence, replay } = await checkpoints.recover("engine", channel);
+  assertEquals(lastSequence, 3);
+  assertEquals(pollUpTo(replay({ name: "engine" }), lastSequence), range(1, 3));
+});
+
+/** Sends messages until so many kilobytes are in the log and their consumer has them. */
+function advance(channel: Channel, consumer: Consumer, messages: number): number {
+  using producer = openProducer(channel);
+  let last = 0;
+  for (let i = 0; i < messages; i++) {
+    last = producer.write(new Uint8Array(1000));
+    if (i % 16 === 0) consumer.poll(() => {});
+  }
+  pollUpTo(consumer, last);
+  return last;
+}
+
+/** Lets the log's writer look several times whether there is something to cut. */
+function letCut(channel: Channel, consumer: Consumer): void {
+  for (let i = 0; i < 20; i++) {
+    using producer = openProducer(channel);
+    producer.waitDurable(producer.write(new Uint8Array(8)));
+    consumer.poll(() => {});
+  }
+}
+
+Deno.test("Recovery.replay() keeps what the checkpoint before the newest needs", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const consumer = openConsumer(channel, { name: "engine", from: "earliest" });
+  const marks: number[] = [];
+  for (let i = 0; i < 2; i++) {
+    marks.push(advance(channel, consumer, 1000));
+    await checkpoints.checkpoint("engine", { state: encode(`${i}`), consumers: [consumer] });
+  }
+  consumer.close();
+  const recovery = await checkpoints.recover("engine", channel);
+  const again = recovery.replay({ name: "engine" });
+  letCut(channel, again);
+  const { oldest } = channel.stats().log!;
+  assert(oldest <= marks[0]! + 1, `the log begins with ${oldest}`);
+});
+
+Deno.test("The log is not cut below what another state of a consumer needs", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  using checkpoints = openIn(scratch);
+  const consumer = openConsumer(channel, { name: "engine", from: "earliest" });
+  const mark = advance(channel, consumer, 10);
+  await checkpoints.checkpoint("first", { state: encode("first"), consumers: [consumer] });
+  for (let i = 0; i < 2; i++) {
+    advance(channel, consumer, 1000);
+    await checkpoints.checkpoint("second", { state: encode("second"), consumers: [consumer] });
+  }
+  letCut(channel, consumer);
+  const { oldest } = channel.stats().log!;
+  assert(oldest <= mark + 1, `the log begins with ${oldest}`);
+});
+
 Deno.test("Checkpoints.schedule() makes checkpoints by time and by messages", async () => {
   using scratch = new Scratch();
   using channel = createDurable(scratch);

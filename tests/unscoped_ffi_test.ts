@@ -5,12 +5,14 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { IS_UNSCOPED, ROOT, runChild } from "./_support.ts";
 
 const FILES = [
+  "log_edge",
   "ring",
   "ring_ack",
   "ring_claim",
   "ring_consumer",
   "ring_producer",
   "ring_start",
+  "subscription",
   "wait",
 ];
 

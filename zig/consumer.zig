@@ -193,14 +193,17 @@ pub const Consumer = struct {
             .position = memory.load(u64, &consumer.slot.?.cursor.position, .acquire),
             .sequence = memory.load(u64, &consumer.slot.?.cursor.sequence, .acquire),
         };
-        const by_sequence = consumer.replays and options.policy != .hold;
-        const wanted = if (by_sequence)
+        const is_resolved = channel.identity.isDurable() and options.policy != .hold;
+        const begin = if (is_resolved)
             replay_module.resolve(channel, options.start, kept, options.name)
         else
             options.start;
-        consumer.join(wanted, kept, detail) catch |err| {
-            if (err != error.SequenceGone or !by_sequence or wanted != .sequence) return err;
-            try replay.begin(consumer, wanted.sequence, detail);
+        if (begin == .earliest and consumer.replays) {
+            try replay.beginOldest(consumer, detail);
+        } else consumer.join(begin, kept, detail) catch |err| {
+            const is_logged = consumer.replays and is_resolved and begin == .sequence;
+            if (err != error.SequenceGone or !is_logged) return err;
+            try replay.begin(consumer, begin.sequence, detail);
         };
         consumer.acked = .{ .position = consumer.position, .sequence = consumer.sequence };
         consumer.storeCursor();
@@ -347,7 +350,10 @@ pub const Consumer = struct {
     /// Whether a poll would have something to say: a message, a gap, damage.
     pub fn peek(consumer: *Consumer) Error!bool {
         const ring = &consumer.ring;
-        if (consumer.replay != null and try replay.hasNews(consumer)) return true;
+        if (consumer.replay != null) {
+            if (try replay.hasNews(consumer)) return true;
+            if (consumer.replay != null) return false; // Its place is in neither yet.
+        }
         if (protocol.isReady(ring, consumer.position, consumer.sequence)) return true;
         if (consumer.channel.isPoisoned()) return error.Truncated;
         const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);

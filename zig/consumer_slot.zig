@@ -31,6 +31,8 @@ pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
             if ((state == header.SlotState.free) != want_free) continue;
             // The log keeps what a named consumer has not read, dead or alive.
             if (channel.identity.isDurable() and ownerName(&slot.owner).len > 0 and !want_free) {
+                const is_left = state == header.SlotState.detached;
+                if (is_left and i != header.persister_index) detail.setName(ownerName(&slot.owner));
                 continue;
             }
             if (tryTake(channel, @intCast(i))) return @intCast(i);

@@ -40,7 +40,8 @@ pub fn codeAsFloat(status: Status) f64 {
 }
 
 pub fn toFloat(value: u64) f64 {
-    return @floatFromInt(@as(i64, @intCast(value)));
+    // A hostile word may be larger than any that is counted.
+    return @floatFromInt(@as(i64, @intCast(@min(value, std.math.maxInt(i64)))));
 }
 
 /// A sequence from JavaScript; null for what is none.

@@ -18,14 +18,24 @@ const Reader = reader_module.Reader;
 const Sink = delivery.Sink;
 const memory = @import("memory.zig").direct;
 
-/// Last sequence that the log has.
+/// Last sequence that the log has. What was before the ring is there, though nobody writes yet.
 fn logged(channel: *const Channel) u64 {
     // Pairs with the release of the persister.
-    return memory.load(u64, &channel.ring.lines.durability.logged, .acquire);
+    const told = memory.load(u64, &channel.ring.lines.durability.logged, .acquire);
+    return @max(told, channel.ring.first_sequence - 1);
 }
 
-/// Where a consumer of a channel with a log starts: always by its sequence, which the ring or the
-/// log has. `kept` is the cursor that its name has left in the ring.
+/// First sequence that the log has; it may be cut meanwhile.
+pub fn oldest(channel: *const Channel) u64 {
+    const told = memory.load(u64, &channel.ring.lines.durability.oldest, .acquire);
+    if (told != 0) return told;
+    const path = pathOf(channel); // Nobody writes it yet.
+    return reader_module.readOldest(&path) orelse channel.ring.first_sequence;
+}
+
+/// Where a consumer of a channel with a log starts: behind what it has finished by its sequence,
+/// as positions in the ring mean nothing where it was in the log. `kept` is the cursor that its
+/// name has left in the ring.
 pub fn resolve(
     channel: *const Channel,
     start: seek.Start,
@@ -33,8 +43,7 @@ pub fn resolve(
     name: []const u8,
 ) seek.Start {
     switch (start) {
-        .latest, .sequence, .exact => return start,
-        .earliest => {},
+        .latest, .earliest, .sequence, .exact => return start,
         .checkpoint => {
             if (kept) |cursor| return .{ .sequence = cursor.sequence };
             const path = pathOf(channel);
@@ -43,8 +52,7 @@ pub fn resolve(
             }
         },
     }
-    const oldest = memory.load(u64, &channel.ring.lines.durability.oldest, .acquire);
-    return .{ .sequence = if (oldest == 0) channel.ring.first_sequence else oldest };
+    return .earliest;
 }
 
 /// Path of the log's directory, zero-ended.
@@ -80,6 +88,27 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
             };
             consumer.sequence = reader.sequence;
         }
+
+        /// Makes the consumer begin with the oldest record of the log, which may be cut meanwhile:
+        /// in the ring, if that has it.
+        pub fn beginOldest(consumer: *Consumer, detail: *Detail) Error!void {
+            var sequence = oldest(consumer.channel);
+            for (0..begins_max) |_| {
+                if (consumer.join(.{ .sequence = sequence }, null, detail)) |_| {
+                    return end(consumer);
+                } else |err| if (err != error.SequenceGone) return err;
+                if (begin(consumer, sequence, detail)) |_| return else |err| {
+                    const first = detail.actual; // That is still there.
+                    const is_cut = first >= 1 and first <= constants.sequence_max;
+                    if (err != error.SequenceGone or !is_cut) return err;
+                    sequence = @intFromFloat(first);
+                }
+            }
+            return error.SequenceGone;
+        }
+
+        /// Tries to begin while segments are being cut.
+        const begins_max = 64;
 
         /// Ends reading in the log.
         pub fn end(consumer: *Consumer) void {
@@ -117,7 +146,8 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
         /// Whether there is something to read in the log; goes back to the ring if there is not.
         pub fn hasNews(consumer: *Consumer) Error!bool {
             if (consumer.sequence <= logged(consumer.channel)) return true;
-            return !try leave(consumer);
+            if (try leave(consumer)) return false;
+            return consumer.sequence <= logged(consumer.channel);
         }
 
         /// Goes on in the ring, if the next record's place is there. False if it has left the ring;
@@ -126,9 +156,9 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
             var detail: Detail = .{};
             const acked = consumer.acked.sequence;
             consumer.join(.{ .exact = consumer.sequence }, null, &detail) catch |err| {
-                if (err != error.SequenceGone) return err;
                 consumer.position = consumer.acked.position;
-                return false;
+                consumer.sequence = consumer.replay.?.sequence;
+                return if (err == error.SequenceGone) false else err;
             };
             consumer.joined = .{ .position = consumer.position, .sequence = consumer.sequence };
             consumer.acked = .{

@@ -359,9 +359,14 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
     this.#onGap?.(gap);
   }
 
-  #logFailure(status: number): Error {
+  #logDetail(): Detail {
     const detail = new Detail();
     this.#native.mt_consumer_log_detail(this.#handle, detail.bytes);
+    return detail;
+  }
+
+  #logFailure(status: number): Error {
+    const detail = this.#logDetail();
     return status === layout.CORRUPT_LOG
       ? new CorruptLogError(this.#channel.logDirectory ?? "", detail.damage)
       : new SequenceGapError(this.channelName, detail.expected, detail.actual);
@@ -375,6 +380,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
 
   #refuse(status: number): never {
     const path = this.#channel.bufferFile;
+    const context = { action: "read", path, channel: this.channelName };
     switch (status) {
       case layout.CLOSED:
         throw new ChannelClosedError(this.channelName, "a consumer");
@@ -388,7 +394,7 @@ export class Consumer implements AsyncIterable<Message>, Disposable, ChannelMemb
       case layout.SEQUENCE_GONE:
         throw this.#logFailure(status);
       default:
-        throw failure(status, { action: "read", path, channel: this.channelName }, new Detail());
+        throw failure(status, context, this.#logDetail());
     }
   }
 }

@@ -73,6 +73,7 @@ const DURABLE_INTERVAL_MS = 1;
 export class Checkpoints implements Disposable {
   readonly #vault: Vault;
   readonly #underWay = new Set<string>();
+  #keeping = Promise.resolve();
 
   /** Takes open stores over. */
   constructor(vault: Vault) {
@@ -117,11 +118,26 @@ export class Checkpoints implements Disposable {
       const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
       await commitManifest(store, stateId, manifest);
       await verifySnapshot(store, stateId, id, seal);
-      const needed = kept === undefined ? [manifest] : [manifest, kept.manifest];
-      for (const consumer of consumers) keepFor(consumer, needed);
+      await this.#keepFor(consumers);
       return { id, cursors, bytes: seal.bytes, durationMs: performance.now() - begin };
     } finally {
       this.#underWay.delete(stateId);
+    }
+  }
+
+  /**
+   * Makes the log keep what any checkpoint would need: of other states too, which may have the same
+   * consumers. One after the other, so that the last one has seen all of them.
+   */
+  async #keepFor(consumers: readonly Consumer[]): Promise<void> {
+    const before = this.#keeping;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#keeping = promise;
+    try {
+      await before;
+      for (const consumer of consumers) await keepFor(consumer, this.#vault);
+    } finally {
+      resolve();
     }
   }
 
@@ -323,14 +339,9 @@ async function durableUpTo(channel: Channel, sequence: number): Promise<void> {
 }
 
 /** Makes the log keep what any of the checkpoints would need. */
-function keepFor(consumer: Consumer, manifests: readonly Manifest[]): void {
+async function keepFor(consumer: Consumer, vault: Vault): Promise<void> {
   if (consumer.name === "" || consumer.channel.logDirectory === undefined) return;
-  let lowest = Infinity;
-  for (const { cursors } of manifests) {
-    for (const { channel, consumer: name, sequence } of cursors) {
-      if (channel !== consumer.channelName || name !== consumer.name) continue;
-      lowest = Math.min(lowest, sequence + 1);
-    }
-  }
-  if (consumer.isOpen && lowest !== Infinity) consumer.keep(lowest);
+  const needs = await vault.needs(consumer.channelName);
+  const own = needs.filter((need) => need.consumer === consumer.name);
+  if (consumer.isOpen && own.length > 0) consumer.keep(Math.min(...own.map(({ from }) => from)));
 }

@@ -44,6 +44,13 @@ export function parseManifestKey(key: string): { stateId: string; id: number } |
   return Number.isSafeInteger(id) ? { stateId, id } : undefined;
 }
 
+/** The states that have checkpoints. */
+export async function stateIds(store: Store): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const key of store.keys("ckpt/")) ids.add(key.split("/")[1]!);
+  return ids;
+}
+
 /** The numbers of a state's checkpoints, the newest first. */
 export async function checkpointIds(store: Store, stateId: string): Promise<number[]> {
   const ids: number[] = [];

@@ -26,7 +26,7 @@ export interface Recovery {
   sequence: number;
   /** How far the state's consumers were, on all channels. */
   cursors: readonly Cursor[];
-  /** Last message that the log has. Those behind `sequence` up to it are to be replayed. */
+  /** Last message that log or ring has. Those behind `sequence` up to it are to be replayed. */
   lastSequence: number;
   /** Epoch of the channel's log. */
   epoch: number;
@@ -69,8 +69,10 @@ export async function recoverState(
   const cursors = manifest?.cursors ?? [];
   const own = cursors.filter((cursor) => cursor.channel === channel.name);
   const sequence = own.length === 0 ? 0 : Math.min(...own.map((cursor) => cursor.sequence));
+  const needs = await vault.needs(channel.name);
   const { log, nextSequence } = channel.stats();
-  const lastSequence = log?.logged ?? nextSequence - 1;
+  // What the log's last writer has left in the ring, the next one may not have written yet.
+  const lastSequence = Math.max(log?.logged ?? 0, nextSequence - 1);
   checkNotAhead(channel, sequence, nextSequence - 1);
   return {
     state: found?.state,
@@ -88,7 +90,13 @@ export async function recoverState(
       const from = found === undefined ? "earliest" : sequence + 1;
       const consumer = openConsumer(channel, { ...options, from });
       const isKept = options.name !== undefined && channel.logDirectory !== undefined;
-      if (isKept && found !== undefined) consumer.keep(sequence + 1);
+      if (isKept && found !== undefined) {
+        // The checkpoint before is needed if this one turns out damaged, and so are other states'.
+        const others = needs.filter(({ stateId: id, consumer }) =>
+          id === stateId || consumer === options.name
+        );
+        consumer.keep(Math.min(sequence + 1, ...others.map(({ from }) => from)));
+      }
       return consumer;
     },
   };

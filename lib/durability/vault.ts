@@ -7,13 +7,21 @@
 
 import { CorruptStoreError } from "../errors.ts";
 import { checkDirectory } from "../channel/directory.ts";
-import { checkpointIds, type Manifest, readManifest } from "./manifest.ts";
+import { checkpointIds, type Manifest, readManifest, stateIds } from "./manifest.ts";
 import { openStore, type Store, type StoreOptions } from "./store.ts";
 
 /** A checkpoint, and where it is. */
 export interface Kept {
   store: Store;
   manifest: Manifest;
+}
+
+/** What recovery from one checkpoint would read again. */
+export interface Need {
+  stateId: string;
+  consumer: string;
+  /** First sequence that it needs. */
+  from: number;
 }
 
 /** Something that was found damaged. */
@@ -89,6 +97,20 @@ export class Vault {
   /** The newest checkpoint of a state whose manifest is sound. */
   async newest(stateId: string): Promise<Kept | undefined> {
     return (await this.kept(stateId))[0];
+  }
+
+  /** How far consumers of a channel were in each checkpoint, of whatever state. */
+  async needs(channel: string): Promise<Need[]> {
+    const needs: Need[] = [];
+    const ids = await Promise.all(this.#stores.map(stateIds));
+    for (const stateId of ids.reduce((left, right) => left.union(right))) {
+      for (const { manifest } of await this.kept(stateId)) {
+        for (const { channel: name, consumer, sequence } of manifest.cursors) {
+          if (name === channel) needs.push({ stateId, consumer, from: sequence + 1 });
+        }
+      }
+    }
+    return needs;
   }
 
   /** Closes both. */

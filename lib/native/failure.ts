@@ -125,8 +125,12 @@ export function failure(status: number, context: Context, detail: Detail): Error
       );
     case layout.SLOTS_FULL:
       return new Deno.errors.Busy(
-        `Cannot ${action} channel "${channel}": found all its slots taken by live processes; ` +
-          `create it with a larger maxConsumers, or close one`,
+        `Cannot ${action} channel "${channel}": found all its slots taken` +
+          (detail.name === ""
+            ? ` by live processes; create it with a larger maxConsumers, or close one`
+            : `, one by consumer "${detail.name}", which has left and for which the log keeps ` +
+              `messages; open it again under that name, or create the channel with a larger ` +
+              `maxConsumers`),
       );
     case layout.NO_SPACE:
       return new NoSpaceError(path, detail.needed, detail.available);

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { LogFaultKind } from "../errors.ts";
+import { LayoutMismatchError, type LogFaultKind } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, LOG_FAULTS } from "./failure.ts";
 import { native } from "./library.ts";
@@ -164,6 +164,15 @@ export function startPersister(
   const path = encoder.encode(`${ringPath}\0`);
   const { mt_persister_start } = native();
   const status = mt_persister_start(handle, path, name, name.length, detail.bytes);
+  if (status === layout.OTHER_LOG) {
+    throw new LayoutMismatchError(
+      ringPath,
+      "the ring of this log",
+      `the log "${directory}"`,
+      "a log that was there before",
+      "put that one back, or remove the channel with removeChannel() and begin anew",
+    );
+  }
   if (status < 0) throw failure(status, contextOf(directory, channel), detail);
 }
 

@@ -11,6 +11,7 @@
 //!   and not told of is not written twice: sequences say where to go on.
 //! - A disk without room refuses producers and is asked again. A sync that fails ends it for good.
 const std = @import("std");
+const catch_up = @import("catch_up.zig");
 const channel_module = @import("../channel.zig");
 const clock = @import("../clock.zig");
 const constants = @import("../constants.zig");
@@ -28,7 +29,6 @@ const planted = @import("../testing/planted.zig");
 const preparer_module = @import("preparer.zig");
 const record = @import("../record.zig");
 const retention = @import("retention.zig");
-const scan = @import("scan.zig");
 const Status = @import("../status.zig").Status;
 const Channel = channel_module.Channel;
 const Consumer = @import("../consumer.zig").Consumer;
@@ -134,9 +134,10 @@ pub const Persister = struct {
         const map_options: channel_module.MapOptions = .{};
         persister.channel = channel_module.open(place, name, map_options, detail) catch |err|
             return narrow(err);
+        const is_ours = persister.log != null;
         persister.thread = std.Thread.spawn(.{}, run, .{persister}) catch
             return error.OutOfMemory;
-        if (persister.log == null) return;
+        if (!is_ours) return;
         // Its thread takes the slot, so that producers of ours do not think they wait for
         // themselves.
         while (memory.load(u32, &persister.is_started, .acquire) == 0) {
@@ -208,63 +209,28 @@ pub const Persister = struct {
             .replays = false,
         }, detail) catch |err| return narrow(err);
         errdefer consumer.deinit();
-        const wanted = log.nextSequence();
-        detail.expected = @floatFromInt(consumer.sequence);
-        detail.actual = @floatFromInt(wanted);
-        if (consumer.sequence > wanted) {
-            // A log that is not synced with each group may have lost its end, or somebody has
-            // restored an older one: the ring may still have what is missing.
-            const begin = consumer.join(.{ .sequence = wanted }, null, detail);
-            begin catch {
-                detail.errno = @intFromEnum(scan.Fault.regressed);
-                detail.expected = @floatFromInt(consumer.sequence);
-                return error.Corrupt;
-            };
-            consumer.acked = .{ .position = consumer.position, .sequence = consumer.sequence };
-            consumer.storeCursor();
-        }
-        while (consumer.sequence < wanted) {
-            const found = inspect(consumer) orelse {
-                detail.errno = @intFromEnum(scan.Fault.regressed);
-                return error.Corrupt;
-            };
-            consumer.position += found.stride;
-            consumer.sequence += 1;
-        }
+        try catch_up.goTo(consumer, log.nextSequence(), detail);
         persister.consumer = consumer;
         if (persister.isStopping()) memory.store(u32, &consumer.sleeper.is_closing, 1, .seq_cst);
         persister.publish();
         persister.setState(.running, 0, 0);
     }
 
-    /// The record at the consumer's place, if it is published and sound.
-    fn inspect(consumer: *const Consumer) ?scan.Record {
-        const ring = &consumer.ring;
-        if (!protocol.isReady(ring, consumer.position, consumer.sequence)) return null;
-        return inspectAt(consumer, consumer.position, consumer.sequence);
-    }
-
-    fn inspectAt(consumer: *const Consumer, position: u64, sequence: u64) ?scan.Record {
-        const ring = &consumer.ring;
-        const source = ring.recordAt(position);
-        const word: *const u64 = @ptrCast(@alignCast(source + 8));
-        const head_word = memory.load(u64, word, .monotonic);
-        const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse return null;
-        if (head.flags & record.Flags.control != 0) return null;
-        const verdict = record.verifyInPlace(source, ring.salt, sequence, head_word, head.length);
-        if (verdict != .sound) return null;
-        const trailer = source + record.header_bytes + head.length;
-        return .{
-            .length = head.length,
-            .flags = head.flags,
-            .crc = std.mem.readInt(u32, trailer[0..4], .little),
-            .stride = ring.stride(head.length),
-        };
-    }
-
     fn run(persister: *Persister) void {
-        persister.runUntilStopped() catch |err| persister.fail(err);
+        persister.runUntilStopped() catch |err| {
+            persister.fail(err);
+            if (persister.consumer == null) persister.giveUp();
+        };
         persister.tellStarted();
+    }
+
+    /// Leaves the log, in which nothing was written, to whoever can.
+    fn giveUp(persister: *Persister) void {
+        if (persister.log) |*log| {
+            log.deinit();
+            persister.log = null;
+            persister.lock.release();
+        }
     }
 
     fn tellStarted(persister: *Persister) void {
@@ -355,11 +321,13 @@ pub const Persister = struct {
             .chain = log.place.chain,
         };
         while (protocol.isReady(&consumer.ring, batch.position, batch.sequence)) {
-            const found = inspectAt(consumer, batch.position, batch.sequence) orelse {
+            const found = catch_up.inspectAt(consumer, batch.position, batch.sequence) orelse {
                 if (batch.count > 0) break;
                 if (consumer.channel.isPoisoned()) return error.Truncated;
                 return error.CorruptRecord;
             };
+            // A hostile ring may seem to go on for ever.
+            if (batch.bytes + found.stride > consumer.ring.capacity) break;
             if (batch.bytes + found.stride > room) {
                 batch.is_cut = true;
                 break;
@@ -403,15 +371,15 @@ pub const Persister = struct {
 
     fn rotate(persister: *Persister) Error!void {
         const log = &persister.log.?;
-        const ring = &persister.channel.?.ring;
-        try retention.makeRoom(log, ring, persister.options.cap, &persister.detail);
+        const channel = persister.channel.?;
+        try retention.makeRoom(log, channel, persister.options.cap, &persister.detail);
         if (persister.preparer.wait()) log.has_prepared = true;
         try log.rotate(&persister.detail);
     }
 
     fn keep(persister: *Persister) Error!void {
-        const ring = &persister.channel.?.ring;
-        retention.keep(&persister.log.?, ring, &persister.detail) catch |err| {
+        const channel = persister.channel.?;
+        retention.keep(&persister.log.?, channel, &persister.detail) catch |err| {
             // Then it is written the next time.
             if (err != error.NoSpace or persister.log.?.is_failed) return err;
         };

@@ -327,13 +327,23 @@ pub const Reader = struct {
 
 /// The cursor that a named consumer had when the control file was written last.
 pub fn readCursor(path: [*:0]const u8, name: []const u8) ?control_module.Cursor {
+    var control = readControl(path) orelse return null;
+    const cursor = control.findCursor(name) orelse return null;
+    return cursor.*;
+}
+
+/// First sequence of the log, as its control file says.
+pub fn readOldest(path: [*:0]const u8) ?u64 {
+    const control = readControl(path) orelse return null;
+    return control.oldest_sequence;
+}
+
+fn readControl(path: [*:0]const u8) ?control_module.Control {
     var detail: Detail = .{};
     const directory = disk.Directory.open(path, false, &detail) catch return null;
     defer directory.close();
     const file = directory.openFile(control_module.file_name, .read, &detail) catch return null;
     defer file.close();
     const slots = control_module.read(file, &detail) catch return null;
-    var control = if (slots) |found| found.control else return null;
-    const cursor = control.findCursor(name) orelse return null;
-    return cursor.*;
+    return if (slots) |found| found.control else null;
 }

@@ -3,6 +3,8 @@
 //!
 //! - Needs are read out of the ring and written down in the control file before anything is cut, so
 //!   that they are known when the ring is lost.
+//! - Who joins while segments are cut is noted first, or finds them cut: the registration lock
+//!   sees to that. While somebody else has it, nothing is cut.
 //! - A consumer that never comes back keeps the log growing. A cap ends that, as its owner chose:
 //!   producers are refused, or the oldest segments go, which is counted.
 const std = @import("std");
@@ -11,7 +13,9 @@ const constants = @import("../constants.zig");
 const control_module = @import("control.zig");
 const disk = @import("disk.zig");
 const header = @import("../header.zig");
+const liveness = @import("../liveness.zig");
 const memory = @import("../memory.zig").direct;
+const Channel = channel_module.Channel;
 const Control = control_module.Control;
 const Detail = @import("../detail.zig").Detail;
 const Log = @import("log.zig").Log(disk);
@@ -28,17 +32,27 @@ pub const Cap = struct {
 };
 
 /// Writes down what named consumers need, if that has changed, and cuts what nobody does.
-pub fn keep(log: *Log, ring: *const Ring, detail: *Detail) Log.Error!void {
-    if (gather(&log.control, ring, log.durable_sequence + 1)) try log.writeControl(detail);
-    if (floor(&log.control)) |sequence| _ = try log.cut(sequence, detail);
+pub fn keep(log: *Log, channel: *const Channel, detail: *Detail) Log.Error!void {
+    const ring = &channel.ring;
+    const next = log.durable_sequence + 1;
+    if (gather(&log.control, ring, next).has_changed) try log.writeControl(detail);
+    liveness.tryLock(channel.fd, .registration) catch return; // The next time, then.
+    defer liveness.unlock(channel.fd, .registration);
+    const needs = gather(&log.control, ring, next);
+    if (needs.has_changed) try log.writeControl(detail);
+    const lowest = floor(&log.control) orelse return;
+    _ = try log.cut(@min(lowest, needs.unrecorded), detail);
+    // Before anybody joins who would look for what was cut.
+    const oldest = &ring.lines.durability.oldest;
+    memory.store(u64, oldest, log.control.oldest_sequence, .release);
 }
 
 /// Makes the next segment fit under the cap. `NoSpace` if it does not.
-pub fn makeRoom(log: *Log, ring: *const Ring, cap: Cap, detail: *Detail) Log.Error!void {
+pub fn makeRoom(log: *Log, channel: *const Channel, cap: Cap, detail: *Detail) Log.Error!void {
     const segment_bytes = log.options.segment_bytes;
     const max = cap.log_bytes_max;
     if (max == 0 or log.sizeBytes() + segment_bytes <= max) return;
-    try keep(log, ring, detail);
+    try keep(log, channel, detail);
     while (log.sizeBytes() + segment_bytes > max) {
         if (cap.when_full == .block or log.segments.items.len < 2) {
             detail.errno = 0; // The cap's, not the operating system's.
@@ -49,11 +63,18 @@ pub fn makeRoom(log: *Log, ring: *const Ring, cap: Cap, detail: *Detail) Log.Err
     }
 }
 
+/// What the ring has told.
+const Needs = struct {
+    /// Whether something is to be written down.
+    has_changed: bool = false,
+    /// First sequence that consumers need for whom there is no room to be written down.
+    unrecorded: u64 = std.math.maxInt(u64),
+};
+
 /// Brings the cursors up to what the ring says, as far as `next`, the sequence behind the last one
-/// that is durable: a consumer may be ahead of the log, which may yet end there. True if something
-/// has changed.
-fn gather(control: *Control, ring: *const Ring, next: u64) bool {
-    var has_changed = false;
+/// that is durable: a consumer may be ahead of the log, which may yet end there.
+fn gather(control: *Control, ring: *const Ring, next: u64) Needs {
+    var needs: Needs = .{};
     for (ring.consumers[0..ring.consumers_max], 0..) |*slot, index| {
         if (index == header.persister_index) continue;
         const state = memory.load(u32, &slot.owner.state, .acquire);
@@ -62,14 +83,18 @@ fn gather(control: *Control, ring: *const Ring, next: u64) bool {
         const sequence = @min(memory.load(u64, &slot.cursor.sequence, .acquire), next);
         const needed = memory.load(u64, &slot.keep, .acquire);
         if (sequence == 0) continue; // No sound consumer writes that.
-        const cursor = control.findCursor(name) orelse add(control, name) orelse continue;
-        const keep_from = if (needed != 0) @min(needed, sequence) else cursor.keep;
+        const cursor = control.findCursor(name) orelse add(control, name) orelse {
+            const lowest = if (needed != 0) @min(needed, sequence) else sequence;
+            needs.unrecorded = @min(needs.unrecorded, lowest);
+            continue;
+        };
+        const keep_from = if (needed != 0) needed else cursor.keep;
         if (cursor.sequence == sequence and cursor.keep == keep_from) continue;
         cursor.sequence = sequence;
         cursor.keep = keep_from;
-        has_changed = true;
+        needs.has_changed = true;
     }
-    return has_changed;
+    return needs;
 }
 
 fn add(control: *Control, name: []const u8) ?*control_module.Cursor {
@@ -88,7 +113,9 @@ fn floor(control: *const Control) ?u64 {
     var has_checkpoint = false;
     for (control.cursors[0..control.cursors_count]) |*cursor| {
         if (cursor.keep != 0) has_checkpoint = true;
-        const needed = if (cursor.keep != 0) cursor.keep else cursor.sequence;
+        // It may have gone back behind what it keeps.
+        const keep_from = if (cursor.keep != 0) cursor.keep else cursor.sequence;
+        const needed = @min(keep_from, cursor.sequence);
         lowest = @min(lowest orelse needed, needed);
     }
     return if (has_checkpoint) lowest else null;
