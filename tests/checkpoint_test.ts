@@ -192,6 +192,34 @@ Deno.test("Checkpoints.recover() falls back when the newest is damaged, and says
   }
 });
 
+Deno.test("Checkpoint after a fallback takes the damaged one's place", async () => {
+  using scratch = new Scratch();
+  using channel = createDurable(scratch);
+  const make = async (checkpoints: ReturnType<typeof openIn>, text: string) => {
+    await checkpoints.checkpoint("engine", { state: encode(text), consumers: [] });
+  };
+  const spoil = async (name: string, id: number) => {
+    using store = openStore({ directory: `${scratch.directory}/checkpoints/${name}` });
+    const key = `snap/engine/${`${id}`.padStart(16, "0")}/00000000`;
+    await store.commit([{ put: key, value: encode("spoilt") }]);
+  };
+  {
+    using checkpoints = openIn(scratch);
+    await make(checkpoints, "one");
+    await make(checkpoints, "two");
+  }
+  await spoil("b", 2);
+  {
+    using checkpoints = openIn(scratch);
+    await checkpoints.recover("engine", channel);
+    await make(checkpoints, "three");
+  }
+  await spoil("b", 2);
+  using checkpoints = openIn(scratch);
+  const { state } = await checkpoints.recover("engine", channel);
+  assertEquals(new TextDecoder().decode(state), "one", "the sound one was left");
+});
+
 Deno.test("Checkpoints.recover() falls back when a whole store is damaged", async () => {
   using scratch = new Scratch();
   using channel = createDurable(scratch);

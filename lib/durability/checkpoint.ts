@@ -118,6 +118,7 @@ export class Checkpoints implements Disposable {
       const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
       await commitManifest(store, stateId, manifest);
       await verifySnapshot(store, stateId, id, seal);
+      this.#vault.replaced(stateId, id);
       await this.#keepFor(consumers);
       return { id, cursors, bytes: seal.bytes, durationMs: performance.now() - begin };
     } finally {

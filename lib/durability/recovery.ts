@@ -62,6 +62,7 @@ export async function recoverState(
     } catch (error) {
       if (!(error instanceof CorruptStoreError)) throw error;
       damaged.push({ id: kept.manifest.id, error });
+      vault.passOver(stateId, kept.manifest.id);
     }
   }
   const manifest = found?.kept.manifest;

@@ -49,6 +49,8 @@ export class Vault {
   /** Stores that could not be opened, and were set aside. */
   readonly damaged: readonly DamagedCheckpoint[];
   readonly #stores: readonly [Store, Store];
+  /** Checkpoints whose snapshots were found damaged: state and number. */
+  readonly #passedOver = new Set<string>();
 
   /** Opens both, or none. */
   constructor(options: StoreOptions) {
@@ -94,9 +96,20 @@ export class Vault {
     return kept.sort((left, right) => right.manifest.id - left.manifest.id);
   }
 
-  /** The newest checkpoint of a state whose manifest is sound. */
+  /** The newest checkpoint of a state that is not known to be damaged. */
   async newest(stateId: string): Promise<Kept | undefined> {
-    return (await this.kept(stateId))[0];
+    const kept = await this.kept(stateId);
+    return kept.find(({ manifest }) => !this.#passedOver.has(`${stateId}/${manifest.id}`));
+  }
+
+  /** Remembers that a checkpoint is damaged: the next one takes its place, not the sound one's. */
+  passOver(stateId: string, id: number): void {
+    this.#passedOver.add(`${stateId}/${id}`);
+  }
+
+  /** Forgets that: another one has its number now. */
+  replaced(stateId: string, id: number): void {
+    this.#passedOver.delete(`${stateId}/${id}`);
   }
 
   /** How far consumers of a channel were in each checkpoint, of whatever state. */
