@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 308144,
-    sha256: "9eaf5557c4857ff588fa6cc7a77ed11396360b69469485d4aa57ed1b39b24712",
+    bytes: 597080,
+    sha256: "3e8a00b80a9d9c9d5d784c718ddadad8e440cde16d9477cd731c9c67ec65abaf",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 284744,
-    sha256: "be464f9b6a0d50f91dc5067f0c891a5701a289cc9e0f9de6fe1c2d959fde9cb6",
+    bytes: 542176,
+    sha256: "5312d2e2a4cb0dfbcc51bc29e52c2d305c249482c4e7a78aa7a964de6a1b9ab3",
   },
 };
