@@ -101,7 +101,7 @@ Deno.test("Log is not continued out of a ring that was replaced", () => {
   const standby = logged.create();
   removeChannel("test", { directory: logged.directory });
   owner.close();
-  const replaced = logged.create(); // Sooner than the standby looks again.
+  const replaced = logged.create(); // Even if the standby has the log for a moment.
   const producer = openProducer(standby);
   const lost = [1, 2, 3].map((i) => producer.write(encode(`lost ${i}`))).at(-1)!;
   assertEquals(send(openProducer(replaced), 3), lost);

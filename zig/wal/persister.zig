@@ -29,6 +29,7 @@ const planted = @import("../testing/planted.zig");
 const preparer_module = @import("preparer.zig");
 const record = @import("../record.zig");
 const retention = @import("retention.zig");
+const scan = @import("scan.zig");
 const Status = @import("../status.zig").Status;
 const Channel = channel_module.Channel;
 const Consumer = @import("../consumer.zig").Consumer;
@@ -202,6 +203,10 @@ pub const Persister = struct {
         const is_same = identity.isDurable() and identity.salt == log.control.log.salt and
             std.mem.eql(u8, &identity.log_id, &log.control.log.log_id);
         if (!is_same) return error.Mismatch;
+        if (!file.hasName(channel.fd)) { // Its log goes on in the one that takes its place.
+            detail.errno = @intFromEnum(scan.Fault.regressed);
+            return error.Corrupt;
+        }
         const consumer = Consumer.init(channel, .{
             .name = header.persister_name,
             .policy = .hold,
