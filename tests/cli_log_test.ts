@@ -229,7 +229,7 @@ Deno.test("mt persist makes a channel where there is none, and refuses wrong opt
 
 Deno.test("Tools answer for any bytes, and for what is no file", async () => {
   using directory = new TaskDirectory();
-  const task = { directory: directory.path, seed: 47, rounds: IS_LONG ? 20_000 : 300 };
+  const task = { directory: directory.path, seed: 47, rounds: IS_LONG ? 20_000 : 120 };
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-run=mkfifo"];
   flags.push(`--allow-ffi=${ROOT}zig-out`);
   const { cases, answers } = await runScript("_fuzz_inspect_child.ts", flags, [

@@ -307,6 +307,7 @@ export class SmallDisk extends Disk {
 
   /** Gives the space back that `fill` took. */
   free(): void {
+    Deno.truncateSync(this.#filler); // A process just being started may still have it open.
     Deno.removeSync(this.#filler);
   }
 }

@@ -263,7 +263,7 @@ async function runLane(
         assert(cursor <= handled, `round ${round}: acknowledged ${cursor}, handled ${handled}`);
         redelivered += handled - cursor;
         next = cursor + 1;
-        if (!isEarly) setTimeout(() => child.kill(), random.below(10));
+        if (!isEarly) setTimeout(() => child.kill(), random.below(60));
         continue;
       }
       assertEquals([word, Number(first)], ["handled", next], `round ${round} of ${name}`);
