@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 597080,
-    sha256: "3e8a00b80a9d9c9d5d784c718ddadad8e440cde16d9477cd731c9c67ec65abaf",
+    bytes: 597208,
+    sha256: "763d683ce8a6ed88e41e6a937594ca82e460474783b4d54a511ec25430228506",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 542176,
-    sha256: "5312d2e2a4cb0dfbcc51bc29e52c2d305c249482c4e7a78aa7a964de6a1b9ab3",
+    bytes: 542224,
+    sha256: "0145ab81e8b42e5032552471a12b4f8468260948441679cdffc0aa699d1716a2",
   },
 };
