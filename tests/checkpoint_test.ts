@@ -6,41 +6,13 @@ import {
   type Consumer,
   CorruptLogError,
   CorruptStoreError,
-  openCheckpoints,
   openConsumer,
   openProducer,
   openStore,
   SequenceGapError,
 } from "../mod.ts";
+import { createDurable, openIn, pollUpTo } from "./_checkpoints.ts";
 import { encode, pattern, range, Scratch } from "./_support.ts";
-
-const SEGMENT_BYTES = 256 * 1024;
-
-/** A channel with a log, in a scratch directory. */
-function createDurable(scratch: Scratch, name = "orders"): Channel {
-  return scratch.create({
-    sizeBytes: "64KB",
-    durability: "disk",
-    walDir: `${scratch.directory}/wal`,
-    segmentBytes: SEGMENT_BYTES,
-    snapshotIntervalMs: 1,
-  }, name);
-}
-
-function openIn(scratch: Scratch) {
-  return openCheckpoints({ directory: `${scratch.directory}/checkpoints`, mapBytes: 1 << 20 });
-}
-
-/** Polls until the consumer has handed out that sequence. */
-function pollUpTo(consumer: Consumer, sequence: number): number[] {
-  const got: number[] = [];
-  const end = performance.now() + 30_000;
-  while (consumer.delivered < sequence) {
-    consumer.poll((message) => void got.push(message.sequence));
-    if (performance.now() > end) throw new Error(`sequence ${sequence} never came`);
-  }
-  return got;
-}
 
 Deno.test("Checkpoints.recover() has nothing of a state without a checkpoint", async () => {
   using scratch = new Scratch();
@@ -372,54 +344,6 @@ Deno.test("The log is not cut below what another state of a consumer needs", asy
   letCut(channel, consumer);
   const { oldest } = channel.stats().log!;
   assert(oldest <= mark + 1, `the log begins with ${oldest}`);
-});
-
-Deno.test("Checkpoints.schedule() makes checkpoints by time and by messages", async () => {
-  using scratch = new Scratch();
-  using channel = createDurable(scratch);
-  using checkpoints = openIn(scratch);
-  const producer = openProducer(channel);
-  const consumer = openConsumer(channel, { name: "engine" });
-  const capture = () => ({ state: encode(`${consumer.delivered}`), consumers: [consumer] });
-  const byTime = Promise.withResolvers<number>();
-  {
-    await using _timer = checkpoints.schedule("timed", {
-      intervalMs: 1,
-      capture,
-      onCheckpoint: ({ id }) => byTime.resolve(id),
-    });
-    assertEquals(await byTime.promise, 1);
-  }
-  const cursors: number[] = [];
-  {
-    await using timer = checkpoints.schedule("counted", {
-      intervalMs: 1e9,
-      everyMessages: 3,
-      capture,
-      onCheckpoint: (made) => void cursors.push(made.cursors[0]!.sequence),
-    });
-    for (let i = 1; i <= 7; i++) {
-      producer.write(encode("x"));
-      pollUpTo(consumer, i);
-      timer.poke(i);
-      if (i % 3 === 0) {
-        while (cursors.length < i / 3) await new Promise((go) => setTimeout(go, 1));
-      }
-    }
-  }
-  assertEquals(cursors, [3, 6]);
-});
-
-Deno.test("CheckpointTimer.ended rejects when a checkpoint fails, which ends it", async () => {
-  using scratch = new Scratch();
-  using checkpoints = openIn(scratch);
-  const timer = checkpoints.schedule("engine", {
-    intervalMs: 1,
-    capture: () => {
-      throw new Error("cannot capture");
-    },
-  });
-  await assertRejects(() => timer.ended, Error, "cannot capture");
 });
 
 Deno.test("Checkpoints.checkpoint() refuses a second one of a state under way", async () => {
