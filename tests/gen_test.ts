@@ -6,7 +6,7 @@ import { type Ended, runChild } from "./_support.ts";
 
 const SCRIPTS = new URL("../scripts/", import.meta.url);
 
-/** A temporary checkout whose Zig prints what stands in the files `layout`, `symbols` and `messages`. */
+/** A temporary checkout whose Zig prints the files `layout`, `symbols` and `messages`. */
 class Checkout implements Disposable {
   readonly root: string = Deno.makeTempDirSync();
 

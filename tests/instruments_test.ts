@@ -142,7 +142,7 @@ Deno.test("openInstruments() refuses what is no file, or too large, without read
   assertThrows(() => place.open(), CorruptInstrumentsError, "no file of at most 16 MiB");
 });
 
-Deno.test("Instruments that others have taken away or changed are an error, and nothing is added", () => {
+Deno.test("Instruments that others have taken away or changed are an error", () => {
   using place = new Place();
   const instruments = place.open();
   instruments.intern("A", SCALES);
