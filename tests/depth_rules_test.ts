@@ -160,7 +160,7 @@ const anyStep = fc.record({
 
 for (const isFutures of [false, true]) {
   const name = isFutures ? "futures" : "spot";
-  Deno.test(`OrderBook is right or not in step, whatever is lost, repeated or late (${name})`, () => {
+  Deno.test(`OrderBook is right or not in step, whatever is lost or late (${name})`, () => {
     let [right, gaps] = [0, 0];
     const property = fc.property(fc.array(anyStep, { maxLength: 40 }), (steps) => {
       const exchange = new Exchange(isFutures);
