@@ -15,6 +15,15 @@ export {
 export type { ReadonlyBookSide } from "./book_side.ts";
 export { E8, E8_DECIMALS, formatE8, parseE8 } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
+export { Journal, type JournalOptions, type JournalStats, openJournal } from "./journal.ts";
+export type { JournalRecord } from "./journal_line.ts";
+export {
+  type JournalCounts,
+  newJournalCounts,
+  readJournal,
+  type ReadJournalOptions,
+} from "./journal_reader.ts";
+export { replayJournal, type ReplayOptions, type ReplayStats } from "./journal_replay.ts";
 export {
   BOOK_TICKER_FIELDS,
   BookTicker,
@@ -44,6 +53,7 @@ export {
   type OrderBookCounts,
   type OrderBookOptions,
 } from "./order_book.ts";
+export { Pacer } from "./pacer.ts";
 export {
   newRecordingCounts,
   parseRecordingLine,
