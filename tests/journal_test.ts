@@ -1,7 +1,13 @@
 // Journals as they are written: files, rotation, acknowledgements, and going on after any end.
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { ChannelClosedError, createChannel, defineSchema, openProducer, removeChannel } from "../mod.ts";
+import {
+  ChannelClosedError,
+  createChannel,
+  defineSchema,
+  openProducer,
+  removeChannel,
+} from "../mod.ts";
 import { openJournal } from "../lib/market/journal.ts";
 import { JournalScratch, readAll, sequencesIn, tradeOf } from "./_journal.ts";
 import { range } from "./_support.ts";

@@ -4,13 +4,7 @@
  * @module
  */
 
-import {
-  type AccessorBase,
-  defineSchema,
-  type FieldMap,
-  type FieldType,
-  type Schema,
-} from "../channel/schema.ts";
+import { type AccessorBase, defineSchema, type FieldMap, type Schema } from "../channel/schema.ts";
 
 /** Longest text of a layout. Arbitrary: eight times what a ring's header has room for. */
 const TEXT_CHARACTERS_MAX = 16 * 1024;
@@ -172,13 +166,10 @@ function isExact(value: Value): boolean {
 export function jsonLayoutOf(text: string): JsonLayout | undefined {
   const whole = text.length <= TEXT_CHARACTERS_MAX && /^(\w+)\{(.+)\}#(\d+)$/.exec(text);
   if (!whole) return undefined;
-  const fields: Record<string, FieldType> = {};
-  for (const field of whole[2]!.split(",")) {
-    const [name = "", type = ""] = field.split(/[:@]/);
-    fields[name] = type as FieldType; // Checked by `defineSchema`.
-  }
+  // Checked by `defineSchema`, all of them.
+  const fields = Object.fromEntries(whole[2]!.split(",").map((field) => field.split(/[:@]/)));
   try {
-    const schema = defineSchema(whole[1]!, fields as FieldMap, { sizeBytes: Number(whole[3]) });
+    const schema = defineSchema(whole[1]!, fields, { sizeBytes: Number(whole[3]) });
     return schema.text === text ? new JsonLayout(schema) : undefined;
   } catch (error) {
     if (error instanceof RangeError || error instanceof TypeError) return undefined;
