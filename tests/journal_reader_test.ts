@@ -8,7 +8,7 @@ import { jsonLayoutOf } from "../lib/market/json_layout.ts";
 import { type JournalRecord, LineBuffer } from "../lib/market/journal_line.ts";
 import { newJournalCounts, readJournal } from "../lib/market/journal_reader.ts";
 import { OrderBookDelta, Trade } from "../lib/market/layouts.ts";
-import { eventOf, JournalScratch, readAll, sequencesIn, tradeOf } from "./_journal.ts";
+import { eventOf, JournalScratch, readAll, tradeOf } from "./_journal.ts";
 import { range } from "./_support.ts";
 import { seedOf } from "./fault/_support.ts";
 

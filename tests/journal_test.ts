@@ -212,6 +212,17 @@ Deno.test("Journal counts what a consumer that may lose messages has lost", asyn
   assertEquals([records + lost, lastSequence], [200, 200]);
 });
 
+Deno.test("Journal goes on with the oldest message where its place was overrun", async () => {
+  using test = new JournalScratch({ sizeBytes: 4096 });
+  await test.journalOf(trades(1, 10));
+  for (const trade of trades(11, 200)) test.producer.write(trade);
+  const { records, lost, lastSequence } = await test.open().stop();
+  assertEquals([records + lost, lastSequence], [190, 200]);
+  assert(lost > 100);
+  const { counts } = await readAll(test.directory);
+  assertEquals([counts.missing, counts.records], [lost, 10 + records]);
+});
+
 Deno.test("openJournal() refuses a directory that another one writes, and wrong options", async () => {
   using test = new JournalScratch();
   const journal = test.open();

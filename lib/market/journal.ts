@@ -7,9 +7,10 @@
 import { setImmediate } from "node:timers/promises";
 import type { Channel } from "../channel/channel.ts";
 import type { Consumer } from "../channel/consumer.ts";
+import type { ConsumerOptions } from "../channel/consumer_options.ts";
 import { openConsumer } from "../channel/open_consumer.ts";
 import type { Message } from "../channel/record.ts";
-import { NoSpaceError } from "../errors.ts";
+import { NoSpaceError, SequenceGapError } from "../errors.ts";
 import { LineBuffer, MESSAGE_BYTES_MAX } from "./journal_line.ts";
 import { type JournalTail, mendJournalTail } from "./journal_tail.ts";
 import { type BatchStart, JournalWriter } from "./journal_writer.ts";
@@ -63,7 +64,7 @@ export interface JournalStats {
   records: number;
   /** Records that were in the journal already: written, not acknowledged, by a process that died. */
   repeated: number;
-  /** Messages that its consumer lost, with `onSlow: "drop"`. */
+  /** Messages that were overrun: with `onSlow: "drop"`, or without a log while no journal ran. */
   lost: number;
   /** Batches written. */
   batches: number;
@@ -120,9 +121,9 @@ export class Journal {
 
   /** What it has done so far. */
   get stats(): JournalStats {
-    const { consumer, writer, tail } = this.#parts;
+    const { consumer, goneCount, writer, tail } = this.#parts;
     const { files, bytes } = writer;
-    const { lostCount: lost } = consumer;
+    const lost = goneCount + consumer.lostCount;
     return { ...this.#stats, lost, files, bytes, tornBytes: tail.tornBytes };
   }
 
@@ -262,6 +263,8 @@ interface JournalParts {
   readonly directory: string;
   readonly channel: Channel;
   readonly consumer: Consumer;
+  /** Messages that were gone when it was opened. */
+  readonly goneCount: number;
   readonly lock: Deno.FsFile;
   readonly tail: JournalTail;
   readonly writer: JournalWriter;
@@ -295,7 +298,8 @@ export function openJournal(channel: Channel, options: JournalOptions): Journal 
   using opened = new DisposableStack();
   const lock = opened.use(lockDirectory(directory));
   const { consumer: name = "journal", onSlow = "block", onFull } = options;
-  const consumer = opened.use(openConsumer(channel, { name, onSlow, ack: "manual" }));
+  const { consumer, goneCount } = openPlace(channel, { name, onSlow, ack: "manual" });
+  opened.use(consumer);
   const { salt, schemaText } = channel.identity;
   // With a log it outlives the ring; without, sequences begin at 1 in the next one.
   const origin = salt.toString(16).padStart(8, "0");
@@ -307,8 +311,23 @@ export function openJournal(channel: Channel, options: JournalOptions): Journal 
   opened.move();
   const { nowUs = wallClockUs } = options;
   return new Journal({
-    ...{ directory, channel, consumer, lock, tail, writer, layout, sync, nowUs, onFull },
+    ...{ directory, channel, consumer, goneCount, lock, tail, writer, layout, sync, nowUs, onFull },
   });
+}
+
+/** Opens the consumer where it left, or with the oldest message where that is gone. */
+function openPlace(
+  channel: Channel,
+  options: ConsumerOptions,
+): { consumer: Consumer; goneCount: number } {
+  try {
+    return { consumer: openConsumer(channel, options), goneCount: 0 };
+  } catch (error) {
+    if (!(error instanceof SequenceGapError)) throw error;
+    // Without a log nothing is kept for a consumer that is away.
+    const consumer = openConsumer(channel, { ...options, from: "earliest" });
+    return { consumer, goneCount: consumer.cursor + 1 - error.expected };
+  }
 }
 
 function checkOptions(
