@@ -15,7 +15,7 @@ export {
 export type { ReadonlyBookSide } from "./book_side.ts";
 export { E8, E8_DECIMALS, formatE8, parseE8 } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
-export { Journal, type JournalOptions, type JournalStats, openJournal } from "./journal.ts";
+export { Journal, type JournalOptions, type JournalStats } from "./journal.ts";
 export type { JournalRecord } from "./journal_line.ts";
 export {
   type JournalCounts,
@@ -53,6 +53,7 @@ export {
   type OrderBookCounts,
   type OrderBookOptions,
 } from "./order_book.ts";
+export { openJournal } from "./open_journal.ts";
 export { Pacer } from "./pacer.ts";
 export {
   newRecordingCounts,

@@ -13,7 +13,7 @@ const SEED = seedOf(4_711);
 type Loss = "process" | "power";
 
 /** Publishes until told to stop, a few messages in each turn of the event loop. */
-class Source {
+class Source implements AsyncDisposable {
   sent = 0;
   readonly #producer: Producer;
   readonly #done: Promise<void>;
@@ -33,6 +33,10 @@ class Source {
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async stop(): Promise<void> {
@@ -55,7 +59,7 @@ async function killAgainAndAgain(
   });
   const journals = `${directory.path}/journals`;
   const folder = new JournalFolder(`${journals}/feed`, random);
-  const source = new Source(openProducer(channel));
+  await using source = new Source(openProducer(channel));
   const config = { channel: "feed", journals, sync, rotateBytes: 300_000 };
   const options = { directory: directory.path };
   for (let round = 0; round < ROUNDS; round++) {
