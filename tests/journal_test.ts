@@ -10,7 +10,7 @@ import {
 } from "../mod.ts";
 import { openJournal } from "../lib/market/open_journal.ts";
 import { JournalScratch, readAll, sequencesIn, tradeOf } from "./_journal.ts";
-import { range } from "./_support.ts";
+import { range, Scratch } from "./_support.ts";
 
 const trades = (first: number, last: number) => range(first, last).map((id) => tradeOf(id));
 
@@ -210,6 +210,16 @@ Deno.test("Journal counts what a consumer that may lose messages has lost", asyn
   const { records, lost, lastSequence } = await journal.stop();
   assert(lost > 0);
   assertEquals([records + lost, lastSequence], [200, 200]);
+});
+
+Deno.test("Journal that may spill holds nobody back, and loses nothing", async () => {
+  using directory = new Scratch();
+  const walDir = `${directory.directory}/wal`;
+  using test = new JournalScratch({ sizeBytes: 16 * 1024, walDir });
+  const journal = test.open({ onSlow: "spill" });
+  for (const trade of trades(1, 2_000)) test.producer.write(trade); // It has no turn meanwhile.
+  assertEquals((await journal.stop()).records, 2_000);
+  assertEquals(await sequencesIn(test.directory), range(1, 2_000));
 });
 
 Deno.test("Journal goes on with the oldest message where its place was overrun", async () => {

@@ -123,6 +123,7 @@ export class JsonLayout {
    */
   decode(fields: unknown): Uint8Array<ArrayBuffer> | undefined {
     if (typeof fields !== "object" || fields === null) return undefined;
+    if (Object.keys(fields).length !== this.#fields.length) return undefined;
     const bytes = this.#cleared();
     try {
       for (const { name, count, setter } of this.#fields) {
