@@ -138,6 +138,28 @@ Deno.test("readJournal() of a file with any flipped bit gives no wrong record", 
   Deno.removeSync(directory, { recursive: true });
 });
 
+Deno.test("readJournal() of pieces of lines and other bytes gives no wrong record", async () => {
+  const { bytes, records: written } = await small();
+  const path = Deno.makeTempFileSync();
+  const piece = fc.oneof(
+    fc.tuple(fc.nat(bytes.length), fc.nat(bytes.length))
+      .map(([a, b]) => bytes.subarray(Math.min(a, b), Math.max(a, b))),
+    fc.constantFrom(...new TextDecoder().decode(bytes).split(/(?<=\n)/).filter(Boolean))
+      .map((line) => new TextEncoder().encode(line)),
+    fc.uint8Array({ maxLength: 40 }),
+    fc.constantFrom("\n", "{}\n", '{"sequence":1}\n', ',"crc":"00000000"}\n', "\0\n")
+      .map((text) => new TextEncoder().encode(text)),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
+      Deno.writeFileSync(path, Uint8Array.from(pieces.flatMap((part) => [...part])));
+      checkAgainst(written, (await readAll(path)).records, `seed ${SEED}`);
+    }),
+    { seed: SEED, numRuns: 300 },
+  );
+  Deno.removeSync(path);
+});
+
 Deno.test("readJournal() gives nothing of lines that verify but make no sense", async () => {
   const { bytes } = await small();
   const layout = jsonLayoutOf(Trade.text)!;
