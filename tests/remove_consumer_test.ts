@@ -1,4 +1,4 @@
-// A consumer that is gone for good: its slot and what its log keeps for it go, and nothing of others.
+// A consumer that is gone for good: its slot and what its log keeps for it go, nothing of others.
 
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
@@ -61,7 +61,7 @@ Deno.test("removeConsumer() frees the slot, where there is no log", () => {
   assertEquals(drain(openConsumer(channel, { name: "gone" })), [1], "it begins anew");
 });
 
-Deno.test("removeConsumer() refuses what is no consumer, and channels that it may not change", () => {
+Deno.test("removeConsumer() refuses what is no consumer, and where it may not", () => {
   using logged = new Logged();
   const channel = logged.create();
   openConsumer(channel).close();
@@ -78,7 +78,7 @@ Deno.test("removeConsumer() refuses what is no consumer, and channels that it ma
   assertThrows(() => removeConsumer(channel, "gone"), Deno.errors.NotFound, logged.path());
 });
 
-Deno.test("Log is cut when the consumer is removed that held it, also by a keep", async () => {
+Deno.test("Log is cut when the consumer that held it is removed, also by a keep", async () => {
   for (const keeps of [true, false]) {
     using logged = new Logged();
     const channel = logged.create();

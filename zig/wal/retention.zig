@@ -47,7 +47,7 @@ pub fn keep(log: *Log, channel: *const Channel, detail: *Detail) Log.Error!void 
         break :blk gather(&log.control, ring, next, &removed).has_changed;
     };
     if (has_changed or removed.count > 0) try log.writeControl(detail);
-    fault_points.hit(.mid_forget);
+    if (removed.count > 0) fault_points.hit(.mid_forget);
     try removed.unlink(log.directory, detail);
     liveness.tryLock(channel.fd, .registration) catch return;
     defer liveness.unlock(channel.fd, .registration);
