@@ -182,12 +182,16 @@ export class EngineService {
 
   async #run(): Promise<void> {
     const { consumer, engine } = this.#pump;
-    for (;;) {
-      const count = await this.#pump.step(this.#stopAt);
-      if (count > 0) this.#timer.poke(engine.lastSequence);
-      else if (this.#stopAt < Infinity) return;
-      else await Promise.race([consumer.wait(), this.#stopping.promise]);
-      await nextTurn(); // For checkpoints and signals, as there may always be more requests.
+    try {
+      for (;;) {
+        const count = await this.#pump.step(this.#stopAt);
+        if (count > 0) this.#timer.poke(engine.lastSequence);
+        else if (this.#stopAt < Infinity) return;
+        else await Promise.race([consumer.wait(), this.#stopping.promise]);
+        await nextTurn(); // For checkpoints and signals, as there may always be more requests.
+      }
+    } finally {
+      await this.#timer.stop();
     }
   }
 
@@ -211,12 +215,11 @@ export class EngineService {
    * @throws What it has failed by.
    */
   async stop(): Promise<EngineSummary> {
-    const { engine, count } = this.#pump;
+    const { engine } = this.#pump;
     this.#stopAt = this.#options.orders.stats().nextSequence - 1;
     this.#stopping.resolve();
     try {
       await this.ended;
-      await this.#timer.stop();
       await this.#options.checkpoints.checkpoint(NAME, this.#capture());
     } finally {
       this.#pump.close();
@@ -225,7 +228,7 @@ export class EngineService {
       stateHash: engine.stateHash(),
       lastSequence: engine.lastSequence,
       lastEventNumber: engine.lastEventNumber,
-      requests: count,
+      requests: this.#pump.count,
       openOrders: engine.openOrders,
       checkpoints: this.#checkpointCount + 1,
     };
