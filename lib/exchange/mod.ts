@@ -6,6 +6,7 @@
 
 export * from "./orders.ts";
 export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
+export type { RestingOrder } from "./engine_snapshot.ts";
 export type { EventHandler } from "./event_writer.ts";
 export {
   type EngineRecovery,
