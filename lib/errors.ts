@@ -311,6 +311,20 @@ export class StoreClosedError extends Error {
   }
 }
 
+/** Thrown when a file of instruments is damaged, or has lost some. Restore it: ids never change. */
+export class CorruptInstrumentsError extends Error {
+  /** Name of the class. */
+  override name = "CorruptInstrumentsError";
+  /** The file. */
+  readonly path: string;
+
+  /** Says what is wrong with the file. */
+  constructor(path: string, found: string) {
+    super(`Cannot read "${path}" as instruments: found ${found}`);
+    this.path = path;
+  }
+}
+
 /** Thrown when a matching engine cannot be restored from bytes. Use an older checkpoint. */
 export class CorruptSnapshotError extends Error {
   /** Name of the class. */
