@@ -4,7 +4,8 @@
  * @module
  */
 
+import { matchingEngine } from "./matching_engine.ts";
 import type { AnyService } from "./_service.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [];
+export const SERVICES: readonly AnyService[] = [matchingEngine];
