@@ -6,14 +6,15 @@
  * thread, no channels. The floor, in the same run, reads and checks the same requests and writes as
  * many events, but matches nothing.
  *
- * The mix: of 100 requests 8 trade at once (limit, IOC) and 7 replace an open order, half of them in
- * its place; the others are new limit orders and cancels of any open order, as many of each as keep
- * the book at its size. 256 sessions; prices fall off exponentially from the middle, 100 ticks on
- * average; `wide` is a book whose orders lie 50,000 ticks off, so that most have their own level.
+ * The mix: of 100 requests 8 trade at once (limit, IOC) and 7 replace an open order, half of them
+ * in its place; the others are new limit orders and cancels of any open order, as many of each as
+ * keep the book at its size. 256 sessions; prices fall off exponentially from the middle, 100 ticks
+ * on average, and 50,000 in the last book, whose levels have few orders each.
  *
  * JSON: `{ "books": [ { "openOrders", "levels", "ordersPerSecond", "engineNs", "floorNs", "ratio",
- * "eventsPerRequest", "snapshotBytes", "imageMs", "snapshotMs", "restoreMs" } ], machine }`: medians.
- * `ratio` is the engine over its floor; the engine stands still for `imageMs` of `snapshotMs`.
+ * "eventsPerRequest", "snapshotBytes", "imageMs", "snapshotMs", "restoreMs" } ], machine }`, which
+ * are medians. `ratio` is the engine over its floor, and it stands still for `imageMs` of
+ * `snapshotMs`.
  *
  * @module
  */

@@ -236,7 +236,7 @@ Deno.test("startEngine() refuses to begin in the middle of the requests", async 
   );
 });
 
-Deno.test("replayOrders() ends where it is told to, and comes to the same state twice", async () => {
+Deno.test("replayOrders() ends where it is told to, and to the same state twice", async () => {
   using venue = new Venue();
   venue.send(200);
   await (await venue.start()).stop();
