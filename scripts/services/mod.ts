@@ -6,6 +6,7 @@
 
 import type { AnyService } from "./_service.ts";
 import { journal } from "./journal.ts";
+import { matchingEngine } from "./matching_engine.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [journal];
+export const SERVICES: readonly AnyService[] = [matchingEngine, journal];
