@@ -114,12 +114,14 @@ export class BinaryCodec implements GatewayCodec {
     session.isResumed = Number(facts.isResumed);
     facts.token.forEach((byte, index) => session.setToken(index, byte));
     for (const { id, symbol, priceDecimals, quantityDecimals } of facts.instruments) {
-      const at = this.#frame(wire.FRAME_INSTRUMENT, wire.WireInstrument.sizeBytes);
+      const bytes = encoder.encode(symbol);
+      const size = wire.WireInstrument.sizeBytes;
+      const at = this.#frame(wire.FRAME_INSTRUMENT, size + bytes.length);
       const instrument = wire.WireInstrument.accessor().wrap(outbox.view, at);
       instrument.id = id;
-      instrument.symbol = symbol;
       instrument.priceDecimals = priceDecimals;
       instrument.quantityDecimals = quantityDecimals;
+      outbox.bytes.set(bytes, at + size);
     }
   }
 

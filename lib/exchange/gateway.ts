@@ -100,9 +100,14 @@ export class Gateway implements AsyncDisposable {
 
   /** What it has done. */
   counts(): GatewayCounts {
-    const { counts, refused } = this.#core;
-    const there = { connections: this.#running.size, sessions: this.#sessions.size };
-    return { ...there, ...counts, refused: { ...refused } };
+    const { counts, refused, intake } = this.#core;
+    return {
+      connections: this.#running.size,
+      sessions: this.#sessions.size,
+      ...counts,
+      acknowledged: intake.acknowledgedCount,
+      refused: { ...refused },
+    };
   }
 
   #listen({ hostname = "127.0.0.1", port = 0 }: ListenOptions, codec: () => GatewayCodec): number {

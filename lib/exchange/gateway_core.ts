@@ -18,8 +18,8 @@ export class GatewayCore implements ConnectionOwner {
   readonly limits: GatewayLimits;
   readonly intake: OrderIntake;
   readonly desk: LogonDesk;
-  /** Orders that were published, and that were acknowledged; logons to new and to old sessions. */
-  readonly counts = { orders: 0, acknowledged: 0, logons: 0, resumed: 0 };
+  /** Orders that were published; logons to new and to old sessions. */
+  readonly counts = { orders: 0, logons: 0, resumed: 0 };
   /** Requests that were refused and connections that were ended, by reason. */
   readonly refused: Partial<Record<RefusalReason, number>> = {};
   readonly #instruments: GatewayOptions["instruments"];

@@ -41,10 +41,10 @@ export class GatewayListener {
     }
   }
 
-  /** Accepts no more. */
+  /** Accepts no more. May be repeated. */
   async close(): Promise<void> {
+    if (!this.#isClosing) this.#listener.close();
     this.#isClosing = true;
-    this.#listener.close();
     await this.#done;
   }
 }

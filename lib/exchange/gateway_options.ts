@@ -121,5 +121,7 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayLimits {
 }
 
 function outOfRange(what: string, expected: string, found: unknown): RangeError {
-  return new RangeError(`Cannot start a gateway: expected ${what} to be ${expected}, found ${found}`);
+  return new RangeError(
+    `Cannot start a gateway: expected ${what} to be ${expected}, found ${found}`,
+  );
 }

@@ -9,7 +9,7 @@ import { toSessionEvent } from "./event_text.ts";
 import { ClientMessage, type GatewayCodec, type SessionFacts } from "./gateway_codec.ts";
 import { type InstrumentLookup, isWhole, type OrderEntry } from "./order_entry.ts";
 import { Outbox } from "./outbox.ts";
-import { refuse, type Refusal, type RefusalReason } from "./refusal.ts";
+import { type Refusal, type RefusalReason, refuse } from "./refusal.ts";
 import { TOKEN_BYTES } from "./session_store.ts";
 import {
   answerHandshake,

@@ -5,3 +5,9 @@
  */
 
 export * from "./orders.ts";
+export { Gateway, type GatewayCounts, startGateway } from "./gateway.ts";
+export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway_options.ts";
+export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
+export type { Refusal, RefusalReason } from "./refusal.ts";
+export type { EventType, SessionEvent } from "./event_text.ts";
+export * from "./wire.ts";

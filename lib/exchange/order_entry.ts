@@ -23,7 +23,7 @@ import {
   TYPE_LIMIT,
   TYPE_MARKET,
 } from "./orders.ts";
-import { describeFound, refuse, type Refusal, type RefusalReason } from "./refusal.ts";
+import { describeFound, type Refusal, type RefusalReason, refuse } from "./refusal.ts";
 
 /** What order entry has to know of instruments. */
 export interface InstrumentLookup {

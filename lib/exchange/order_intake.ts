@@ -39,10 +39,16 @@ export class OrderIntake {
   #running: Promise<void> | undefined;
   #room: Promise<unknown> | undefined;
   #failure: DurabilityError | undefined;
+  #acknowledgedCount = 0;
 
   /** Publishes by `producer`. */
   constructor(producer: Producer) {
     this.#producer = producer;
+  }
+
+  /** Orders that were acknowledged. */
+  get acknowledgedCount(): number {
+    return this.#acknowledgedCount;
   }
 
   /** Publishes an order. Returns its sequence, or a negative code for {@linkcode refusalOf}. */
@@ -103,6 +109,7 @@ export class OrderIntake {
       const { batch, receiver } = next;
       try {
         receiver.acknowledge(batch, await this.durable(batch.sequences.at(-1)!));
+        this.#acknowledgedCount += batch.sequences.length;
       } catch (error) {
         if (!(error instanceof DurabilityError)) throw error;
         receiver.fail(this.#describeFailure());

@@ -56,7 +56,9 @@ export function answerHandshake(request: string): HandshakeAnswer {
   const headers = new Map<string, string>();
   for (const header of rest) {
     const colon = header.indexOf(":");
-    if (colon > 0) headers.set(header.slice(0, colon).toLowerCase(), header.slice(colon + 1).trim());
+    if (colon > 0) {
+      headers.set(header.slice(0, colon).toLowerCase(), header.slice(colon + 1).trim());
+    }
   }
   if (!/^GET \/[^ ]* HTTP\/1\.1$/.test(line)) return refuse(400, "a GET request of HTTP/1.1");
   const isUpgrade = /(^|,\s*)upgrade(\s*,|$)/i.test(headers.get("connection") ?? "");

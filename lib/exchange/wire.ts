@@ -85,10 +85,9 @@ export const WIRE_INSTRUMENT_FIELDS = {
   priceDecimals: "u8",
   quantityDecimals: "u8",
   reserved: "u16",
-  symbol: "char[32]",
 } as const;
 
-/** What is traded. */
+/** What is traded. Its symbol follows as UTF-8. */
 export const WireInstrument: Schema<typeof WIRE_INSTRUMENT_FIELDS> = defineSchema(
   "wireInstrument",
   WIRE_INSTRUMENT_FIELDS,
