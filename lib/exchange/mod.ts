@@ -11,3 +11,6 @@ export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
 export type { Refusal, RefusalReason } from "./refusal.ts";
 export type { EventType, SessionEvent } from "./event_text.ts";
 export * from "./wire.ts";
+export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
+export type { EventHandler } from "./event_writer.ts";
+export { CorruptSnapshotError } from "../errors.ts";

@@ -21,7 +21,7 @@ export interface Setting<T> {
   readonly placeholder: string;
   /** Its value by default; `undefined` where it is optional. */
   readonly byDefault: T;
-  /** Returns the value, or undefined if it is none. Flags are text, values of a file may be more. */
+  /** Returns the value; undefined if it is none. Flags are text, values of a file may be more. */
   read(value: unknown): T | undefined;
   /** What would be right, for the error. */
   readonly expected: string;
