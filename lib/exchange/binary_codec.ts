@@ -11,6 +11,7 @@ import { EngineEvent, OrderRequest } from "./orders.ts";
 import { Outbox } from "./outbox.ts";
 import type { Refusal } from "./refusal.ts";
 import { readSafe, writeSafe } from "./safe_integer.ts";
+import { TOKEN_BYTES } from "./session_token.ts";
 import * as wire from "./wire.ts";
 
 const encoder = new TextEncoder();
@@ -97,7 +98,7 @@ export class BinaryCodec implements GatewayCodec {
     message.type = "logon";
     message.lastReceived = lastReceived;
     message.token = logon.hasToken === 0 ? undefined : Uint8Array.from(
-      { length: wire.WIRE_TOKEN_BYTES },
+      { length: TOKEN_BYTES },
       (_, index) => logon.token(index),
     );
   }
@@ -112,6 +113,7 @@ export class BinaryCodec implements GatewayCodec {
     session.lastNumber = facts.lastNumber;
     session.heartbeatMs = facts.heartbeatMs;
     session.ordersPerSecond = facts.ordersPerSecond;
+    session.instruments = facts.instruments.length;
     session.isResumed = Number(facts.isResumed);
     facts.token.forEach((byte, index) => session.setToken(index, byte));
     for (const { id, symbol, priceDecimals, quantityDecimals } of facts.instruments) {
@@ -178,7 +180,8 @@ export class BinaryCodec implements GatewayCodec {
 
   /** Tells that the gateway is there. */
   heartbeat(number: number): void {
-    writeSafe(this.outbox.view, this.#frame(wire.FRAME_ALIVE, wire.NUMBER_BYTES), number);
+    const at = this.#frame(wire.FRAME_ALIVE, wire.NUMBER_BYTES);
+    writeSafe(this.outbox.view, at, number);
   }
 
   /** Begins a frame; its payload is zeroed. Returns where that begins. */

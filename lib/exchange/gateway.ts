@@ -24,6 +24,7 @@ import { JsonCodec } from "./json_codec.ts";
 import { LogonDesk } from "./logon_desk.ts";
 import { OrderEntry } from "./order_entry.ts";
 import type { RefusalReason } from "./refusal.ts";
+import { readUnanswered } from "./unanswered.ts";
 import { SessionCheckpoints } from "./session_checkpoints.ts";
 import { openSessionStore } from "./session_store.ts";
 
@@ -260,6 +261,7 @@ async function recoverGateway(
     onSettled: () => checkpoints.poke(),
   });
   await relay.catchUp(last, orders.stats().nextSequence - 1);
+  readUnanswered(orders, sessions);
   desk.open();
   const recovered = {
     ...{ sessions: sessions.size, checkpointSequence: sequence },

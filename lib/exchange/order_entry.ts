@@ -119,8 +119,8 @@ export class OrderEntry {
   }
 
   /**
-   * Writes a JSON request, which was parsed already, as an {@linkcode OrderRequest}. Fields that are
-   * the gateway's own are 0.
+   * Writes a JSON request, which was parsed already, as an {@linkcode OrderRequest}. Fields that
+   * are the gateway's own are 0.
    *
    * @param request Of any shape. A field that the request's type does not have is refused too: an
    *     option that is misspelt must not be an option that is not set.
