@@ -6,6 +6,7 @@
 
 import type { AnyService } from "./_service.ts";
 import { gateway } from "./gateway.ts";
+import { journal } from "./journal.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [gateway];
+export const SERVICES: readonly AnyService[] = [gateway, journal];
