@@ -7,6 +7,7 @@
 import type { AnyService } from "./_service.ts";
 import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
+import { matchingEngine } from "./matching_engine.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [gateway, journal];
+export const SERVICES: readonly AnyService[] = [gateway, matchingEngine, journal];
