@@ -4,7 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connectGateway } from "../lib/exchange/mod.ts";
 import { newOrder, RawSocket, RawTcp, restingOrder, TestExchange, until } from "./_gateway.ts";
 
-Deno.test("Gateway ends connections that do not log on in time, however slowly they send", async () => {
+Deno.test("Gateway ends connections that do not log on in time", async () => {
   await using exchange = new TestExchange();
   const gateway = await exchange.gateway({ logonTimeoutMs: 100 });
   const { webSocketPort, tcpPort } = gateway;
@@ -31,7 +31,7 @@ Deno.test("Gateway sends heartbeats, and ends a session's connection that is sil
   assertStringIncludes(text, "every 50 ms");
 });
 
-Deno.test("Gateway refuses connections above the limit, and takes them when there is room", async () => {
+Deno.test("Gateway refuses connections above the limit until there is room", async () => {
   await using exchange = new TestExchange();
   const gateway = await exchange.gateway({ maxConnections: 2 });
   const { webSocketPort, tcpPort } = gateway;
@@ -81,7 +81,7 @@ function textFrame(value: object): Uint8Array<ArrayBuffer> {
 const HANDSHAKE = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
   "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-Deno.test("Gateway disconnects a client that does not read; others go on, and it can resume", async () => {
+Deno.test("Gateway disconnects a client that does not read, and lets it resume", async () => {
   await using exchange = new TestExchange();
   exchange.startEngine();
   const gateway = await exchange.gateway({ outboxBytesMax: 16_384, ordersPerSecond: 1_000_000 });

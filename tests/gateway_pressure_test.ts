@@ -54,7 +54,7 @@ Deno.test("Gateway reads no further from a binary client while the ring is full"
   assertEquals(engine.openOrders, 1000);
 });
 
-Deno.test("Gateway rejects orders while the log is full, and takes them when it has room", async () => {
+Deno.test("Gateway rejects orders while the log is full, and loses none", async () => {
   await using exchange = new TestExchange({ retention: { maxBytes: "512KB" } });
   using behind = openConsumer(exchange.orders, { name: "behind", onSlow: "spill" });
   exchange.startEngine();

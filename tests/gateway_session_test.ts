@@ -146,13 +146,14 @@ Deno.test("tokens come back from their text, and no other text is one", () => {
   }
 });
 
-Deno.test("GatewayConnection ends where its client is further behind than the window", () => {
+Deno.test("GatewayConnection ends where its client is further behind than the window", async () => {
   const pending = new Promise<never>(() => {});
+  const goodbye = Promise.withResolvers<null>();
   const socket = {
     setNoDelay() {},
     close() {},
     closeWrite: () => pending,
-    read: () => pending,
+    read: () => goodbye.promise,
     write: () => pending, // A client that reads nothing.
   } as unknown as Deno.TcpConn;
   const reasons: string[] = [];
@@ -167,6 +168,7 @@ Deno.test("GatewayConnection ends where its client is further behind than the wi
   const codec = new BinaryCodec(new OrderEntry({ find: () => undefined, at: () => undefined }));
   const connection = new GatewayConnection(socket, codec, owner);
   const session = new GatewaySession({ id: IDS[0]!, tokenHash: "" }, LIMITS);
+  const running = connection.run();
   connection.attach(session, 0);
   let count = 0;
   while (!connection.isEnding) {
@@ -179,5 +181,6 @@ Deno.test("GatewayConnection ends where its client is further behind than the wi
   const eventBytes = 8 + 8 + EngineEvent.sizeBytes;
   const sent = Math.ceil(limits.outboxBytesMax / 2 / eventBytes);
   assertEquals(count, sent + LIMITS.resendWindow + 1);
-  connection.end();
+  goodbye.resolve(null);
+  await running;
 });
