@@ -5,8 +5,13 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
 import { matchingEngine } from "./matching_engine.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [matchingEngine, journal];
+export const SERVICES: readonly AnyService[] = [
+  gateway,
+  matchingEngine,
+  journal,
+];
