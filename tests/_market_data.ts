@@ -15,7 +15,7 @@ import {
   SIDE_BUY,
   SIDE_SELL,
 } from "../lib/exchange/mod.ts";
-import type { Instrument } from "../lib/market/instruments.ts";
+import type { Instrument } from "../lib/market/mod.ts";
 
 /** Two instruments of different scales; the second's symbol has to be escaped everywhere. */
 export const INSTRUMENTS: Instrument[] = [

@@ -178,7 +178,7 @@ Deno.test("FanOut gives a snapshot to a client whose updates are not kept any mo
   assertEquals(sink.view.counts, { snapshot: 1 });
 });
 
-Deno.test("FanOut merges what a slow client misses, and tells how many trades it leaves out", () => {
+Deno.test("FanOut merges what a slow client misses, and counts the trades that it leaves out", () => {
   const session = new Session({ lagBytes: 1000 });
   const slow = session.connect(["BTC-USD"]).sink;
   const fast = session.connect(["BTC-USD"]).sink;

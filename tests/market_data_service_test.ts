@@ -131,7 +131,7 @@ Deno.test("mt market-data serves what the engine publishes, also after kill -9",
   assertEquals((await second.stop()).sequence, 3003);
 });
 
-Deno.test("mt market-data says that its books are not complete where the beginning is gone", async () => {
+Deno.test("mt market-data says that its books lack the beginning where it is gone", async () => {
   using engine = new Engine({ hasLog: false });
   await using first = await Service.start(engine, false);
   assertEquals(first.ready.isComplete, true);

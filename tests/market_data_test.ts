@@ -135,7 +135,7 @@ Deno.test("Every answer forbids other pages to use or to embed it", async () => 
   }
 });
 
-Deno.test("A request for another host's name is refused, as DNS may have been rebound", async () => {
+Deno.test("A request for another host's name is refused: DNS may have been rebound", async () => {
   await using server = await TestServer.open();
   for (const [host, status] of [["evil.example", 403], ["localhost:80", 200], ["[::1]:9", 200]]) {
     using client = await RawClient.open(server.port);
@@ -258,7 +258,7 @@ Deno.test("A head that is too long is refused", async () => {
   assertEquals((await server.get("/api/instruments")).status, 200);
 });
 
-Deno.test("A client that reads nothing is ended within its cap, while another gets all", async () => {
+Deno.test("A client that reads nothing is ended within its cap, and another gets all", async () => {
   const limits = { lagBytes: 1 << 20, bufferedBytesMax: 1 << 20, flushMs: 0 };
   await using server = await TestServer.open(limits);
   await using fast = await StreamClient.open(server.port, ["BTC-USD"]);

@@ -45,8 +45,8 @@ const BUFFERED_BYTES_MAX = 8 * 1024 * 1024;
 const CATCH_UPS_A_TURN = 64;
 
 /**
- * Sends each update of a feed to all who want it, serialised once. A client that does not keep up is
- * left out, and brought to the newest state in one step when it has room: by its missed updates
+ * Sends each update of a feed to all who want it, serialised once. A client that does not keep up
+ * is left out, and brought to the newest state in one step when it has room: by its missed updates
  * merged into one, or by a snapshot. Nobody waits for it, and nothing is kept for it meanwhile.
  *
  * Thread: its isolate's only. Cost: a client without news costs nothing.

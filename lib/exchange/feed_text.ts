@@ -1,8 +1,8 @@
 /**
  * Market data as JSON text: what goes to clients of the stream, and into answers of the REST API.
  *
- * Written by hand: the same few shapes come again and again, and but for the symbol they are digits.
- * A price has all decimals of its instrument, a quantity only those that are not 0.
+ * Written by hand: the same few shapes come again and again, and but for the symbol they are
+ * digits. A price has all decimals of its instrument, a quantity only those that are not 0.
  *
  * @module
  */

@@ -120,7 +120,7 @@ export class StreamConnection implements FeedSink {
     this.#close(CLOSE_CODES.goingAway, "the server ends");
   }
 
-  /** Takes bytes of the client: those that came with its request, as the rest come by themselves. */
+  /** Takes bytes of the client: those that came with its request. The others come by themselves. */
   receive(bytes: Uint8Array): void {
     this.#silentSeconds = 0;
     if (this.#isClosing) return;

@@ -40,7 +40,7 @@ export function closeFrame(code: number, reason: string): Uint8Array<ArrayBuffer
   const { read } = encoder.encodeInto(reason, new Uint8Array(CONTROL_BYTES_MAX - 2));
   const text = encoder.encode(reason.slice(0, read));
   const payload = new Uint8Array(2 + text.length);
-  new DataView(payload.buffer).setUint16(0, code);
+  payload.set([code >> 8, code & 0xff]);
   payload.set(text, 2);
   return frame(OPCODES.close, payload);
 }
@@ -50,17 +50,11 @@ export function frame(opcode: number, payload: Uint8Array): Uint8Array<ArrayBuff
   const { length } = payload;
   const headBytes = length < 126 ? 2 : length < 65_536 ? 4 : 10;
   const bytes = new Uint8Array(headBytes + length);
-  const view = new DataView(bytes.buffer);
   bytes[0] = 0x80 | opcode;
-  if (headBytes === 2) {
-    bytes[1] = length;
-  } else if (headBytes === 4) {
-    bytes[1] = 126;
-    view.setUint16(2, length);
-  } else {
-    bytes[1] = 127;
-    view.setUint32(6, length); // The upper half is 0: no text is that long.
-  }
+  bytes[1] = headBytes === 2 ? length : headBytes === 4 ? 126 : 127;
+  // Big-endian up to the head's end; of 8 bytes the upper half is 0: no text is that long.
+  const lengthBytes = Math.min(4, headBytes - 2);
+  for (let at = 1; at <= lengthBytes; at++) bytes[headBytes - at] = length >>> (8 * (at - 1));
   bytes.set(payload, headBytes);
   return bytes;
 }
@@ -136,12 +130,9 @@ export class FrameReader {
     const short = second & 0x7f;
     const head = 2 + (short === 126 ? 2 : short === 127 ? 8 : 0) + 4;
     if (data.length < head) return undefined;
-    const view = new DataView(data.buffer, data.byteOffset, head);
-    const payload = short === 126
-      ? view.getUint16(2)
-      : short === 127
-      ? view.getUint32(2) * 2 ** 32 + view.getUint32(6)
-      : short;
+    // Exact up to 2^53, and far more than that is refused anyway.
+    const long = data.subarray(2, head - 4).reduce((sum, byte) => sum * 256 + byte, 0);
+    const payload = short < 126 ? short : long;
     const isControl = (first & 8) !== 0;
     if (isControl && (payload > CONTROL_BYTES_MAX || (first & 0x80) === 0)) {
       throw protocolError("a control frame in parts, or one too long");
