@@ -4,7 +4,6 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import { EngineEventSource } from "../../lib/exchange/market_source.ts";
 import { EngineEvent, MarketFeed, serveMarketData } from "../../lib/exchange/mod.ts";
 import { createChannel, monotonicNs } from "../../mod.ts";
@@ -16,13 +15,12 @@ import {
   serverPermissions,
   toChannelOptions,
 } from "./_channels.ts";
-import { DASHBOARD_FILES, readDashboard } from "./_dashboard.ts";
+import { DASHBOARD } from "./_dashboard.ts";
 import {
   INSTRUMENT_SETTINGS,
   instrumentsDirectory,
   openConfiguredInstruments,
 } from "./_instruments.ts";
-import { allow } from "./_permissions.ts";
 import { defineService, serve, type Service } from "./_service.ts";
 import { bytes, integer, text } from "./_settings.ts";
 
@@ -51,14 +49,12 @@ export const marketData: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions: (values) => [
     ...channelPermissions(values, { paths: [instrumentsDirectory(values)] }),
-    ...allow("read", DASHBOARD_FILES.map((url) => fileURLToPath(url))),
     ...serverPermissions(values),
   ],
   async start(values) {
     const { host, port, allowRemote, flushMs, clientsMax, consumer } = values;
     const { lagBytes, bufferedBytesMax, stallSeconds } = values;
     const instruments = openConfiguredInstruments(values);
-    const assets = await readDashboard();
     const options = { ...toChannelOptions(values), schema: EngineEvent };
     const channel = createChannel(ownChannel(values, "engine.events"), options);
     const clockOffsetMs = Date.now() - monotonicNs() / 1e6;
@@ -69,7 +65,7 @@ export const marketData: Service<typeof SETTINGS> = defineService({
     const rebuildMs = Math.round(performance.now() - startMs);
     const rebuiltTo = feed.sequence;
     const server = await serveMarketData(feed, {
-      ...{ host, port, allowRemote, flushMs, clientsMax, assets },
+      ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
       ...{ lagBytes, bufferedBytesMax, stallSeconds },
     });
     const { address } = server;
