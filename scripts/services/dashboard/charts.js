@@ -9,7 +9,7 @@ const numbers = new Intl.NumberFormat("en", { notation: "compact", maximumSignif
 
 /** Nanoseconds as people read them. */
 export function duration(ns) {
-  if (!(ns > 0)) return "–";
+  if (!(ns > 0)) return ns === 0 ? "0" : "–";
   const [size, unit] = ns < 1e3
     ? [1, "ns"]
     : ns < 1e6
@@ -103,7 +103,7 @@ export class DepthChart {
     const options = () => ({
       scales: { x: { time: false }, y: { range: fromZero } },
       axes: [
-        axis((price) => price.toLocaleString("en"), { space: 80 }),
+        axis((price) => price.toLocaleString("en"), { space: 80, size: 28 }),
         axis(amount, { size: 46 }),
       ],
       series: [
@@ -134,7 +134,7 @@ export class TimeChart {
     const time = (seconds) => new Date(seconds * 1000).toTimeString().slice(0, 8);
     const options = () => ({
       scales: { x: { time: true }, y: { range: fromZero } },
-      axes: [axis(time, { space: 80 }), axis(format, { size: 58, space: 32 })],
+      axes: [axis(time, { space: 80, size: 28 }), axis(format, { size: 58, space: 32 })],
       series: [{}, line("--accent"), line("--second")],
     });
     this.#chart = new Chart(id, options, this.#data);

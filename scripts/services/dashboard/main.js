@@ -69,7 +69,7 @@ function showStats({ rates, hops, clients }) {
   set("trades-rate", `${amount(rates.tradesPerSecond)}/s`);
   set("clients", amount(clients.connected));
   const { recent } = hops.endToEnd;
-  set("end-to-end", duration(recent.p50Ns));
+  set("end-to-end", duration(recent.p50Ns || undefined));
   throughput.add(rates.eventsPerSecond, rates.tradesPerSecond);
   latency.add(recent.p50Ns || null, recent.p99Ns || null);
   showHops(hops);
