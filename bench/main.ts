@@ -12,6 +12,7 @@ import { chooseCores, formatMachine, observe } from "./_machine.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
+import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
@@ -29,6 +30,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   durability: anyResult(durability),
   recovery: anyResult(recovery),
   checkpoint: anyResult(checkpoint),
+  fanout: anyResult(fanout),
   micro: anyResult(micro),
 };
 
