@@ -33,6 +33,8 @@ export interface MarketDataOptions extends FanOutOptions {
   clientsMax?: number;
   /** Milliseconds in which changes are gathered into one update; 0: none. Default: 5. */
   flushMs?: number;
+  /** Milliseconds that a client of the REST API may take nothing of its answer. Default: 10000. */
+  answerMs?: number;
   /** Files by their paths, such as `/app.js`; `/` is the page. Default: none. */
   assets?: ReadonlyMap<string, Asset>;
 }
@@ -57,6 +59,7 @@ const HEADERS: Record<string, string> = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",
+  "connection": "close", // Nobody queues requests up, whose answers would wait here.
 };
 
 /**
@@ -79,6 +82,7 @@ export class MarketDataServer {
   readonly #allowRemote: boolean;
   readonly #clientsMax: number;
   readonly #flushMs: number;
+  readonly #answerMs: number;
   readonly #stats: MarketDataStats;
   readonly #connections = new Set<StreamConnection>();
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -96,6 +100,7 @@ export class MarketDataServer {
     this.#allowRemote = options.allowRemote ?? false;
     this.#clientsMax = options.clientsMax ?? 1000;
     this.#flushMs = options.flushMs ?? 5;
+    this.#answerMs = options.answerMs ?? REQUEST_MS;
     this.#stats = new MarketDataStats(feed, this.fanOut);
     server.on("request", (request, response) => this.#answer(request, response));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
@@ -149,7 +154,8 @@ export class MarketDataServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { method = "", url = "" } = request;
+    const { method = "", url = "", socket } = request;
+    socket.setTimeout(this.#answerMs, () => socket.destroy());
     if (!this.#isOurs(request)) {
       return sendAnswer(response, refusal(403, "bad_host", "expected a loopback name as Host"));
     }
