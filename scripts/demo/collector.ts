@@ -8,11 +8,12 @@ import { setImmediate } from "node:timers/promises";
 import {
   BinanceNormaliser,
   newRecordingCounts,
+  Pacer,
   type RecordedMessage,
 } from "../../lib/market/mod.ts";
 import { monotonicNs, openChannel, openProducer, type Producer } from "../../mod.ts";
 import { obey, placeOf, runChild, tell } from "./_child.ts";
-import { Pacer, readFeed } from "./_feed.ts";
+import { readFeed } from "./_feed.ts";
 import { Instruments } from "./_instruments.ts";
 import type { ChildSettings } from "./_protocol.ts";
 import { RingSink } from "./_ring_sink.ts";
@@ -77,7 +78,7 @@ async function collect(collector: Collector, { feed }: ChildSettings): Promise<v
   const pacer = new Pacer(feed.pace);
   const startNs = monotonicNs();
   for await (const message of readFeed(feed, recording)) {
-    if (feed.pace > 0) await pacer.wait(message);
+    if (feed.pace > 0) await pacer.wait(message.receiveUs);
     collector.take(message);
     if (sink.isBehind) await sink.catchUp();
     if (recording.messages % MESSAGES_PER_TURN === 0) await setImmediate();

@@ -5,7 +5,8 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { journal } from "./journal.ts";
 import { marketData } from "./market_data.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [marketData];
+export const SERVICES: readonly AnyService[] = [marketData, journal];
