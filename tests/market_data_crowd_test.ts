@@ -1,7 +1,7 @@
 // Many clients at once, each with its own socket, and a few that misbehave.
 
 import { assert, assertEquals } from "@std/assert";
-import { MarketDataServer, serveMarketData } from "../lib/exchange/mod.ts";
+import { type MarketDataServer, serveMarketData } from "../lib/exchange/mod.ts";
 import { apply, level, makeFeed } from "./_market_data.ts";
 import { clientFrame, RawClient, StreamClient } from "./_stream_client.ts";
 

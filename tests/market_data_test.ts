@@ -297,7 +297,7 @@ Deno.test("A client that does not read its answer is cut, and others are served"
   }
 });
 
-Deno.test("Connections beyond what may be are refused, and those that are there go on", async () => {
+Deno.test("Connections beyond what may be are refused, and the others go on", async () => {
   await using server = await TestServer.open({ clientsMax: 1 });
   await using client = await StreamClient.open(server.port, ["BTC-USD"]);
   using crowd = new DisposableStack();
