@@ -152,6 +152,15 @@ Deno.test("serveMarketData() listens at loopback only, unless it is told otherwi
   assert(error.message.includes("0.0.0.0"));
 });
 
+Deno.test("serveMarketData() says that a port is taken", async () => {
+  await using server = await TestServer.open();
+  await assertRejects(
+    () => serveMarketData(makeFeed(), { port: server.port }),
+    Deno.errors.AddrInUse,
+    `${server.port}`,
+  );
+});
+
 Deno.test("The stream sends a snapshot, and then what changes", async () => {
   await using server = await TestServer.open();
   server.happen(level(100_00));
