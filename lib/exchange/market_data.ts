@@ -130,7 +130,9 @@ export class MarketDataServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), HEAD_MS);
     await promise;
+    clearTimeout(cut);
   }
 
   #flushSoon(): void {
