@@ -7,11 +7,13 @@
 import type { AnyService } from "./_service.ts";
 import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
+import { marketData } from "./market_data.ts";
 import { matchingEngine } from "./matching_engine.ts";
 
 /** Each by its name. */
 export const SERVICES: readonly AnyService[] = [
   gateway,
   matchingEngine,
+  marketData,
   journal,
 ];
