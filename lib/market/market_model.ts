@@ -62,6 +62,14 @@ export class ModelSide {
     while (this.quantities[this.best] === 0) this.best -= this.better;
   }
 
+  /** Makes a side of the same levels that shares nothing with this one. */
+  copy(): ModelSide {
+    const copy = new ModelSide(this.better, this.best);
+    copy.quantities.set(this.quantities);
+    copy.count = this.count;
+    return copy;
+  }
+
   /** `["price","quantity"],…` of the given ticks, best first. */
   levelsText(ticks: Iterable<number>): string {
     const sorted = [...ticks].sort((left, right) => (right - left) * this.better);
