@@ -76,7 +76,8 @@ export class FakeStream {
     this.#faults = options.faults;
     this.#random = options.random;
     socket.on("data", (bytes: Uint8Array) => this.#read(bytes));
-    socket.on("error", () => socket.destroy()); // The client has gone: that is all.
+    // The client has gone. The server's sockets would stay open for our half.
+    for (const end of ["end", "error"]) socket.on(end, () => socket.destroy());
   }
 
   /** Cuts the connection without a word. */

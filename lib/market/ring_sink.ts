@@ -4,8 +4,9 @@
  * @module
  */
 
-import { BACK_PRESSURED, type Claim, type Producer } from "../../mod.ts";
-import type { RecordSink } from "../../lib/market/mod.ts";
+import type { Claim } from "../channel/claim.ts";
+import type { Producer } from "../channel/producer.ts";
+import type { RecordSink } from "./binance.ts";
 
 /** Bytes kept at first for records that found no room. Arbitrary; doubled when too small. */
 const KEPT_BYTES = 64 * 1024;
@@ -14,7 +15,8 @@ const KEPT_BYTES = 64 * 1024;
  * A sink that loses nothing: where the ring is full, it keeps the rest of the message, to be sent
  * by {@linkcode RingSink.catchUp} before the next one.
  *
- * Not by a blocking write: a collector that waits has still to hear that it shall end.
+ * Not by a blocking write: a collector that waits has still to hear that it shall end. Whoever has
+ * the sink asks {@linkcode RingSink.isBehind} and brings nothing more meanwhile.
  */
 export class RingSink implements RecordSink {
   /** Memory of the last claim. */
@@ -26,21 +28,26 @@ export class RingSink implements RecordSink {
   /** Sequence of the last record that was published. */
   sequence = 0;
   readonly #producer: Producer;
-  readonly #onRecord: (view: DataView, offset: number) => void;
+  readonly #accepts: (view: DataView, offset: number) => boolean;
   #claim: Claim | undefined;
   #kept = new DataView(new ArrayBuffer(KEPT_BYTES));
   #keptBytes = 0;
   #keptLengths: number[] = [];
+  #catchingUp: Promise<void> | undefined;
 
-  /** Publishes into the producer's channel, and shows each record before. */
-  constructor(producer: Producer, onRecord: (view: DataView, offset: number) => void) {
+  /**
+   * Publishes into the producer's channel.
+   *
+   * @param accepts Is shown each record before; one that it refuses is given back. It costs a
+   * sequence, which consumers skip.
+   */
+  constructor(producer: Producer, accepts: (view: DataView, offset: number) => boolean) {
     this.#producer = producer;
-    this.#onRecord = onRecord;
+    this.#accepts = accepts;
   }
 
   /** Reserves room in the ring, or beside it; never refuses. */
   claim(sizeBytes: number): boolean {
-    this.bytes += sizeBytes;
     const claim = this.isBehind ? undefined : this.#producer.tryClaim(sizeBytes);
     this.#claim = claim;
     if (claim === undefined) this.#keep(sizeBytes);
@@ -48,6 +55,7 @@ export class RingSink implements RecordSink {
       this.view = claim.view;
       this.offset = claim.offset;
     }
+    this.bytes += sizeBytes;
     return true;
   }
 
@@ -65,8 +73,11 @@ export class RingSink implements RecordSink {
 
   /** Makes the record visible, or leaves it to {@linkcode RingSink.catchUp}. */
   publish(): void {
-    this.#onRecord(this.view, this.offset);
-    if (this.#claim !== undefined) this.sequence = this.#claim.publish();
+    const isAccepted = this.#accepts(this.view, this.offset);
+    if (this.#claim !== undefined) {
+      if (isAccepted) this.sequence = this.#claim.publish();
+      else this.#claim.abort();
+    } else if (!isAccepted) this.#keptBytes -= this.#keptLengths.pop()!;
   }
 
   /** Whether records wait for room. */
@@ -74,22 +85,28 @@ export class RingSink implements RecordSink {
     return this.#keptLengths.length > 0;
   }
 
-  /** Sends the records that wait, as room comes. */
-  async catchUp(): Promise<void> {
+  /**
+   * Sends the records that wait, as room comes, and those that are added meanwhile.
+   *
+   * @throws {ChannelClosedError} If the producer was closed before there was room.
+   */
+  catchUp(): Promise<void> {
+    return this.#catchingUp ??= this.#sendKept().finally(() => this.#catchingUp = undefined);
+  }
+
+  async #sendKept(): Promise<void> {
     let at = 0;
     for (const length of this.#keptLengths) {
-      const record = new Uint8Array(this.#kept.buffer, at, length);
-      for (;;) {
-        const sequence = this.#producer.offer(record);
-        if (sequence !== BACK_PRESSURED) {
-          this.sequence = sequence;
-          break;
-        }
-        await this.#producer.ready();
-      }
+      while (!this.#offer(at, length)) await this.#producer.ready();
       at += length;
     }
     this.#keptBytes = 0;
     this.#keptLengths = [];
+  }
+
+  #offer(at: number, length: number): boolean {
+    const sequence = this.#producer.offer(new Uint8Array(this.#kept.buffer, at, length));
+    if (sequence > 0) this.sequence = sequence;
+    return sequence > 0;
   }
 }
