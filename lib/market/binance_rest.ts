@@ -6,6 +6,7 @@
 
 import { setTimeout } from "node:timers/promises";
 import { backOffMs, type BackOffOptions, Budget } from "./back_off.ts";
+import type { Scales } from "./instruments.ts";
 import { fetchText, type HttpText } from "./http_text.ts";
 
 /** How a {@linkcode BinanceRest} asks. */
@@ -38,14 +39,6 @@ export interface RestCounts {
   failed: number;
 }
 
-/** Decimals of an instrument's prices and quantities. */
-export interface Scales {
-  /** Of prices. */
-  readonly priceDecimals: number;
-  /** Of quantities. */
-  readonly quantityDecimals: number;
-}
-
 /** Longest answer. Arbitrary: the list of all instruments has some 15 MB. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -54,6 +47,7 @@ const MINUTE_MS = 60_000;
 /** Longest wait that a server may ask for: Binance's longest ban. */
 const RETRY_AFTER_MS_MAX = 3 * 24 * 60 * MINUTE_MS;
 
+const BAD_REQUEST = 400;
 const TOO_MANY_REQUESTS = 429;
 /** Binance's status for an address that went on after 429. */
 const BANNED = 418;
@@ -83,6 +77,7 @@ export class BinanceRest {
    * Fetches a depth snapshot, however many attempts it takes.
    *
    * @returns The answer as it came: nothing has parsed it.
+   * @throws {RangeError} If the exchange has no such instrument.
    * @throws {Error} The signal's reason.
    */
   snapshot(symbol: string, signal: AbortSignal): Promise<string> {
@@ -144,10 +139,10 @@ export class BinanceRest {
       this.#trouble("unanswered", error instanceof Error ? error.message : String(error));
       return undefined;
     }
-    return this.#take(answer);
+    return this.#take(path, answer);
   }
 
-  #take({ status, headers, text }: HttpText): string | undefined {
+  #take(path: string, { status, headers, text }: HttpText): string | undefined {
     if (status === 200) {
       this.counts.answered++;
       return text;
@@ -158,6 +153,9 @@ export class BinanceRest {
       const askedMs = seconds >= 0 ? seconds * 1000 : MINUTE_MS;
       this.#notBeforeMs = performance.now() + Math.min(RETRY_AFTER_MS_MAX, askedMs);
     } else this.counts.failed++;
+    if (status === BAD_REQUEST) {
+      throw new RangeError(`Cannot ask the exchange for ${path}: found "${text.slice(0, 200)}"`);
+    }
     this.#trouble(`status ${status}`, text.slice(0, 200));
     return undefined;
   }

@@ -75,6 +75,7 @@ export class FeedLine {
   readonly #clock = new WallClock();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #startMs = performance.now();
+  readonly #closed = Promise.withResolvers<void>();
   #closing: ReturnType<typeof setTimeout> | undefined;
   #receiveUs = 0;
   #heardMs = this.#startMs;
@@ -110,6 +111,7 @@ export class FeedLine {
     clearTimeout(this.#closing);
     for (const timer of this.#timers) clearInterval(timer);
     this.#client.close();
+    this.#closed.resolve();
   }
 
   async #deliver(): Promise<void> {
@@ -155,7 +157,7 @@ export class FeedLine {
       const room = this.#options.handler.room();
       if (room === undefined) return;
       this.#isWaiting = true;
-      await room;
+      await Promise.race([room, this.#closed.promise]);
       this.#isWaiting = false;
       this.#heardMs = performance.now();
     } catch (error) {

@@ -10,12 +10,13 @@ import {
   newRecordingCounts,
   type RecordedMessage,
 } from "../../lib/market/mod.ts";
+import { Pacer } from "../../lib/market/pacer.ts";
+import { RingSink } from "../../lib/market/ring_sink.ts";
 import { monotonicNs, openChannel, openProducer, type Producer } from "../../mod.ts";
 import { obey, placeOf, runChild, tell } from "./_child.ts";
-import { Pacer, readFeed } from "./_feed.ts";
+import { readFeed } from "./_feed.ts";
 import { Instruments } from "./_instruments.ts";
 import type { ChildSettings } from "./_protocol.ts";
-import { RingSink } from "../../lib/market/ring_sink.ts";
 
 /** Messages between two turns of the event loop, in which it hears its end: about a millisecond. */
 const MESSAGES_PER_TURN = 1024;
