@@ -310,3 +310,17 @@ export class StoreClosedError extends Error {
     this.path = path;
   }
 }
+
+/** Thrown when a file of instruments is damaged, or has lost some. Restore it: ids never change. */
+export class CorruptInstrumentsError extends Error {
+  /** Name of the class. */
+  override name = "CorruptInstrumentsError";
+  /** The file. */
+  readonly path: string;
+
+  /** Says what is wrong with the file. */
+  constructor(path: string, found: string) {
+    super(`Cannot read "${path}" as instruments: found ${found}`);
+    this.path = path;
+  }
+}

@@ -4,12 +4,14 @@
  * @module
  */
 
-import { E8, E8_DECIMALS, formatE8 } from "./decimal.ts";
+import { formatDecimal } from "./decimal.ts";
 
-/** Smallest price step, in E8: 0.01. */
-const TICK = E8 / 100;
-/** Smallest quantity step, in E8: 0.00001. */
-const LOT = E8 / 100_000;
+/** Decimals of all numbers, as Binance writes them. */
+const DECIMALS = 8;
+/** Smallest price step, in units of 10^-8: 0.01. */
+const TICK = 1_000_000;
+/** Smallest quantity step, in units of 10^-8: 0.00001. */
+const LOT = 1_000;
 /** Ticks between which prices move; the middle is 60,000.00. */
 const TICKS_LOWEST = 5_990_000;
 const TICKS_COUNT = 20_000;
@@ -35,7 +37,7 @@ export interface MarketModelOptions {
  * One side of the made-up book: a quantity per tick, so that it shares no code with `OrderBook`.
  */
 export class ModelSide {
-  /** Quantity at each tick, in E8; 0 = no level. */
+  /** Quantity at each tick, in units of 10^-8; 0 = no level. */
   readonly quantities: Float64Array = new Float64Array(TICKS_COUNT);
   /** Ticks changed since the last depth update. */
   readonly changed: Set<number> = new Set<number>();
@@ -232,7 +234,7 @@ function priceText(tick: number): string {
 }
 
 function text(value: number): string {
-  return formatE8(value, E8_DECIMALS);
+  return formatDecimal(value, DECIMALS);
 }
 
 /**
