@@ -133,16 +133,22 @@ export class LiveCollector {
       this.stop();
       await running;
     }
-    await Promise.race([
-      this.#collector.room(),
-      setTimeout(LAST_ROOM_MS, undefined, { ref: false }),
-    ]);
+    await this.#giveLastRoom();
   }
 
   /** Ends it: `run` resolves. May be repeated. */
   stop(): void {
     this.#life.abort();
     this.#feed.stop();
+  }
+
+  async #giveLastRoom(): Promise<void> {
+    const room = this.#collector.room();
+    if (room === undefined) return;
+    const over = new AbortController();
+    const { signal } = over;
+    const patience = setTimeout(LAST_ROOM_MS, undefined, { signal }).catch(() => {});
+    await Promise.race([room, patience]).finally(() => over.abort());
   }
 
   async #publishSnapshot(symbol: string, signal: AbortSignal): Promise<void> {
