@@ -91,7 +91,10 @@ export class FakeInstrument {
       this.#hasChanged = false;
     }
     emit("trade", model.step(timeUs));
-    emit("bookTicker", model.takeTicker());
+    const ticker = model.takeTicker();
+    const timeMs = Math.floor(timeUs / 1000);
+    const head = this.#isFutures ? `{"e":"bookTicker","E":${timeMs},"T":${timeMs},` : "{";
+    emit("bookTicker", ticker && head + ticker.slice(1));
     this.#hasChanged = true;
     if (this.#changes.length >= 2 * CHANGES_KEPT) this.#forget(CHANGES_KEPT);
     return events;

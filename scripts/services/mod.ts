@@ -5,6 +5,8 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { collector } from "./collector.ts";
+import { fakeExchange } from "./fake_exchange.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [];
+export const SERVICES: readonly AnyService[] = [collector, fakeExchange];
