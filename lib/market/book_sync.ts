@@ -26,8 +26,8 @@ export interface BookSyncOptions {
 }
 
 /**
- * Keeps the book that a consumer of the channel has, from the same records, and publishes a snapshot
- * whenever that book waits for one.
+ * Keeps the book that a consumer of the channel has, from the same records, and publishes a
+ * snapshot whenever that book waits for one.
  *
  * With the consumers' own code: a second rule for gaps would be a second answer. The levels cost a
  * binary search each, which is less than reading them from JSON.
