@@ -131,7 +131,7 @@ export class BinanceFeed {
   /**
    * Delivers until {@linkcode BinanceFeed.stop}, or until the handler throws. Call it once.
    *
-   * @throws {Error} What the handler has thrown.
+   * @throws {Error} What the handler has thrown; `NotCapable` without permission.
    */
   async run(): Promise<void> {
     const { signal } = this.#life;
@@ -182,6 +182,7 @@ export class BinanceFeed {
       return this.#deliver(client);
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof Deno.errors.NotCapable) throw error; // It names the missing flag.
       this.counts.refused++;
       this.#onTrouble("refused", messageOf(error));
       return undefined;

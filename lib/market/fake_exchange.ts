@@ -222,7 +222,7 @@ export class FakeExchange implements AsyncDisposable {
         `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`,
     );
     const stream = new FakeStream(socket, {
-      streams: names.split("/"),
+      streams: names.split("/").filter((name) => name !== ""),
       isCombined,
       faults: this.streamFaults,
       random: this.#random,
