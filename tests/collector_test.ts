@@ -66,8 +66,8 @@ for (const [fault, hasShown] of STREAM_CASES) {
 
 Deno.test("LiveCollector loses nothing where one connection replaces another", async () => {
   const cases = [
-    { times: { lifetimeMs: 50 }, end: "aged", faults: [] },
-    { times: {}, end: "shutdown", faults: Array<StreamFault>(4).fill("shutdown") },
+    { times: { lifetimeMs: 800, overlapMs: 400 }, end: "aged", faults: [] },
+    { times: { overlapMs: 400 }, end: "shutdown", faults: Array<StreamFault>(4).fill("shutdown") },
   ] as const;
   for (const { times, end, faults } of cases) {
     await using station = await Station.start({ live: { times } });
@@ -86,7 +86,7 @@ Deno.test("LiveCollector loses nothing where one connection replaces another", a
     const { feed: { lost, silent }, resyncs, collector: { duplicates } } = station.collector.counts;
     assertEquals([lost, silent, resyncs], [0, 0, 1], end);
     assert(isWhole(station.consumer.tradeIds), "each trade came once");
-    assertGreater(duplicates, 0, "both connections have delivered");
+    assertGreater(duplicates, 60, "both connections have delivered for a while");
   }
 });
 
