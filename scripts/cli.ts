@@ -7,13 +7,20 @@
 import { Command, CommanderError } from "commander";
 import { resolve } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { removeChannel } from "../mod.ts";
-import { run, runScript, ScriptError, UsageError } from "./_command.ts";
+import { run, runScript, UsageError } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./cli/_checkpoints.ts";
 import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
+import { findLayouts, layoutsText } from "./cli/_layouts.ts";
+import {
+  type ReadArguments,
+  readToOutput,
+  type ReplayArguments,
+  replayInto,
+} from "./cli/_journal.ts";
 import { persist, type PersistOptions } from "./cli/_persist.ts";
 import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
+import { remove, removeConsumerOf } from "./cli/_remove.ts";
 import { readStatus, statusText } from "./cli/_status.ts";
 import { verifiedText, verifyPath } from "./cli/_verify.ts";
 import { demo } from "./demo.ts";
@@ -44,6 +51,19 @@ async function main(args: string[]): Promise<number> {
     .description("remove a channel's file; processes that have it open go on among themselves")
     .argument("<name>", "name of the channel")
     .action(remove);
+  program.command("layouts")
+    .description("show the fields of messages: offset, size, alignment and type")
+    .argument("[name...]", "messages to show; all without one")
+    .option("--json", "print one JSON object")
+    .action((names: string[], { json }: { json?: boolean }) => {
+      const layouts = findLayouts(names);
+      console.log(json ? JSON.stringify({ layouts }) : layoutsText(layouts));
+    });
+  withPlace(program.command("remove-consumer"))
+    .description("remove a consumer that never comes back; its log keeps nothing for it any more")
+    .argument("<channel>", "name of the channel")
+    .argument("<name>", "name of the consumer, which must not be open")
+    .action(removeConsumerOf);
   addLogCommands(program, (code) => status = code);
   for (const service of SERVICES) {
     forwardTo(
@@ -51,6 +71,7 @@ async function main(args: string[]): Promise<number> {
       async (rest) => void (status = await runService(service, rest)),
     ).description(service.summary);
   }
+  addJournalCommands(program.commands.find((command) => command.name() === "journal")!);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -127,6 +148,28 @@ function addLogCommands(program: Command, end: (status: number) => void): void {
     });
 }
 
+/** What is done with a journal beside writing it. */
+function addJournalCommands(journal: Command): void {
+  const place = ["<journal>", "directory of one feed's journal, or one of its files"] as const;
+  const range = (command: Command) =>
+    command
+      .helpOption("--help", "print this text")
+      .option("--from <first>", "first record: its sequence, or a time such as 2026-01-31T12:00Z")
+      .option("--to <last>", "last record: its sequence, or a time");
+  range(journal.command("read"))
+    .description("print the records that verify, a line of JSON each")
+    .argument(...place)
+    .action((path: string, options: ReadArguments) => readToOutput(resolve(path), options));
+  withPlace(range(journal.command("replay")))
+    .description("publish a journal's messages again")
+    .argument(...place)
+    .argument("<channel>", "channel to publish into; made where there is none")
+    .option("--pace <times>", "times the recorded speed; 0 for as fast as possible", "1")
+    .action((path: string, channel: string, options: ReplayArguments) =>
+      replayInto(resolve(path), channel, options)
+    );
+}
+
 /** Makes a command hand all its arguments on, also `--help`. */
 function forwardTo(command: Command, action: (args: string[]) => Promise<void>): Command {
   return command
@@ -152,19 +195,6 @@ async function bench(args: string[]): Promise<number> {
 function showStatus({ directory, json }: PlaceOptions): void {
   const channels = readStatus(directory === undefined ? undefined : resolve(directory));
   console.log(json ? JSON.stringify({ channels }) : statusText(channels));
-}
-
-function remove(name: string, { directory, json }: PlaceOptions): void {
-  try {
-    removeChannel(name, directory === undefined ? {} : { directory: resolve(directory) });
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
-      throw new ScriptError(error.message);
-    }
-    throw error;
-  }
-  console.log(json ? JSON.stringify({ removed: name }) : `Removed channel "${name}"`);
 }
 
 if (import.meta.main) await runScript("mt", main);

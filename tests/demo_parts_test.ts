@@ -2,7 +2,6 @@
 
 import { assertEquals } from "@std/assert";
 import { ExactSum } from "../scripts/demo/_exact_sum.ts";
-import { Pacer } from "../lib/market/pacer.ts";
 import { Reception } from "../scripts/demo/_reception.ts";
 import { formatBytes, formatCount, formatNs, formatShare, formatTable } from "../scripts/_table.ts";
 
@@ -38,18 +37,6 @@ Deno.test("ExactSum.add() stays exact beyond 2^53", () => {
     expected += BigInt(value);
     assertEquals(sum.value, expected);
   }
-});
-
-Deno.test("Pacer.delayMs() follows the receive times, from the first message on", () => {
-  const message = (receiveUs: number) => ({ receiveUs, json: "" });
-  const pacer = new Pacer(10);
-  assertEquals(pacer.delayMs(message(5_000_000)), 0, "the first is due at once");
-  const second = pacer.delayMs(message(1_005_000_000));
-  const isTenth = second > 50_000 && second <= 100_000; // Less what the machine took since then.
-  assertEquals(isTenth, true, `1,000 s later, at ten times the speed: ${second} ms`);
-  assertEquals(pacer.delayMs(message(4_000_000)), 0, "before the first");
-  assertEquals(pacer.delayMs(message(9e15)), 3_600_000, "one sleep is an hour at most");
-  assertEquals(new Pacer(0).delayMs(message(9e15)), 0);
 });
 
 Deno.test("formatTable() aligns numbers to the right and words to the left", () => {
