@@ -32,6 +32,9 @@ Deno.test("LiveCollector keeps the books of several symbols apart, spot and futu
   }
 });
 
+/** Faults by which no trade is lost. */
+const LOSSLESS: readonly StreamFault[] = ["gap", "duplicate", "reorder", "garbage", "shutdown"];
+
 /** What a fault of the stream must have led to. */
 const STREAM_CASES: readonly [StreamFault, (station: Station) => boolean][] = [
   ["drop", () => true],
@@ -60,6 +63,8 @@ for (const [fault, hasShown] of STREAM_CASES) {
         if (round === 0) await station.until("it has shown", () => hasShown(station));
         await station.untilInStep();
       }
+      const { tradeIds } = station.consumer;
+      if (LOSSLESS.includes(fault)) assert(isWhole(tradeIds.toSorted((a, b) => a - b)));
     });
   }
 }
