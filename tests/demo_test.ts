@@ -205,7 +205,8 @@ Deno.test("demo takes raw messages, and a snapshot that comes before everything 
     gaps: 0,
     finalUpdateId: 103,
   });
-  assertEquals([report.bestBid, report.bestAsk], [["10", "3"], ["11", "1"]]);
+  const best = [["10.00000000", "3.00000000"], ["11.00000000", "1.00000000"]];
+  assertEquals([report.bestBid, report.bestAsk], best);
   assertEquals([report.tickerChecked, report.tickerWrong], [1, 1], "its bid was 1, not 3");
   assertEquals(report.problems, ["the book of BTCUSDT was not the exchange's 1 times"]);
   assertEquals(code, 1, "a wrong book is loud");
@@ -249,7 +250,7 @@ Deno.test("demo counts a gap, stays empty, and comes back with the next snapshot
     gaps: 1,
     finalUpdateId: 106,
     bidLevels: 3,
-    bestBid: ["10", "4"],
+    bestBid: ["10.00000000", "4.00000000"],
     isInStep: true,
   });
 });
@@ -278,8 +279,8 @@ Deno.test("demo keeps a book for each instrument and shows that of the busiest",
     messages: 7,
     trades: 1,
     tradedQuantityE8: 200_000_000,
-    bestBid: ["5", "7"],
-    bestAsk: ["6", "1"],
+    bestBid: ["5.00000000", "7.00000000"],
+    bestAsk: ["6.00000000", "1.00000000"],
   });
   assertEquals(report.problems, []);
 });
