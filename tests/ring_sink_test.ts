@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { RingSink } from "../lib/market/ring_sink.ts";
-import { ChannelClosedError, type Message, openConsumer, openProducer } from "../mod.ts";
+import { ChannelClosedError, type Message, openConsumer, openProducer, WAL_FULL } from "../mod.ts";
+import { Logged, SEGMENT_BYTES } from "./_logged.ts";
 import { range, testModes } from "./_support.ts";
 
 const RECORD_BYTES = 64;
@@ -76,4 +77,29 @@ testModes("RingSink.catchUp() rejects when the producer is closed", async (mode,
   const caughtUp = sink.catchUp();
   producer.close();
   await assertRejects(() => caughtUp, ChannelClosedError);
+});
+
+Deno.test("RingSink.catchUp() goes on when a full log has room again", async () => {
+  using logged = new Logged();
+  const retention = { maxBytes: 2 * SEGMENT_BYTES, whenFull: "block" } as const;
+  const channel = logged.create({ retention, snapshotIntervalMs: 1e6 });
+  const producer = openProducer(channel);
+  const slow = openConsumer(channel, { name: "slow", onSlow: "spill" });
+  slow.keep(1);
+  let last = 0;
+  for (let sequence = 0; sequence !== WAL_FULL; last = Math.max(last, sequence)) {
+    sequence = producer.offer(new Uint8Array(1000));
+  }
+  const sink = new RingSink(producer, () => true);
+  push(sink, range(1, 10));
+  assert(sink.isBehind);
+  const caughtUp = sink.catchUp();
+  while (slow.delivered < last) {
+    await slow.wait();
+    slow.poll(() => {});
+  }
+  assert(sink.isBehind, "the log is still kept");
+  slow.keep(last);
+  await caughtUp;
+  assertEquals(sink.sequence, last + 10);
 });
