@@ -5,6 +5,8 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { collector } from "./collector.ts";
+import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
 import { marketData } from "./market_data.ts";
@@ -15,5 +17,7 @@ export const SERVICES: readonly AnyService[] = [
   gateway,
   matchingEngine,
   marketData,
+  collector,
   journal,
+  fakeExchange,
 ];
