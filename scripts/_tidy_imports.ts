@@ -25,6 +25,7 @@ const LAYERS = [
   ["lib/durability/"],
   ["lib/replication/"],
   ["lib/observability/"],
+  ["lib/web_socket/"],
   ["lib/market/", "lib/exchange/"],
   ["mod.ts"],
   ["scripts/", "bench/"],

@@ -139,18 +139,3 @@ export class RawClient implements Disposable {
 function isReset(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset;
 }
-
-/** A frame as a client sends it. */
-export function clientFrame(
-  opcode: number,
-  payload: Uint8Array | string,
-  isLast = true,
-): Uint8Array {
-  const bytes = typeof payload === "string" ? new TextEncoder().encode(payload) : payload;
-  const head = bytes.length < 126
-    ? [0x80 | bytes.length]
-    : [0x80 | 126, bytes.length >> 8, bytes.length & 255];
-  const mask = [1, 2, 3, 4];
-  const masked = bytes.map((byte, at) => byte ^ mask[at & 3]!);
-  return new Uint8Array([(isLast ? 0x80 : 0) | opcode, ...head, ...mask, ...masked]);
-}

@@ -2,11 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as layouts from "../lib/exchange/mod.ts";
-import { newOrder, RawSocket, RawTcp, TestExchange, within } from "./_gateway.ts";
-
-const HANDSHAKE = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n" +
-  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+import { newOrder, RawSocket, RawTcp, TestExchange, until, within } from "./_gateway.ts";
+import { HANDSHAKE } from "./_web_socket.ts";
 
 function frame(type: number, payload = new Uint8Array()): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(layouts.FRAME_HEADER_BYTES + payload.length);
@@ -57,8 +54,9 @@ async function checkAlive(exchange: TestExchange, port: number): Promise<void> {
   const before = exchange.orders.stats().nextSequence;
   using client = await RawSocket.logon(port);
   client.send(newOrder(1));
-  assertEquals((await client.next("ack")).sequence, before);
-  assertEquals((await client.next("accepted")).number, 1);
+  const told = (type: string) => client.told.find((message) => message.type === type);
+  await until("it is answered", () => told("ack") !== undefined && told("accepted") !== undefined);
+  assertEquals([told("ack")!.sequence, told("accepted")!.number], [before, 1]);
 }
 
 Deno.test("Gateway refuses JSON that is no request, and goes on with the connection", async () => {
@@ -135,6 +133,10 @@ Deno.test("Gateway refuses what is no WebSocket with an HTTP status", async () =
     ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", 426, "expected a WebSocket"],
     ["POST / HTTP/1.1\r\n\r\n", 400, "expected a GET"],
     ["\x16\x03\x01\x02\x00\x01\r\n\r\n", 400, "expected a GET"],
+    [ // A page whose name leads here, as its own origin.
+      HANDSHAKE.replace("127.0.0.1", "evil.example\r\nOrigin: http://evil.example"),
+      ...[403, "a loopback name as Host"] as const,
+    ],
     [HANDSHAKE.replace("Host", `Origin: http://evil.example\r\nHost`), 403, "another origin"],
     [`GET / HTTP/1.1\r\nX: ${"x".repeat(9000)}`, 431, "at most 8192 bytes"],
   ];

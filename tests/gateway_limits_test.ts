@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connectGateway } from "../lib/exchange/mod.ts";
 import { newOrder, RawSocket, RawTcp, restingOrder, TestExchange, until } from "./_gateway.ts";
+import { HANDSHAKE } from "./_web_socket.ts";
 
 Deno.test("Gateway ends connections that do not log on in time", async () => {
   await using exchange = new TestExchange();
@@ -77,9 +78,6 @@ function textFrame(value: object): Uint8Array<ArrayBuffer> {
   const length = [0x80 | 126, payload.length >> 8, payload.length & 0xff];
   return Uint8Array.from([0x81, ...length, 0, 0, 0, 0, ...payload]);
 }
-
-const HANDSHAKE = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 Deno.test("Gateway disconnects a client that does not read, and lets it resume", async () => {
   await using exchange = new TestExchange();

@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { type MarketDataServer, serveMarketData } from "../lib/exchange/mod.ts";
 import { apply, level, makeFeed } from "./_market_data.ts";
-import { clientFrame, RawClient, StreamClient } from "./_stream_client.ts";
+import { RawClient, StreamClient } from "./_stream_client.ts";
+import { clientFrame } from "./_web_socket.ts";
 
 const CLIENTS = 500;
 const STALLED = 10;

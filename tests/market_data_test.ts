@@ -6,7 +6,8 @@ import {
   serveMarketData,
 } from "../lib/exchange/mod.ts";
 import { apply, type Happening, level, makeFeed } from "./_market_data.ts";
-import { clientFrame, RawClient, StreamClient } from "./_stream_client.ts";
+import { RawClient, StreamClient } from "./_stream_client.ts";
+import { clientFrame } from "./_web_socket.ts";
 
 /** A server of a feed that a test fills. */
 class TestServer implements AsyncDisposable {
@@ -179,10 +180,10 @@ Deno.test("The stream sends a snapshot, and then what changes", async () => {
 Deno.test("The stream is refused to pages of other origins, and beyond its clients", async () => {
   await using server = await TestServer.open({ clientsMax: 1 });
   const refusals: [Record<string, string>, string][] = [
-    [{ Origin: "http://evil.example" }, "400"],
+    [{ Origin: "http://evil.example" }, "403"],
     [{ Host: "evil.example" }, "403"],
     [{ "Sec-WebSocket-Key": "short" }, "400"],
-    [{ "Sec-WebSocket-Version": "12" }, "400"],
+    [{ "Sec-WebSocket-Version": "12" }, "426"],
   ];
   for (const [headers, status] of refusals) {
     using client = await RawClient.openStream(server.port, headers);

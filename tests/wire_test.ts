@@ -7,8 +7,10 @@ import type { GatewayCodec } from "../lib/exchange/gateway_codec.ts";
 import { JsonCodec } from "../lib/exchange/json_codec.ts";
 import * as exchange from "../lib/exchange/mod.ts";
 import { Outbox } from "../lib/exchange/outbox.ts";
-import { answerHandshake, WebSocketReader, writeText } from "../lib/exchange/websocket.ts";
+import { writeText } from "../lib/exchange/web_socket_writer.ts";
+import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { newOrder } from "./_gateway.ts";
+import { clientFrame, HANDSHAKE, join } from "./_web_socket.ts";
 
 const instrument = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };
 const instruments = {
@@ -32,29 +34,7 @@ function orderBytes(clientSequence: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** A masked frame of text as a browser sends it. */
-function textFrame(text: string, { opcode = 1, isFinal = true } = {}): Uint8Array<ArrayBuffer> {
-  const payload = encoder.encode(text);
-  const mask = [0x12, 0x34, 0x56, 0x78];
-  const length = payload.length < 126
-    ? [0x80 | payload.length]
-    : [0x80 | 126, payload.length >> 8, payload.length & 0xff];
-  return Uint8Array.from([
-    ...[(isFinal ? 0x80 : 0) | opcode, ...length, ...mask],
-    ...payload.map((byte, index) => byte ^ mask[index & 3]!),
-  ]);
-}
-
-const HANDSHAKE = encoder.encode(
-  "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-);
-
-function join(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const out = new Outbox();
-  for (const part of parts) out.append(part);
-  return out.take().slice();
-}
+const HANDSHAKE_BYTES = encoder.encode(HANDSHAKE);
 
 /** Feeds bytes in pieces as a connection does; what was found in them. */
 function feed(codec: GatewayCodec, bytes: Uint8Array, cuts: number[]): string[] {
@@ -83,6 +63,7 @@ function feed(codec: GatewayCodec, bytes: Uint8Array, cuts: number[]): string[] 
   return found;
 }
 
+const LIMITS = { messageBytesMax: 4096, allowRemote: false };
 const CUTS = fc.array(fc.nat(), { maxLength: 40 });
 
 Deno.test("BinaryCodec.decode() finds the same messages however the bytes are cut", () => {
@@ -104,18 +85,18 @@ Deno.test("BinaryCodec.decode() finds the same messages however the bytes are cu
 Deno.test("JsonCodec.decode() finds the same messages however the bytes are cut", () => {
   const order = JSON.stringify(newOrder(5));
   const bytes = join([
-    HANDSHAKE,
-    textFrame('{"type":"logon"}'),
-    textFrame(order),
-    textFrame("ping", { opcode: 9 }),
-    textFrame(order.slice(0, 20), { isFinal: false }),
-    textFrame(order.slice(20), { opcode: 0 }),
-    textFrame("[1,2"),
-    textFrame('{"type":"new","clientSequence":6}'),
+    HANDSHAKE_BYTES,
+    clientFrame(1, '{"type":"logon"}'),
+    clientFrame(1, order),
+    clientFrame(9, "ping"),
+    clientFrame(1, order.slice(0, 20), false),
+    clientFrame(0, order.slice(20)),
+    clientFrame(1, "[1,2"),
+    clientFrame(1, '{"type":"new","clientSequence":6}'),
   ]);
   const expected = ["logon", "order 5", "order 5", "refused 0", "refused 6"];
   fc.assert(fc.property(CUTS, (cuts) => {
-    assertEquals(feed(new JsonCodec(entry, instruments, 4096), bytes, cuts), expected);
+    assertEquals(feed(new JsonCodec(entry, instruments, LIMITS), bytes, cuts), expected);
   }));
 });
 
@@ -123,8 +104,8 @@ Deno.test("codecs take any bytes in any pieces without throwing", () => {
   const noise = fc.uint8Array({ maxLength: 600 });
   fc.assert(
     fc.property(noise, CUTS, fc.boolean(), (noise, cuts, hasHandshake) => {
-      const bytes = hasHandshake ? join([HANDSHAKE, noise]) : noise;
-      feed(new JsonCodec(entry, instruments, 512), bytes, cuts);
+      const bytes = hasHandshake ? join([HANDSHAKE_BYTES, noise]) : noise;
+      feed(new JsonCodec(entry, instruments, { ...LIMITS, messageBytesMax: 512 }), bytes, cuts);
       feed(new BinaryCodec(entry), noise, cuts);
       const long = frame(exchange.FRAME_ORDER, noise.subarray(0, 96));
       feed(new BinaryCodec(entry), join([long, noise]), cuts);
@@ -143,47 +124,16 @@ Deno.test("FrameReader.read() refuses a frame by its first bytes", () => {
   }
 });
 
-Deno.test("WebSocketReader.read() reads what writeText() has written, of any length", () => {
-  for (const size of [0, 1, 125, 126, 127, 65_535, 65_536]) {
-    for (const letter of ["x", "ä"]) {
-      const outbox = new Outbox();
-      writeText(outbox, letter.repeat(size));
-      const bytes = outbox.take();
-      // A server does not mask: put a mask of zeros in.
-      const headerBytes = bytes.length - encoder.encode(letter).length * size;
-      const masked = join([
-        bytes.subarray(0, headerBytes),
-        new Uint8Array(4),
-        bytes.subarray(headerBytes),
-      ]);
-      masked[1]! |= 0x80;
-      const reader = new WebSocketReader(200_000);
-      assertEquals(reader.read(masked, 0, masked.length), masked.length);
-      const payload = masked.subarray(reader.payloadAt, reader.payloadAt + reader.payloadBytes);
-      assertEquals(new TextDecoder().decode(payload), letter.repeat(size));
-    }
-  }
-});
-
-Deno.test("answerHandshake() accepts as RFC 6455 says, and refuses pages of another origin", () => {
-  const request = new TextDecoder().decode(HANDSHAKE).trimEnd();
-  const { response, fault } = answerHandshake(request);
-  assertEquals(fault, undefined);
-  assert(response.includes("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), response);
-  assertEquals(answerHandshake(`${request}\r\nOrigin: http://x`).fault, undefined);
-  const wrong: [string, string, number][] = [
-    [request.replace("GET", "POST"), "a GET request", 400],
-    [request.replace("Upgrade: websocket\r\n", ""), "a WebSocket", 426],
-    [request.replace("13", "8"), "version 13", 426],
-    [request.replace("==", ""), "Sec-WebSocket-Key", 400],
-    [`${request}\r\nOrigin: https://evil.example`, "another origin", 403],
-    ["", "a GET request", 400],
-  ];
-  for (const [text, expected, status] of wrong) {
-    const { response, fault } = answerHandshake(text);
-    assert(fault?.includes(expected), `${fault}`);
-    assert(response.startsWith(`HTTP/1.1 ${status} `), response);
-  }
+Deno.test("writeText() writes whole messages one behind the other, of any length", () => {
+  const outbox = new Outbox();
+  const texts = [0, 1, 125, 126, 127, 65_535, 65_536].flatMap((size) =>
+    ["x", "ä", "😀"].map((letter) => letter.repeat(size))
+  );
+  for (const text of texts) writeText(outbox, text);
+  const stream = new MessageStream({ messageBytesMax: 300_000, isMasked: false });
+  stream.append(outbox.take());
+  for (const text of texts) assertEquals(stream.next()?.text, text);
+  assertEquals(stream.next(), undefined);
 });
 
 Deno.test("binary frames are the bytes that docs/pipeline.md says", () => {

@@ -4,12 +4,12 @@
  * @module
  */
 
+import { encodeText } from "../web_socket/frame.ts";
 import { type ClientLimits, FeedClient, type FeedSink } from "./feed_client.ts";
 import { readFeedRequest } from "./feed_request.ts";
 import { snapshotText, TRADES_SENT_MAX, updateText } from "./feed_text.ts";
 import { type FeedUpdate, type InstrumentFeed, TRADES_KEPT } from "./instrument_feed.ts";
 import type { MarketFeed } from "./market_feed.ts";
-import { textFrame } from "./web_socket_frame.ts";
 
 /** How clients are served. */
 export interface FanOutOptions extends Partial<ClientLimits> {
@@ -235,7 +235,7 @@ export class FanOut {
 
   #frame(text: string): Uint8Array {
     this.counts.framesMade++;
-    return textFrame(text);
+    return encodeText(text);
   }
 
   #subscribersOf(market: InstrumentFeed): Set<FeedClient> {

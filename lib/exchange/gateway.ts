@@ -101,11 +101,11 @@ export class Gateway implements AsyncDisposable {
     this.#checkpoints = checkpoints;
     this.#ends = ends;
     this.#onProblem = options.onProblem ?? (() => {});
-    const { webSocket = {}, tcp } = options;
+    const { webSocket = {}, tcp, allowRemote = false } = options;
     const { instruments } = core;
-    const { maxMessageBytes, heartbeatMs, logonTimeoutMs } = core.limits;
+    const { maxMessageBytes: messageBytesMax, heartbeatMs, logonTimeoutMs } = core.limits;
     const entry = new OrderEntry(instruments);
-    const json = () => new JsonCodec(entry, instruments, maxMessageBytes);
+    const json = () => new JsonCodec(entry, instruments, { messageBytesMax, allowRemote });
     this.webSocketPort = this.#listen(webSocket, json);
     this.tcpPort = tcp && this.#listen(tcp, () => new BinaryCodec(entry));
     const tickMs = Math.min(heartbeatMs, logonTimeoutMs) / TICKS_PER_INTERVAL;

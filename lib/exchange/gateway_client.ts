@@ -17,7 +17,7 @@ import type { SessionEvent } from "./event_text.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { RefusalReason } from "./refusal.ts";
 import { TcpTransport } from "./tcp_transport.ts";
-import { WebSocketTransport } from "./websocket_transport.ts";
+import { WebSocketTransport } from "./web_socket_transport.ts";
 
 /** How a client stands. */
 export type ClientState =

@@ -51,6 +51,11 @@ export interface GatewayOptions extends Partial<GatewayLimits> {
   gatewayId?: number;
   /** WebSockets. Default: listens at 127.0.0.1. */
   webSocket?: ListenOptions;
+  /**
+   * Whether clients may reach the WebSockets by any name. Default: false, by those of loopback
+   * alone, so that no page of the web reaches them by a name of its own that leads here.
+   */
+  allowRemote?: boolean;
   /** The binary protocol over TCP. Default: does not listen. */
   tcp?: ListenOptions;
   /** Told of what an operator should know, in a line. Default: nobody is. */

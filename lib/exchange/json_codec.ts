@@ -5,37 +5,47 @@
  */
 
 import type { Level } from "../channel/producer.ts";
+import {
+  CLOSE_GOING_AWAY,
+  CLOSE_NORMAL,
+  CLOSE_POLICY,
+  CLOSE_PROTOCOL_ERROR,
+  CLOSE_TOO_LARGE,
+  HEAD_BYTES_MAX,
+  OPCODE_CLOSE,
+  OPCODE_CONTINUATION,
+  OPCODE_PING,
+  OPCODE_PONG,
+  OPCODE_TEXT,
+  WebSocketError,
+} from "../web_socket/frame.ts";
+import {
+  answerUpgrade,
+  endOfHead,
+  errorResponse,
+  HEAD_END,
+  type HostRule,
+  latin1,
+} from "../web_socket/handshake.ts";
+import { MessageReader } from "../web_socket/message_reader.ts";
 import { toSessionEvent } from "./event_text.ts";
 import { ClientMessage, type GatewayCodec, type SessionFacts } from "./gateway_codec.ts";
 import { type InstrumentLookup, isWhole, type OrderEntry } from "./order_entry.ts";
 import { Outbox } from "./outbox.ts";
 import { type Refusal, type RefusalReason, refuse } from "./refusal.ts";
 import { formatToken, parseToken, TOKEN_BYTES } from "./session_token.ts";
-import {
-  answerHandshake,
-  FRAME_OVERHEAD_BYTES,
-  httpError,
-  OPCODE_BINARY,
-  OPCODE_CLOSE,
-  OPCODE_CONTINUATION,
-  OPCODE_PING,
-  OPCODE_PONG,
-  WebSocketReader,
-  writeClose,
-  writeControl,
-  writeText,
-} from "./websocket.ts";
+import { writeClose, writeFrame, writeText } from "./web_socket_writer.ts";
 
 /** Bytes of the request that begins a WebSocket, at most: more than any browser sends. */
 const HANDSHAKE_BYTES_MAX = 8192;
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const encoder = new TextEncoder();
 
 /** Codes that end a WebSocket (RFC 6455, section 7.4); others end by 1008, a broken rule. */
 const CLOSE_CODES: Partial<Record<RefusalReason, number>> = {
-  protocol_violation: 1002,
-  frame_too_large: 1009,
-  going_away: 1001,
+  protocol_violation: CLOSE_PROTOCOL_ERROR,
+  frame_too_large: CLOSE_TOO_LARGE,
+  going_away: CLOSE_GOING_AWAY,
 };
 
 const HTTP_STATUSES: Partial<Record<RefusalReason, number>> = {
@@ -53,69 +63,71 @@ export class JsonCodec implements GatewayCodec {
   readonly outbox: Outbox = new Outbox();
   readonly #entry: OrderEntry;
   readonly #instruments: InstrumentLookup;
-  readonly #reader: WebSocketReader;
-  readonly #messageBytesMax: number;
-  /** Parts of a message that is not whole. */
-  #parts: Uint8Array[] = [];
-  #partBytes = 0;
-  #isInMessage = false;
+  readonly #hostRule: HostRule;
+  readonly #reader: MessageReader;
   #isOpen = false;
   #hasAnswered = false;
   #searchedBytes = 0;
 
   /** Checks orders by `entry`; a message may have `messageBytesMax` bytes. */
-  constructor(entry: OrderEntry, instruments: InstrumentLookup, messageBytesMax: number) {
+  constructor(
+    entry: OrderEntry,
+    instruments: InstrumentLookup,
+    { messageBytesMax, ...hostRule }: HostRule & { messageBytesMax: number },
+  ) {
     this.#entry = entry;
     this.#instruments = instruments;
-    this.#messageBytesMax = messageBytesMax;
-    this.#reader = new WebSocketReader(messageBytesMax);
-    this.receiveBytesMax = Math.max(HANDSHAKE_BYTES_MAX, messageBytesMax + FRAME_OVERHEAD_BYTES);
+    this.#hostRule = hostRule;
+    this.#reader = new MessageReader({ messageBytesMax, isMasked: true });
+    this.receiveBytesMax = Math.max(HANDSHAKE_BYTES_MAX, messageBytesMax + HEAD_BYTES_MAX);
   }
 
   /** See {@linkcode GatewayCodec.decode}. */
   decode(bytes: Uint8Array<ArrayBuffer>, start: number, end: number): number {
-    const { message } = this;
-    message.type = "none";
-    if (!this.#isOpen) return this.#handshake(bytes, start, end);
-    const reader = this.#reader;
-    const size = reader.read(bytes, start, end);
-    if (size === 0) return 0;
-    if (size < 0) {
-      message.violate(reader.isTooLong ? "frame_too_large" : "protocol_violation", reader.fault);
+    this.message.type = "none";
+    if (!this.#isOpen) return this.#handshake(bytes.subarray(start, end));
+    try {
+      const size = this.#reader.read(bytes, start, end);
+      if (size > 0) this.#take(this.#reader);
+      return size;
+    } catch (error) {
+      if (!(error instanceof WebSocketError)) throw error;
+      const isTooLarge = error.code === CLOSE_TOO_LARGE;
+      this.message.violate(isTooLarge ? "frame_too_large" : "protocol_violation", error.message);
       return end - start;
     }
-    const payload = bytes.subarray(reader.payloadAt, reader.payloadAt + reader.payloadBytes);
-    switch (reader.opcode) {
-      case OPCODE_PING:
-        writeControl(this.outbox, OPCODE_PONG, payload);
-        break;
-      case OPCODE_PONG:
-        break;
-      case OPCODE_CLOSE:
-        this.close();
-        message.type = "closed";
-        break;
-      default:
-        this.#readPart(payload, reader);
-    }
-    return size;
   }
 
-  #handshake(bytes: Uint8Array, start: number, end: number): number {
-    const from = Math.max(start, start + this.#searchedBytes - 3);
-    const at = endOfHeaders(bytes, from, end);
-    this.#searchedBytes = end - start;
-    if (at < 0 && end - start < HANDSHAKE_BYTES_MAX) return 0;
+  #take(reader: MessageReader): void {
+    switch (reader.opcode) {
+      case OPCODE_TEXT:
+        return this.#readText(reader.text);
+      case OPCODE_PING:
+        return writeFrame(this.outbox, OPCODE_PONG, reader.payload);
+      case OPCODE_PONG:
+      case OPCODE_CONTINUATION:
+        return;
+      case OPCODE_CLOSE:
+        this.close();
+        this.message.type = "closed";
+        return;
+      default:
+        this.message.violate("protocol_violation", "message: expected text, found bytes");
+    }
+  }
+
+  #handshake(bytes: Uint8Array): number {
     const { message, outbox } = this;
+    const at = endOfHead(bytes, this.#searchedBytes, bytes.length);
+    this.#searchedBytes = bytes.length;
+    if (at < 0 && bytes.length < HANDSHAKE_BYTES_MAX) return 0;
     if (at < 0) {
       const text = `request: expected at most ${HANDSHAKE_BYTES_MAX} bytes of headers`;
       message.violate("frame_too_large", text);
-      return end - start;
+      return bytes.length;
     }
-    const request = String.fromCharCode(...bytes.subarray(start, at));
-    const { response, fault } = answerHandshake(request);
-    const offset = outbox.reserve(response.length);
-    for (let i = 0; i < response.length; i++) outbox.bytes[offset + i] = response.charCodeAt(i);
+    const { response, fault } = answerUpgrade(latin1(bytes.subarray(0, at)), this.#hostRule);
+    outbox.append(encoder.encode(response));
     if (fault === undefined) {
       this.#isOpen = true;
       message.type = "open";
@@ -123,46 +135,12 @@ export class JsonCodec implements GatewayCodec {
       this.#hasAnswered = true;
       message.violate("protocol_violation", fault);
     }
-    return at + 4 - start;
+    return at + HEAD_END.length;
   }
 
-  #readPart(payload: Uint8Array, { opcode, isFinal }: WebSocketReader): void {
+  #readText(text: string): void {
     const { message } = this;
-    if (opcode === OPCODE_BINARY) {
-      return message.violate("protocol_violation", "message: expected text, found bytes");
-    }
-    if (opcode === OPCODE_CONTINUATION !== this.#isInMessage) {
-      return message.violate("protocol_violation", "message: expected its parts in a row");
-    }
-    this.#isInMessage = !isFinal;
-    if (isFinal && this.#parts.length === 0) return this.#readText(payload);
-    this.#partBytes += payload.length + 1; // Empty parts count, as they take memory.
-    if (this.#partBytes > this.#messageBytesMax) {
-      const text = `message: expected at most ${this.#messageBytesMax} bytes, found more in parts`;
-      return message.violate("frame_too_large", text);
-    }
-    this.#parts.push(payload.slice());
-    if (!isFinal) return;
-    const whole = new Uint8Array(this.#parts.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    this.#parts = [];
-    this.#partBytes = 0;
-    this.#readText(whole);
-  }
-
-  #readText(bytes: Uint8Array): void {
-    const { message } = this;
-    let text = "";
     let value: unknown;
-    try {
-      text = decoder.decode(bytes);
-    } catch {
-      return message.violate("protocol_violation", "message: expected UTF-8");
-    }
     try {
       value = JSON.parse(text);
     } catch {
@@ -261,10 +239,10 @@ export class JsonCodec implements GatewayCodec {
     this.#hasAnswered = true;
     if (this.#isOpen) {
       this.#write({ type: "error", reason, text });
-      writeClose(this.outbox, CLOSE_CODES[reason] ?? 1008);
+      writeClose(this.outbox, CLOSE_CODES[reason] ?? CLOSE_POLICY);
     } else {
-      const response = httpError(HTTP_STATUSES[reason] ?? 400, `${reason}: ${text}`);
-      this.outbox.append(new TextEncoder().encode(response));
+      const fault = { status: HTTP_STATUSES[reason] ?? 400, text: `${reason}: ${text}` };
+      this.outbox.append(encoder.encode(errorResponse(fault)));
     }
   }
 
@@ -272,7 +250,7 @@ export class JsonCodec implements GatewayCodec {
   close(): void {
     if (this.#hasAnswered || !this.#isOpen) return;
     this.#hasAnswered = true;
-    writeClose(this.outbox, 1000);
+    writeClose(this.outbox, CLOSE_NORMAL);
   }
 
   #write(message: object): void {
@@ -281,13 +259,3 @@ export class JsonCodec implements GatewayCodec {
 }
 
 const LOGON_FIELDS = ["type", "token", "lastReceived"];
-
-/** Index of the empty line that ends the headers of a request; -1 if there is none. */
-function endOfHeaders(bytes: Uint8Array, from: number, end: number): number {
-  for (let at = from; at + 4 <= end; at++) {
-    if (bytes[at] === 13 && bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10) {
-      return at;
-    }
-  }
-  return -1;
-}

@@ -7,12 +7,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import {
+  errorResponse,
+  type HostRule,
+  type HttpFault,
+  isHostAllowed,
+  isLoopback,
+  upgradeFault,
+} from "../web_socket/handshake.ts";
 import { FanOut, type FanOutOptions } from "./fan_out.ts";
 import { REQUEST_BYTES_MAX } from "./feed_request.ts";
 import { answerApi, type ApiAnswer, refusal } from "./market_data_api.ts";
 import { type MarketDataReport, MarketDataStats } from "./market_data_stats.ts";
 import type { MarketFeed } from "./market_feed.ts";
-import { StreamConnection, upgradeFault } from "./stream_connection.ts";
+import { StreamConnection } from "./stream_connection.ts";
 
 /** A file that is served as it is. */
 export interface Asset {
@@ -47,9 +55,6 @@ const HEAD_MS = 5_000;
 const REQUEST_MS = 10_000;
 const HEAD_BYTES_MAX = 16 * 1024;
 
-/** Addresses and names of this host that no other one can reach. */
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i;
-
 /** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
 const HEADERS: Record<string, string> = {
   "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
@@ -79,7 +84,7 @@ export class MarketDataServer {
   readonly #feed: MarketFeed;
   readonly #server: Server;
   readonly #assets: ReadonlyMap<string, Asset>;
-  readonly #allowRemote: boolean;
+  readonly #hostRule: HostRule;
   readonly #clientsMax: number;
   readonly #flushMs: number;
   readonly #answerMs: number;
@@ -97,7 +102,7 @@ export class MarketDataServer {
     this.#feed = feed;
     this.#server = server;
     this.#assets = options.assets ?? new Map();
-    this.#allowRemote = options.allowRemote ?? false;
+    this.#hostRule = { allowRemote: options.allowRemote ?? false };
     this.#clientsMax = options.clientsMax ?? 1000;
     this.#flushMs = options.flushMs ?? 5;
     this.#answerMs = options.answerMs ?? REQUEST_MS;
@@ -158,7 +163,7 @@ export class MarketDataServer {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const { method = "", url = "", socket } = request;
     socket.setTimeout(this.#answerMs, () => socket.destroy());
-    if (!this.#isOurs(request)) {
+    if (!isHostAllowed(request.headers, this.#hostRule)) {
       return sendAnswer(response, refusal(403, "bad_host", "expected a loopback name as Host"));
     }
     if (method !== "GET") {
@@ -176,10 +181,7 @@ export class MarketDataServer {
     socket.on("error", () => socket.destroy());
     const fault = this.#upgradeFault(request);
     if (fault !== undefined) {
-      socket.end(
-        `HTTP/1.1 ${fault} \r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-        () => socket.destroy(),
-      );
+      socket.end(errorResponse(fault), () => socket.destroy());
       return;
     }
     const events = {
@@ -195,7 +197,7 @@ export class MarketDataServer {
         this.fanOut.remove(client);
       },
     };
-    const connection = new StreamConnection(request, socket, {
+    const connection = new StreamConnection(request.headers["sec-websocket-key"]!, socket, {
       events,
       messageBytesMax: REQUEST_BYTES_MAX,
     });
@@ -204,18 +206,13 @@ export class MarketDataServer {
     connection.receive(head);
   }
 
-  /** Status and reason with which an upgrade is refused. */
-  #upgradeFault(request: IncomingMessage): string | undefined {
-    if (!this.#isOurs(request)) return "403 expected a loopback name as Host";
-    if (request.method !== "GET" || request.url !== "/stream") return "404 expected /stream";
-    const fault = upgradeFault(request);
-    if (fault !== undefined) return `400 ${fault}`;
-    return this.#connections.size < this.#clientsMax ? undefined : "503 too many clients";
-  }
-
-  /** Whether a request names this host as one that it may be reached by. */
-  #isOurs({ headers: { host = "" } }: IncomingMessage): boolean {
-    return this.#allowRemote || LOOPBACK.test(host.replace(/:\d{1,5}$/, ""));
+  /** Why an upgrade is refused. */
+  #upgradeFault({ method, url, headers }: IncomingMessage): HttpFault | undefined {
+    const fault = upgradeFault(headers, this.#hostRule);
+    if (fault !== undefined) return fault;
+    if (method !== "GET" || url !== "/stream") return { status: 404, text: "expected /stream" };
+    if (this.#connections.size < this.#clientsMax) return undefined;
+    return { status: 503, text: "expected fewer clients" };
   }
 }
 
@@ -243,7 +240,7 @@ export async function serveMarketData(
   options: MarketDataOptions = {},
 ): Promise<MarketDataServer> {
   const { host = "127.0.0.1", port = 0, allowRemote = false, clientsMax = 1000 } = options;
-  if (!allowRemote && !LOOPBACK.test(host)) {
+  if (!allowRemote && !isLoopback(host)) {
     throw new TypeError(
       `Cannot listen at "${host}" as a loopback address: found another one, without allowRemote`,
     );

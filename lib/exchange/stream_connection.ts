@@ -7,24 +7,23 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { FeedSink } from "./feed_client.ts";
 import {
-  CLOSE_CODES,
-  closeFrame,
-  frame,
-  FrameError,
-  FrameReader,
-  OPCODES,
-} from "./web_socket_frame.ts";
-
-/** Appended to a client's key, says RFC 6455. */
-const KEY_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-
-/** 16 bytes in Base64. */
-const KEY = /^[A-Za-z0-9+/]{22}==$/;
+  CLOSE_GOING_AWAY,
+  CLOSE_POLICY,
+  CLOSE_UNSUPPORTED,
+  encodeClose,
+  encodeFrame,
+  OPCODE_CLOSE,
+  OPCODE_PING,
+  OPCODE_PONG,
+  OPCODE_TEXT,
+  WebSocketError,
+} from "../web_socket/frame.ts";
+import { acceptResponse } from "../web_socket/handshake.ts";
+import type { Message } from "../web_socket/message_reader.ts";
+import { MessageStream } from "../web_socket/message_stream.ts";
+import type { FeedSink } from "./feed_client.ts";
 
 /** Milliseconds that a client has to take what waits for it, and its close, before it is cut. */
 const CLOSE_MS = 5_000;
@@ -46,49 +45,26 @@ export interface StreamEvents {
   onEnd(): void;
 }
 
-/**
- * Tells what is wrong with a request to become a WebSocket; undefined if nothing is. A browser's
- * page of another origin is refused by its `Origin`.
- */
-export function upgradeFault({ headers }: IncomingMessage): string | undefined {
-  const { upgrade, host, origin } = headers;
-  if (upgrade?.toLowerCase() !== "websocket") return "expected Upgrade: websocket";
-  if (headers["sec-websocket-version"] !== "13") return "expected Sec-WebSocket-Version: 13";
-  if (!KEY.test(headers["sec-websocket-key"] ?? "")) return "expected a Sec-WebSocket-Key";
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
-    return "expected a page of this server";
-  }
-  return undefined;
-}
-
 /** A connection; it is a client's way out, and hands on what comes in. */
 export class StreamConnection implements FeedSink {
   readonly #socket: Duplex;
-  readonly #reader: FrameReader;
+  readonly #events: StreamEvents;
+  readonly #messages: MessageStream;
   #messagesLeft = MESSAGES_AT_ONCE;
   #silentSeconds = 0;
   #isClosing = false;
   #closeTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Answers the upgrade. Assumes that {@linkcode upgradeFault} found nothing. */
+  /** Answers a request to begin a WebSocket, in which nothing is wrong, by its key. */
   constructor(
-    request: IncomingMessage,
+    key: string,
     socket: Duplex,
     { events, messageBytesMax }: { events: StreamEvents; messageBytesMax: number },
   ) {
     this.#socket = socket;
-    this.#reader = new FrameReader({
-      onText: (text) => this.#admit(() => events.onText(text)),
-      onPing: (payload) => this.#admit(() => this.send(frame(OPCODES.pong, payload))),
-      onPong: () => {},
-      onClose: (code) => this.#close(code, ""),
-    }, messageBytesMax);
-    const key = `${request.headers["sec-websocket-key"]}${KEY_SUFFIX}`;
-    const accept = createHash("sha1").update(key).digest("base64");
-    socket.write(
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-        `Sec-WebSocket-Accept: ${accept}\r\n\r\n`,
-    );
+    this.#events = events;
+    this.#messages = new MessageStream({ messageBytesMax, isMasked: true });
+    socket.write(acceptResponse(key));
     socket.on("data", (bytes: Uint8Array) => this.receive(bytes));
     socket.on("drain", () => events.onDrain());
     socket.on("error", () => socket.destroy());
@@ -112,12 +88,12 @@ export class StreamConnection implements FeedSink {
 
   /** See {@linkcode FeedSink.close}. */
   close(reason: string): void {
-    this.#close(CLOSE_CODES.policy, reason);
+    this.#close(CLOSE_POLICY, reason);
   }
 
   /** Ends because the server does: the client may look for it again. */
   leave(): void {
-    this.#close(CLOSE_CODES.goingAway, "the server ends");
+    this.#close(CLOSE_GOING_AWAY, "the server ends");
   }
 
   /** Takes bytes of the client: those that came with its request. The others come by themselves. */
@@ -125,9 +101,13 @@ export class StreamConnection implements FeedSink {
     this.#silentSeconds = 0;
     if (this.#isClosing) return;
     try {
-      this.#reader.take(bytes);
+      this.#messages.append(bytes);
+      for (let message = this.#messages.next(); message; message = this.#messages.next()) {
+        this.#take(message);
+        if (this.#isClosing) return;
+      }
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
+      if (!(error instanceof WebSocketError)) throw error;
       this.#close(error.code, error.message);
     }
   }
@@ -136,19 +116,37 @@ export class StreamConnection implements FeedSink {
   tick(): void {
     this.#messagesLeft = Math.min(MESSAGES_AT_ONCE, this.#messagesLeft + MESSAGES_A_SECOND);
     if (++this.#silentSeconds > SILENT_SECONDS_MAX) this.#socket.destroy();
-    else if (this.#silentSeconds % 15 === 0) this.send(frame(OPCODES.ping, new Uint8Array()));
+    else if (this.#silentSeconds % 15 === 0) this.send(encodeFrame(OPCODE_PING, new Uint8Array()));
   }
 
-  #admit(act: () => void): void {
-    if (this.#isClosing) return;
-    if (this.#messagesLeft-- > 0) return act();
-    this.#close(CLOSE_CODES.policy, `expected at most ${MESSAGES_A_SECOND} messages a second`);
+  #take(message: Message): void {
+    switch (message.opcode) {
+      case OPCODE_TEXT:
+        if (this.#isAdmitted()) this.#events.onText(message.text);
+        return;
+      case OPCODE_PING:
+        if (this.#isAdmitted()) this.send(encodeFrame(OPCODE_PONG, message.payload));
+        return;
+      case OPCODE_PONG:
+        return;
+      case OPCODE_CLOSE:
+        return this.#close(message.closeCode, "");
+      default:
+        return this.#close(CLOSE_UNSUPPORTED, "message: expected text, found bytes");
+    }
+  }
+
+  /** Whether the client may send another message; it is closed where it may not. */
+  #isAdmitted(): boolean {
+    if (this.#messagesLeft-- > 0) return true;
+    this.#close(CLOSE_POLICY, `expected at most ${MESSAGES_A_SECOND} messages a second`);
+    return false;
   }
 
   #close(code: number, reason: string): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    this.#socket.end(closeFrame(code, reason));
+    this.#socket.end(encodeClose(code, reason));
     this.#closeTimer = setTimeout(() => this.#socket.destroy(), CLOSE_MS);
   }
 }

@@ -7,7 +7,7 @@
 import { setTimeout } from "node:timers/promises";
 import { backOffMs, type BackOffOptions, Budget } from "./back_off.ts";
 import { type FeedHandler, FeedLine, type LineCounts } from "./feed_line.ts";
-import { WebSocketClient } from "./web_socket_client.ts";
+import { WebSocketClient } from "../web_socket/client.ts";
 
 export type { FeedHandler, LineEnd } from "./feed_line.ts";
 

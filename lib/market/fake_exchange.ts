@@ -8,11 +8,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { acceptResponse, errorResponse } from "../web_socket/handshake.ts";
 import { FakeInstrument, type TrueBook } from "./fake_instrument.ts";
 import { FakeStream } from "./fake_stream.ts";
 import { FaultPlan, type FaultRates, type RestFault, type StreamFault } from "./fault_plan.ts";
 import { MODEL_PRICE_DECIMALS, MODEL_QUANTITY_DECIMALS, randomNumbers } from "./market_model.ts";
-import { acceptKey } from "./web_socket_frames.ts";
 
 export type { FakeLevel, TrueBook } from "./fake_instrument.ts";
 export { REST_FAULTS, type RestFault, STREAM_FAULTS, type StreamFault } from "./fault_plan.ts";
@@ -213,14 +213,11 @@ export class FakeExchange implements AsyncDisposable {
     const key = request.headers["sec-websocket-key"];
     const isCombined = pathname === "/stream";
     if (key === undefined || !isCombined && !/^\/ws(\/|$)/.test(pathname)) {
-      socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+      socket.end(errorResponse({ status: 404, text: "expected /stream or /ws" }));
       return;
     }
     const names = isCombined ? searchParams.get("streams") ?? "" : pathname.slice("/ws/".length);
-    socket.write(
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-        `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`,
-    );
+    socket.write(acceptResponse(key));
     const stream = new FakeStream(socket, {
       streams: names.split("/").filter((name) => name !== ""),
       isCombined,

@@ -9,15 +9,19 @@ import type { Duplex } from "node:stream";
 import type { FakeEvent } from "./fake_instrument.ts";
 import type { FaultPlan, StreamFault } from "./fault_plan.ts";
 import {
+  CLOSE_GOING_AWAY,
+  encodeClose,
   encodeFrame,
-  FrameReader,
+  encodeText,
   OPCODE_BINARY,
   OPCODE_CLOSE,
   OPCODE_PING,
   OPCODE_PONG,
   OPCODE_TEXT,
   WebSocketError,
-} from "./web_socket_frames.ts";
+} from "../web_socket/frame.ts";
+import type { Message } from "../web_socket/message_reader.ts";
+import { MessageStream } from "../web_socket/message_stream.ts";
 
 /** Longest request of a client. Arbitrary: a thousand stream names. */
 const REQUEST_BYTES_MAX = 64 * 1024;
@@ -31,15 +35,10 @@ const PINGS_UNANSWERED_MAX = 3;
 /** Messages between the announcement of a shutdown and the end. Arbitrary: about a second. */
 const MESSAGES_BEFORE_SHUTDOWN = 1_000;
 
-/** Close codes of RFC 6455: going away, and a protocol error. */
-const GOING_AWAY = 1001;
-const PROTOCOL_ERROR = 1002;
-
 /** A text frame that announces 2^40 bytes. */
 const HUGE_FRAME = Uint8Array.of(0x80 | OPCODE_TEXT, 127, 0, 0, 1, 0, 0, 0, 0, 0);
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /** How a client has connected. */
 export interface FakeStreamOptions {
@@ -60,7 +59,7 @@ export class FakeStream {
   readonly #isCombined: boolean;
   readonly #faults: FaultPlan<StreamFault>;
   readonly #random: () => number;
-  readonly #reader = new FrameReader({ payloadBytesMax: REQUEST_BYTES_MAX, isMasked: true });
+  readonly #requests = new MessageStream({ messageBytesMax: REQUEST_BYTES_MAX, isMasked: true });
   /** A message that is sent after the next one. */
   #heldBack: string | undefined;
   #depthUpdatesToLose = 0;
@@ -100,7 +99,7 @@ export class FakeStream {
     const fault = this.#faults.next();
     if (fault === undefined) this.#sendOrLose(stream, text);
     else this.#sendFaulty(fault, stream, text);
-    if (--this.#messagesLeft <= 0) this.#close(GOING_AWAY);
+    if (--this.#messagesLeft <= 0) this.#close(CLOSE_GOING_AWAY);
   }
 
   #sendOrLose(stream: string, text: string): void {
@@ -168,7 +167,7 @@ export class FakeStream {
   }
 
   #sendText(text: string): void {
-    this.#write(encodeFrame(OPCODE_TEXT, encoder.encode(text)));
+    this.#write(encodeText(text));
   }
 
   #write(frame: Uint8Array): void {
@@ -179,7 +178,7 @@ export class FakeStream {
 
   #close(code: number): void {
     if (this.#socket.destroyed) return;
-    this.#write(encodeFrame(OPCODE_CLOSE, Uint8Array.of(code >> 8, code & 0xff)));
+    this.#write(encodeClose(code));
     this.#socket.end();
     this.#isStalled = true;
   }
@@ -187,17 +186,28 @@ export class FakeStream {
   #read(bytes: Uint8Array): void {
     if (this.#isStalled) return;
     try {
-      this.#reader.append(bytes);
-      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
-        if (frame.opcode === OPCODE_PONG) this.#pingsUnanswered = 0;
-        else if (frame.opcode === OPCODE_PING) {
-          this.#write(encodeFrame(OPCODE_PONG, frame.payload));
-        } else if (frame.opcode === OPCODE_CLOSE) return this.#close(GOING_AWAY);
-        else if (frame.opcode === OPCODE_TEXT) this.#answer(decoder.decode(frame.payload));
+      this.#requests.append(bytes);
+      for (let message = this.#requests.next(); message; message = this.#requests.next()) {
+        this.#take(message);
+        if (this.#isStalled) return;
       }
     } catch (error) {
       if (!(error instanceof WebSocketError)) throw error;
-      this.#close(PROTOCOL_ERROR);
+      this.#close(error.code);
+    }
+  }
+
+  #take(message: Message): void {
+    switch (message.opcode) {
+      case OPCODE_PONG:
+        this.#pingsUnanswered = 0;
+        return;
+      case OPCODE_PING:
+        return this.#write(encodeFrame(OPCODE_PONG, message.payload));
+      case OPCODE_CLOSE:
+        return this.#close(message.closeCode);
+      case OPCODE_TEXT:
+        return this.#answer(message.text);
     }
   }
 

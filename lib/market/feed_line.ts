@@ -5,7 +5,7 @@
  */
 
 import { WallClock } from "./wall_clock.ts";
-import type { WebSocketClient } from "./web_socket_client.ts";
+import type { WebSocketClient } from "../web_socket/client.ts";
 
 /** Takes a feed's messages. What it throws ends the feed. */
 export interface FeedHandler {

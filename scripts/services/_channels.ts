@@ -6,6 +6,7 @@
 
 import { dirname } from "node:path";
 import { findLibrary } from "../../lib/native/binary.ts";
+import { isLoopback } from "../../lib/web_socket/handshake.ts";
 import type { ChannelOptions } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import { allow } from "./_permissions.ts";
@@ -122,8 +123,6 @@ export function channelPermissions(
   ];
 }
 
-const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/;
-
 /**
  * Permissions of a server.
  *
@@ -131,7 +130,7 @@ const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/;
  */
 export function serverPermissions(values: Values<typeof SERVER_SETTINGS>): string[] {
   const { host, port, allowRemote } = values;
-  if (!LOOPBACK.test(host) && !allowRemote) {
+  if (!isLoopback(host) && !allowRemote) {
     throw new UsageError(
       `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
     );

@@ -10,17 +10,16 @@
  */
 
 import {
-  acceptKey,
   encodeFrame,
-  FrameReader,
-  OPCODE_BINARY,
   OPCODE_CLOSE,
-  OPCODE_CONTINUATION,
   OPCODE_PING,
   OPCODE_PONG,
   OPCODE_TEXT,
   WebSocketError,
-} from "./web_socket_frames.ts";
+} from "./frame.ts";
+import { requestUpgrade } from "./handshake.ts";
+import type { Message } from "./message_reader.ts";
+import { MessageStream } from "./message_stream.ts";
 
 /** How a {@linkcode WebSocketClient} connects. */
 export interface WebSocketClientOptions {
@@ -34,7 +33,7 @@ export interface WebSocketClientOptions {
 
 /** Takes messages in the order in which they come. */
 export interface MessageHandler {
-  /** Takes a text. */
+  /** Takes a text. What of it is not UTF-8 has been replaced: it costs a message, and no more. */
   onText(text: string): void;
   /** Is told of bytes, which no feed of ours sends. */
   onBinary(bytes: Uint8Array): void;
@@ -43,34 +42,24 @@ export interface MessageHandler {
 /** Bytes of one read. Arbitrary: several hundred messages. */
 const READ_BYTES = 64 * 1024;
 
-/** Longest answer to the handshake. Arbitrary: real ones have some hundred bytes. */
-const HANDSHAKE_BYTES_MAX = 16 * 1024;
-
 const MASK_BYTES = 4;
-const KEY_BYTES = 16;
-const HEAD_END = "\r\n\r\n";
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** One connection. Answers pings by itself while somebody receives. Thread: its isolate's only. */
 export class WebSocketClient implements Disposable {
   readonly #connection: Deno.Conn;
-  readonly #reader: FrameReader;
-  readonly #messageBytesMax: number;
+  readonly #stream: MessageStream;
   readonly #chunk = new Uint8Array(READ_BYTES);
-  /** Parts of a message that has not ended, and what it is. */
-  #parts: Uint8Array[] = [];
-  #partsBytes = 0;
-  #partsOpcode = OPCODE_CONTINUATION;
-  #writes: Promise<unknown> = Promise.resolve();
+  /** The answer to the newest ping, until it is on its way: older ones need none. */
+  #pong: Uint8Array | undefined;
+  #isAnswering = false;
   #isOpen = true;
 
   private constructor(connection: Deno.Conn, rest: Uint8Array, messageBytesMax: number) {
     this.#connection = connection;
-    this.#messageBytesMax = messageBytesMax;
-    this.#reader = new FrameReader({ payloadBytesMax: messageBytesMax, isMasked: false });
-    this.#reader.append(rest);
+    this.#stream = new MessageStream({ messageBytesMax, isMasked: false });
+    this.#stream.append(rest);
   }
 
   /**
@@ -90,7 +79,7 @@ export class WebSocketClient implements Disposable {
     try {
       signal.throwIfAborted();
       connection = await open(url, signal, (opened) => connection = opened);
-      const rest = await shakeHands(connection, url);
+      const rest = await requestUpgrade(connection, url);
       signal.throwIfAborted();
       return new WebSocketClient(connection, rest, messageBytesMax);
     } catch (error) {
@@ -122,7 +111,7 @@ export class WebSocketClient implements Disposable {
       if (!this.#isOpen) return false;
       const count = await this.#connection.read(this.#chunk);
       if (count === null) this.close();
-      else this.#reader.append(this.#chunk.subarray(0, count));
+      else this.#stream.append(this.#chunk.subarray(0, count));
       this.#handOut(handler);
     } catch (error) {
       if (!this.#isOpen) return false; // Closed while it was waiting.
@@ -130,11 +119,6 @@ export class WebSocketClient implements Disposable {
       throw error;
     }
     return this.#isOpen;
-  }
-
-  /** Sends a text, behind what was sent before. Does not wait, and does not say if it was lost. */
-  send(text: string): void {
-    this.#write(OPCODE_TEXT, encoder.encode(text));
   }
 
   /** Ends the connection at once. May be repeated. */
@@ -150,54 +134,45 @@ export class WebSocketClient implements Disposable {
 
   #handOut(handler: MessageHandler): void {
     while (this.#isOpen) {
-      const frame = this.#reader.next();
-      if (frame === undefined) return;
-      const { opcode, isFinal, payload } = frame;
-      if (opcode === OPCODE_PING) this.#write(OPCODE_PONG, payload);
-      else if (opcode === OPCODE_CLOSE) this.close();
-      else if (opcode !== OPCODE_PONG) this.#take(handler, opcode, isFinal, payload);
+      const message = this.#stream.next();
+      if (message === undefined) return;
+      this.#take(message, handler);
     }
   }
 
-  #take(handler: MessageHandler, opcode: number, isFinal: boolean, payload: Uint8Array): void {
-    const isContinued = this.#partsOpcode !== OPCODE_CONTINUATION;
-    if ((opcode === OPCODE_CONTINUATION) !== isContinued || opcode > OPCODE_BINARY) {
-      throw new WebSocketError(`Cannot take a frame with opcode ${opcode} here`);
+  #take({ opcode, payload }: Message, handler: MessageHandler): void {
+    switch (opcode) {
+      case OPCODE_TEXT:
+        return handler.onText(decoder.decode(payload));
+      case OPCODE_PING:
+        this.#pong = payload.slice();
+        if (!this.#isAnswering) void this.#answer();
+        return;
+      case OPCODE_PONG:
+        return;
+      case OPCODE_CLOSE:
+        return this.close();
+      default:
+        return handler.onBinary(payload);
     }
-    if (isFinal && !isContinued) return give(handler, opcode, payload);
-    this.#partsBytes += payload.length;
-    if (this.#partsBytes > this.#messageBytesMax) {
-      throw new WebSocketError(
-        `Cannot take a message: expected at most ${this.#messageBytesMax} bytes`,
-      );
-    }
-    this.#parts.push(payload.slice());
-    if (!isContinued) this.#partsOpcode = opcode;
-    if (!isFinal) return;
-    const whole = new Uint8Array(this.#partsBytes);
-    let at = 0;
-    for (const part of this.#parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    const wholeOpcode = this.#partsOpcode;
-    this.#parts = [];
-    this.#partsBytes = 0;
-    this.#partsOpcode = OPCODE_CONTINUATION;
-    give(handler, wholeOpcode, whole);
   }
 
-  #write(opcode: number, payload: Uint8Array): void {
-    const mask = crypto.getRandomValues(new Uint8Array(MASK_BYTES));
-    const frame = encodeFrame(opcode, payload, mask);
-    // Whoever receives hears of a broken connection.
-    this.#writes = this.#writes.then(() => writeAll(this.#connection, frame)).catch(() => {});
+  /** Answers pings until there is none. A broken connection is told to whoever receives. */
+  async #answer(): Promise<void> {
+    this.#isAnswering = true;
+    try {
+      for (let pong = this.#pong; pong !== undefined; pong = this.#pong) {
+        this.#pong = undefined;
+        const mask = crypto.getRandomValues(new Uint8Array(MASK_BYTES));
+        const frame = encodeFrame(OPCODE_PONG, pong, mask);
+        for (let at = 0; at < frame.length;) at += await this.#connection.write(frame.subarray(at));
+      }
+    } catch {
+      // It is closed, or about to be found so.
+    } finally {
+      this.#isAnswering = false;
+    }
   }
-}
-
-function give(handler: MessageHandler, opcode: number, payload: Uint8Array): void {
-  if (opcode === OPCODE_TEXT) handler.onText(decoder.decode(payload));
-  else handler.onBinary(payload);
 }
 
 async function open(
@@ -221,40 +196,6 @@ async function open(
   onOpen(secure);
   await secure.handshake();
   return secure;
-}
-
-/** Asks for a WebSocket. Returns the bytes that came behind the answer. */
-async function shakeHands(connection: Deno.Conn, url: URL): Promise<Uint8Array> {
-  const key = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(KEY_BYTES))));
-  const request = `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n` +
-    `Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n` +
-    `Sec-WebSocket-Key: ${key}${HEAD_END}`;
-  await writeAll(connection, encoder.encode(request));
-  const bytes = new Uint8Array(HANDSHAKE_BYTES_MAX);
-  for (let length = 0; length < bytes.length;) {
-    const count = await connection.read(bytes.subarray(length));
-    if (count === null) throw new WebSocketError(`Cannot connect to "${url}": found it closed`);
-    length += count;
-    const head = latin1(bytes.subarray(0, length));
-    const end = head.indexOf(HEAD_END);
-    if (end < 0) continue;
-    const [status, ...fields] = head.slice(0, end).split("\r\n");
-    const accepted = fields.map((field) => /^sec-websocket-accept:\s*(\S+)\s*$/i.exec(field)?.[1]);
-    if (!/^HTTP\/1\.1 101(?: |$)/.test(status!) || !accepted.includes(acceptKey(key))) {
-      throw new WebSocketError(`Cannot connect to "${url}": expected a WebSocket, found ${status}`);
-    }
-    return bytes.subarray(end + HEAD_END.length, length);
-  }
-  throw new WebSocketError(`Cannot connect to "${url}": found no end of its answer`);
-}
-
-/** One character a byte, so that places in the text are places in the bytes. */
-function latin1(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-}
-
-async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
 function close(connection: Deno.Conn | undefined): void {
