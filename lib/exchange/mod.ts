@@ -5,6 +5,38 @@
  */
 
 export * from "./orders.ts";
+export { Gateway, type GatewayCounts, type GatewayRecovery, startGateway } from "./gateway.ts";
+export {
+  type ClientState,
+  connectGateway,
+  GatewayClient,
+  type GatewayClientOptions,
+} from "./gateway_client.ts";
+export type {
+  AckMessage,
+  ClientRequest,
+  GapMessage,
+  GatewayMessage,
+  RejectMessage,
+  SessionMessage,
+} from "./client_transport.ts";
+export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway_options.ts";
+export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
+export type { Refusal, RefusalReason } from "./refusal.ts";
+export type { EventType, SessionEvent } from "./event_text.ts";
+export * from "./wire.ts";
+export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
+export type { RestingOrder } from "./engine_snapshot.ts";
+export type { EventHandler } from "./event_writer.ts";
+export {
+  type EngineRecovery,
+  EngineService,
+  type EngineServiceOptions,
+  type EngineSummary,
+  startEngine,
+} from "./engine_service.ts";
+export { type Replay, type ReplayOptions, replayOrders } from "./replay.ts";
+export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
 export { ExchangeFeed } from "./exchange_feed.ts";
 export type { ClientLimits } from "./feed_client.ts";
 export { FanOut, type FanOutCounts, type FanOutOptions } from "./fan_out.ts";
