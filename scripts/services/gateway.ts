@@ -50,10 +50,10 @@ export const gateway: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions(values) {
     const paths = [values.stateDir, instrumentsDirectory(values)];
-    return [
-      ...channelPermissions(values, { paths }),
-      ...serverPermissions({ ...values, port: values.tcpPort === 0 ? 0 : values.port }),
-    ];
+    const net = [values.port, values.tcpPort]
+      .flatMap((port) => serverPermissions({ ...values, port }))
+      .map((flag) => flag.slice(flag.indexOf("=") + 1));
+    return [...channelPermissions(values, { paths }), `--allow-net=${net.join()}`];
   },
   start,
 });
