@@ -14,6 +14,7 @@ import { collector } from "./collector.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
 import { engine } from "./engine.ts";
+import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
@@ -33,6 +34,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   checkpoint: anyResult(checkpoint),
   collector: anyResult(collector),
   engine: anyResult(engine),
+  fanout: anyResult(fanout),
   micro: anyResult(micro),
 };
 

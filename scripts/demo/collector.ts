@@ -10,13 +10,13 @@ import {
   newRecordingCounts,
   Pacer,
   type RecordedMessage,
+  RingSink,
 } from "../../lib/market/mod.ts";
 import { monotonicNs, openChannel, openProducer, type Producer } from "../../mod.ts";
 import { obey, placeOf, runChild, tell } from "./_child.ts";
 import { readFeed } from "./_feed.ts";
 import { Instruments } from "./_instruments.ts";
 import type { ChildSettings } from "./_protocol.ts";
-import { RingSink } from "./_ring_sink.ts";
 
 /** Messages between two turns of the event loop, in which it hears its end: about a millisecond. */
 const MESSAGES_PER_TURN = 1024;
@@ -35,7 +35,7 @@ class Collector {
   #early: RecordedMessage[] = [];
 
   constructor(producer: Producer) {
-    this.sink = new RingSink(producer, (view, offset) => this.instruments.see(view, offset));
+    this.sink = new RingSink(producer, (view, offset) => this.#see(view, offset));
     this.normaliser = new BinanceNormaliser({ sink: this.sink, instruments: this.instruments });
   }
 
@@ -52,6 +52,11 @@ class Collector {
   /** Gives up waiting for a symbol. */
   finish(): void {
     this.#releaseEarly(UNTOLD_SYMBOL);
+  }
+
+  #see(view: DataView, offset: number): boolean {
+    this.instruments.see(view, offset);
+    return true;
   }
 
   #takeSnapshot(message: RecordedMessage): void {

@@ -47,9 +47,13 @@ export const STATE_SETTINGS = {
   ),
 };
 
+/** What a file of settings may have at its top, whoever reads it. */
+export const SHARED_SETTINGS = { ...CHANNEL_SETTINGS, ...SERVER_SETTINGS, ...STATE_SETTINGS };
+
 type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
 
-type PlaceValues = Pick<ChannelValues, "directory" | "bufferFile">;
+/** A service with more than one channel of its own has no `bufferFile`. */
+type PlaceValues = Pick<ChannelValues, "directory"> & Partial<Pick<ChannelValues, "bufferFile">>;
 
 function directoryOf({ directory, bufferFile }: PlaceValues): string | undefined {
   if (bufferFile !== undefined && directory !== undefined) {
@@ -81,7 +85,9 @@ export function ownChannel({ bufferFile }: PlaceValues, byDefault: string): stri
  *
  * @throws {UsageError} If `sync` is none.
  */
-export function toChannelOptions(values: ChannelValues): ChannelOptions {
+export function toChannelOptions(
+  values: Omit<ChannelValues, "bufferFile"> & PlaceValues,
+): ChannelOptions {
   const { bufferSize, walDir, durability, io, persister, segmentBytes, snapshotIntervalMs } =
     values;
   const ring = { ...placeOf(values), sizeBytes: bufferSize };

@@ -5,9 +5,19 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { collector } from "./collector.ts";
+import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
+import { marketData } from "./market_data.ts";
 import { matchingEngine } from "./matching_engine.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [gateway, matchingEngine, journal];
+export const SERVICES: readonly AnyService[] = [
+  gateway,
+  matchingEngine,
+  marketData,
+  collector,
+  journal,
+  fakeExchange,
+];
