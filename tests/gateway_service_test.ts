@@ -80,7 +80,7 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
 
 Deno.test("mt gateway refuses an address that others reach, unless that is allowed", () => {
   const permissions = (...args: string[]) =>
-    gateway.permissions(readSettings("gateway", gateway.settings, args));
+    gateway.permissions(readSettings(gateway, gateway.settings, args));
   assertThrows(() => permissions("--host", "0.0.0.0"), Error, "allow_remote = true");
   const net = (...args: string[]) =>
     permissions(...args).find((flag) => flag.startsWith("--allow-net"));
