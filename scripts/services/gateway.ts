@@ -50,10 +50,10 @@ export const gateway: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions(values) {
     const paths = [values.stateDir, instrumentsDirectory(values)];
-    return [
-      ...channelPermissions(values, { paths }),
-      ...serverPermissions({ ...values, port: values.tcpPort === 0 ? 0 : values.port }),
-    ];
+    const net = [values.port, values.tcpPort]
+      .flatMap((port) => serverPermissions({ ...values, port }))
+      .map((flag) => flag.slice(flag.indexOf("=") + 1));
+    return [...channelPermissions(values, { paths }), `--allow-net=${net.join()}`];
   },
   start,
 });
@@ -64,7 +64,9 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
     throw new UsageError("Cannot begin without state_dir: expected a path");
   }
   if (walDir === undefined) throw new UsageError("Cannot begin without wal_dir: expected a path");
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  // In a directory of its own, so that services and gateways may be given the same one.
+  const stateDirectory = `${stateDir}/gateway-${gatewayId}`;
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const instruments = openConfiguredInstruments(values);
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
@@ -75,7 +77,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const startMs = performance.now();
   const running = await startGateway({
     ...values,
-    ...{ orders, events, instruments, gatewayId, stateDirectory: stateDir },
+    ...{ orders, events, instruments, gatewayId, stateDirectory },
     webSocket: { hostname: host, port },
     tcp: { hostname: host, port: tcpPort },
     onProblem: (text) => console.error(`mt gateway: ${text}`),
