@@ -28,8 +28,8 @@ pub fn want(producer: *Producer, sequence: u64) void {
     memory.fullFence(); // Before the caller's look at `durable`.
 }
 
-/// Spins, then sleeps, until the sequence in `wanted` is durable, at most `timeout_ns`: at 0 it only
-/// spins.
+/// Spins, then sleeps, until the sequence in `wanted` is durable, at most `timeout_ns`: at 0 it
+/// only spins.
 pub fn awaitDurable(
     producer: *Producer,
     wanted: *const u64,
