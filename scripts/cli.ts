@@ -17,6 +17,8 @@ import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts
 import { readStatus, statusText } from "./cli/_status.ts";
 import { verifiedText, verifyPath } from "./cli/_verify.ts";
 import { demo } from "./demo.ts";
+import { runService } from "./services/_service.ts";
+import { SERVICES } from "./services/mod.ts";
 
 interface PlaceOptions {
   directory?: string;
@@ -43,6 +45,12 @@ async function main(args: string[]): Promise<number> {
     .argument("<name>", "name of the channel")
     .action(remove);
   addLogCommands(program, (code) => status = code);
+  for (const service of SERVICES) {
+    forwardTo(
+      program.command(service.name),
+      async (rest) => void (status = await runService(service, rest)),
+    ).description(service.summary);
+  }
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

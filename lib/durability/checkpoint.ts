@@ -89,9 +89,9 @@ export class Checkpoints implements Disposable {
    * Makes a checkpoint: durable, read back and compared when the promise resolves; then the log may
    * be cut below what the kept checkpoints need. A crash at any moment leaves the one before.
    *
-   * On a channel with `durability: "disk"` it waits until the log is durable as far as the state is,
-   * so that a state never knows messages that a power cut takes away; on others it can. Event loop
-   * and consumers go on meanwhile.
+   * On a channel with `durability: "disk"` it waits until the log is durable as far as the state
+   * is, so that a state never knows messages that a power cut takes away; on others it can. Event
+   * loop and consumers go on meanwhile.
    *
    * @param stateId Name of the state: 1 to 96 of `A-Z a-z 0-9 . _ -`.
    * @throws {TypeError} If a checkpoint of this state is under way.

@@ -22,17 +22,6 @@ export interface ProcessOptions {
   onTop?: (event: EventOf<"top">) => void;
 }
 
-/**
- * Writes a permission for some paths as a flag; none for no path.
- *
- * Deno splits the value at every comma, so a path with one needs the whole permission.
- */
-export function allow(what: "ffi" | "read" | "write", paths: readonly string[]): string[] {
-  if (paths.length === 0) return [];
-  const isSplit = paths.some((path) => path.includes(","));
-  return [isSplit ? `--allow-${what}` : `--allow-${what}=${paths.join()}`];
-}
-
 const encoder = new TextEncoder();
 
 /** A running child. */

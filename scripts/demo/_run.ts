@@ -7,7 +7,8 @@
 import { findLibrary } from "../../lib/native/binary.ts";
 import { type Channel, createChannel, type Peer, removeChannel } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-import { allow, ChildProcess } from "./_process.ts";
+import { allow } from "../services/_permissions.ts";
+import { ChildProcess } from "./_process.ts";
 import { Progress } from "./_progress.ts";
 import {
   type ChildSettings,

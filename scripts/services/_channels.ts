@@ -1,0 +1,134 @@
+/**
+ * Settings that services share: channels with their logs, and servers.
+ *
+ * @module
+ */
+
+import { dirname } from "node:path";
+import { findLibrary } from "../../lib/native/binary.ts";
+import type { ChannelOptions } from "../../mod.ts";
+import { UsageError } from "../_command.ts";
+import { allow } from "./_permissions.ts";
+import { bytes, choice, flag, integer, path, text, type Values } from "./_settings.ts";
+
+const NO_PATH: string | undefined = undefined;
+const NO_NUMBER: number | undefined = undefined;
+
+/** Where a service's channels are, and what they are where it is the first to come. */
+export const CHANNEL_SETTINGS = {
+  directory: path(NO_PATH, "directory of the ring files; that of all channels without it"),
+  bufferFile: path(NO_PATH, "ring file of its own channel, <directory>/<channel>.ring: names both"),
+  bufferSize: bytes(8 * 1024 * 1024, "bytes of a ring: a power of two"),
+  walDir: path(NO_PATH, "directory of the logs; nothing is durable without it"),
+  durability: choice(["disk", "memory"], "disk", "what is waited for, where there is a log"),
+  sync: text("group", 'when a log is synced: "group", "none", or a number of milliseconds'),
+  io: choice(["buffered", "direct"], "buffered", "how a log is written"),
+  persister: choice(["inside", "outside"], "inside", 'who writes it; outside: "mt persist"'),
+  segmentBytes: bytes(64 * 1024 * 1024, "bytes of a log's segment"),
+  snapshotIntervalMs: integer(
+    { min: 1, max: 1_000_000_000, byDefault: 5_000 },
+    "how often cursors are written down, and checkpoints made",
+  ),
+};
+
+/** Where a server listens. */
+export const SERVER_SETTINGS = {
+  host: text("127.0.0.1", "address to listen at"),
+  port: integer({ min: 0, max: 65_535, byDefault: 0 }, "port to listen at; 0 for any that is free"),
+  allowRemote: flag("allow an address that other machines reach"),
+};
+
+/** A directory for what a service itself has to remember. */
+export const STATE_SETTINGS = {
+  stateDir: path(NO_PATH, "directory of its checkpoints"),
+  stateEvery: integer(
+    { min: 1, max: Number.MAX_SAFE_INTEGER, byDefault: NO_NUMBER },
+    "messages after which a checkpoint is made, also between two intervals",
+  ),
+};
+
+type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
+
+type PlaceValues = Pick<ChannelValues, "directory" | "bufferFile">;
+
+function directoryOf({ directory, bufferFile }: PlaceValues): string | undefined {
+  if (bufferFile !== undefined && directory !== undefined) {
+    throw new UsageError("Cannot use directory with buffer_file: expected one of them");
+  }
+  return bufferFile === undefined ? directory : dirname(bufferFile);
+}
+
+/** Returns where channels are, as the functions of `mod.ts` take it. */
+export function placeOf(values: PlaceValues): { directory?: string } {
+  const directory = directoryOf(values);
+  return directory === undefined ? {} : { directory };
+}
+
+/**
+ * Returns the name of a service's own channel.
+ *
+ * @throws {UsageError} If `buffer_file` names no ring file.
+ */
+export function ownChannel({ bufferFile }: PlaceValues, byDefault: string): string {
+  if (bufferFile === undefined) return byDefault;
+  const name = /([^/]+)\.ring$/.exec(bufferFile)?.[1];
+  if (name !== undefined) return name;
+  throw new UsageError(`Cannot use buffer_file "${bufferFile}": expected it to end in .ring`);
+}
+
+/**
+ * Returns what a channel is made with.
+ *
+ * @throws {UsageError} If `sync` is none.
+ */
+export function toChannelOptions(values: ChannelValues): ChannelOptions {
+  const { bufferSize, walDir, durability, io, persister, segmentBytes, snapshotIntervalMs } =
+    values;
+  const ring = { ...placeOf(values), sizeBytes: bufferSize };
+  if (walDir === undefined) return ring;
+  const sync = toSync(values.sync);
+  return {
+    ...{ ...ring, walDir, durability, io, persister, segmentBytes, snapshotIntervalMs },
+    ...(sync === undefined ? {} : { sync }),
+  };
+}
+
+function toSync(sync: string): NonNullable<ChannelOptions["sync"]> {
+  if (sync === "group" || sync === "none") return sync;
+  const intervalMs = /^\d{1,7}$/.test(sync) ? Number(sync) : 0;
+  if (intervalMs > 0) return { intervalMs };
+  throw new UsageError(
+    `Cannot use sync "${sync}": expected "group", "none", or a number of milliseconds`,
+  );
+}
+
+/** Permissions for channels and other directories. `isView`: it reads or writes rings in place. */
+export function channelPermissions(
+  values: PlaceValues & Pick<ChannelValues, "walDir">,
+  { paths = [], isView = false }: { paths?: readonly (string | undefined)[]; isView?: boolean } =
+    {},
+): string[] {
+  const places = [directoryOf(values), values.walDir, ...paths];
+  return [
+    ...(isView ? ["--allow-ffi"] : allow("ffi", [findLibrary()])),
+    ...allow("read", places),
+    ...allow("write", places),
+  ];
+}
+
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/;
+
+/**
+ * Permissions of a server.
+ *
+ * @throws {UsageError} If others could reach it, and nobody has allowed that.
+ */
+export function serverPermissions(values: Values<typeof SERVER_SETTINGS>): string[] {
+  const { host, port, allowRemote } = values;
+  if (!LOOPBACK.test(host) && !allowRemote) {
+    throw new UsageError(
+      `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
+    );
+  }
+  return allow("net", [port === 0 ? host : `${host}:${port}`]);
+}

@@ -1,0 +1,185 @@
+/**
+ * The frame of a service: settings, a process of its own with no more permissions than it needs,
+ * one line when it is ready and one when it has ended, and its end by a signal.
+ *
+ * `mt <service>` and the demo {@linkcode spawnService}; the process they start ends up in
+ * {@linkcode serve}, and so does `deno run … scripts/services/<service>.ts`.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { runScript, ScriptError, UsageError } from "../_command.ts";
+import { flag, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
+
+/** What a service tells about itself: text, numbers, and lists of these. */
+export type Facts = Record<string, unknown>;
+
+/** A service that runs. */
+export interface RunningService {
+  /** Where it is to be found, and what it has found, for its first line. */
+  readonly ready: Facts;
+  /** Resolves when it is done by itself, and rejects when it has failed. */
+  readonly ended: Promise<void>;
+  /** Ends it: what it has taken is done with. What it has counted is for its last line. */
+  stop(): Promise<Facts>;
+}
+
+/** A service, made by {@linkcode defineService}. */
+export interface Service<S extends Settings = Settings> {
+  /** As `mt` and its table in a file of settings call it; its file is that, with `_` for `-`. */
+  readonly name: string;
+  /** One line, for `mt --help`. */
+  readonly summary: string;
+  readonly settings: S;
+  /** Permissions that it needs, as flags of `deno run`. */
+  permissions(values: Values<S>): string[];
+  /** Starts it. What it throws tells a person what is wrong. */
+  start(values: Values<S>): Promise<RunningService>;
+}
+
+/** Settings that every service has. */
+const OWN = {
+  json: flag("tell what happens as JSON, a line each"),
+  tied: flag("end when the standard input ends, so when the starter is gone"),
+  help: flag("print this text"),
+};
+
+/** A service whatever its settings are. */
+// deno-lint-ignore no-explicit-any
+export type AnyService = Service<any>;
+
+/** Checks a service's types. */
+export function defineService<S extends Settings>(service: Service<S>): Service<S> {
+  return service;
+}
+
+/** Runs a service in this process, with the arguments of the command line. Does not return. */
+export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
+  return await runScript(`mt ${service.name}`, async (args) => {
+    const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
+    const { help, json, tied } = values as Values<typeof OWN>;
+    if (help) {
+      console.log(serviceHelp(service));
+      return 0;
+    }
+    const told = (event: "ready" | "stopped", facts: Facts) =>
+      tell(json, { event, service: service.name, ...facts });
+    const stopped = Promise.withResolvers<void>();
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      Deno.addSignalListener(signal, () => stopped.resolve());
+    }
+    if (tied) untilOrphaned().then(stopped.resolve);
+    const running = await asFailure(service.start(values as Values<S>));
+    told("ready", { pid: Deno.pid, ...running.ready });
+    await asFailure(Promise.race([stopped.promise, running.ended]));
+    told("stopped", await asFailure(running.stop()));
+    return 0;
+  });
+}
+
+/** What the user has to mend is told in a line; a defect of ours keeps its stack. */
+async function asFailure<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof Error) || error instanceof ScriptError || error instanceof UsageError) {
+      throw error;
+    }
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (["Error", "TypeError", "ReferenceError", "AssertionError"].includes(error.name)) {
+      throw error;
+    }
+    throw new ScriptError(error.message);
+  }
+}
+
+const encoder = new TextEncoder();
+
+function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
+  const words = Object.entries(facts).map(([name, value]) =>
+    `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`
+  );
+  const line = isJson
+    ? JSON.stringify({ event, service, ...facts })
+    : `${service} ${event}: ${words.join(" ")}`;
+  const bytes = encoder.encode(`${line}\n`);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Nobody listens any more.
+  }
+}
+
+/** Resolves when the standard input has ended. */
+async function untilOrphaned(): Promise<void> {
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+}
+
+/** Describes a service, for `--help`. */
+export function serviceHelp({ name, summary, settings }: AnyService): string {
+  return `Usage: mt ${name} [options]\n\n${summary}\n\n${settingsHelp({ ...settings, ...OWN })}
+
+It prints a line when it is ready, and one when it has ended, at SIGTERM or SIGINT.
+Exit status: 0 done, 1 failed, 2 wrong arguments.`;
+}
+
+/**
+ * Starts a service in a process of its own, with the permissions that its settings need.
+ *
+ * @param args Its flags.
+ * @param stdout Where its lines go.
+ * @throws {UsageError} If the flags are wrong.
+ */
+export function spawnService<S extends Settings>(
+  service: Service<S>,
+  args: string[],
+  stdout: "inherit" | "piped",
+): Deno.ChildProcess {
+  const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
+  const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
+  const permissions = service.permissions(values as Values<S>);
+  // The file that `--config` names is its own to read.
+  const isRead = permissions.some((permission) => permission === "--allow-read");
+  const config = args.flatMap((arg, at) =>
+    arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
+  );
+  if (config.length > 0 && !isRead) permissions.push(`--allow-read=${config.join()}`);
+  return new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...permissions],
+      ...[fileURLToPath(script), ...args],
+    ],
+    stdin: "piped",
+    stdout,
+    stderr: "inherit",
+  }).spawn();
+}
+
+const ROOT_CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
+
+/** Runs a service for `mt`: hands signals on, and returns its exit status. */
+export async function runService(service: AnyService, args: string[]): Promise<number> {
+  if (args.includes("--help")) {
+    console.log(serviceHelp(service));
+    return 0;
+  }
+  const child = spawnService(service, [...args, "--tied"], "inherit");
+  const forward = (signal: Deno.Signal) => () => {
+    try {
+      child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended already.
+    }
+  };
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, forward(signal));
+  }
+  const { code, signal } = await child.status;
+  await child.stdin.abort().catch(() => {});
+  if (signal !== null) {
+    throw new ScriptError(`Cannot go on as the ${service.name} has ended: found ${signal}`);
+  }
+  return code;
+}

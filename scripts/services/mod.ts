@@ -1,0 +1,10 @@
+/**
+ * The services that `mt` runs, in the order of its help.
+ *
+ * @module
+ */
+
+import type { AnyService } from "./_service.ts";
+
+/** Each by its name. */
+export const SERVICES: readonly AnyService[] = [];
