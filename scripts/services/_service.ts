@@ -10,7 +10,8 @@
 
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
-import { flag, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
+import { allow } from "./_permissions.ts";
+import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
 
 /** What a service tells about itself: text, numbers, and lists of these. */
 export type Facts = Record<string, unknown>;
@@ -38,10 +39,13 @@ export interface Service<S extends Settings = Settings> {
   start(values: Values<S>): Promise<RunningService>;
 }
 
+const NO_PATH: string | undefined = undefined;
+
 /** Settings that every service has. */
 const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
+  lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
   help: flag("print this text"),
 };
 
@@ -58,11 +62,12 @@ export function defineService<S extends Settings>(service: Service<S>): Service<
 export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
     const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
-    const { help, json, tied } = values as Values<typeof OWN>;
+    const { help, json, tied, lockFile } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
       return 0;
     }
+    if (lockFile !== undefined) await asFailure(lockShared(lockFile));
     const told = (event: "ready" | "stopped", facts: Facts) =>
       tell(json, { event, service: service.name, ...facts });
     const stopped = Promise.withResolvers<void>();
@@ -70,12 +75,19 @@ export async function serve<S extends Settings>(service: Service<S>): Promise<ne
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
     if (tied) untilOrphaned().then(stopped.resolve);
-    const running = await asFailure(service.start(values as Values<S>));
+    const start = asFailure(service.start(values as Values<S>));
+    const running = await Promise.race([start, stopped.promise]);
+    if (running === undefined) return 0; // Nothing has begun that would have to be finished.
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
     told("stopped", await asFailure(running.stop()));
     return 0;
   });
+}
+
+/** Locks a file, with others, for as long as this process lives. */
+async function lockShared(file: string): Promise<void> {
+  await (await Deno.open(file)).lock(false);
 }
 
 /** What the user has to mend is told in a line; a defect of ours keeps its stack. */
@@ -129,7 +141,8 @@ Exit status: 0 done, 1 failed, 2 wrong arguments.`;
  * Starts a service in a process of its own, with the permissions that its settings need.
  *
  * @param args Its flags.
- * @param stdout Where its lines go.
+ * @param stdout Where its lines go. With `piped` it has a process group of its own: Ctrl-C reaches
+ *     only whoever reads the lines, who knows in which order services end.
  * @throws {UsageError} If the flags are wrong.
  */
 export function spawnService<S extends Settings>(
@@ -140,12 +153,15 @@ export function spawnService<S extends Settings>(
   const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = service.permissions(values as Values<S>);
-  // The file that `--config` names is its own to read.
-  const isRead = permissions.some((permission) => permission === "--allow-read");
+  // The files that these name are the frame's own to read.
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
   );
-  if (config.length > 0 && !isRead) permissions.push(`--allow-read=${config.join()}`);
+  const { lockFile } = values as Values<typeof OWN>;
+  // One for everything would become one for these alone.
+  if (!permissions.includes("--allow-read")) {
+    permissions.push(...allow("read", [...config, lockFile]));
+  }
   return new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...permissions],
@@ -154,6 +170,7 @@ export function spawnService<S extends Settings>(
     stdin: "piped",
     stdout,
     stderr: "inherit",
+    detached: stdout === "piped",
   }).spawn();
 }
 
