@@ -5,7 +5,7 @@
  */
 
 import { removeChannel } from "../../mod.ts";
-import { readLines } from "./_lines.ts";
+import { readLines } from "../services/_lines.ts";
 import type { ChildSettings, Command, Event } from "./_protocol.ts";
 
 const encoder = new TextEncoder();

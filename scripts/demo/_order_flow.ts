@@ -162,9 +162,7 @@ export class OrderFlow {
     // Half of them only become smaller, and keep their place.
     const isSmaller = this.#below(2) === 0 && target.quantity > 1;
     const price = isSmaller ? target.price : this.#price(instrument, side, false);
-    const quantity = isSmaller
-      ? Math.ceil(target.quantity / 2)
-      : this.#quantity(instrument, 500);
+    const quantity = isSmaller ? Math.ceil(target.quantity / 2) : this.#quantity(instrument, 500);
     open.set(nextId, { id: nextId, instrument, side, price, quantity });
     return {
       ...cancelOf(target),

@@ -6,7 +6,7 @@
 
 import { fileURLToPath } from "node:url";
 import { ScriptError } from "../_command.ts";
-import { readLines } from "./_lines.ts";
+import { readLines } from "../services/_lines.ts";
 import type { ChildSettings, Command, Event, EventOf } from "./_protocol.ts";
 
 /** How a child is started. */

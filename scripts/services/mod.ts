@@ -5,6 +5,7 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { persister } from "./persister.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [];
+export const SERVICES: readonly AnyService[] = [persister];
