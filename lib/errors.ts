@@ -310,3 +310,14 @@ export class StoreClosedError extends Error {
     this.path = path;
   }
 }
+
+/** Thrown when a matching engine cannot be restored from bytes. Use an older checkpoint. */
+export class CorruptSnapshotError extends Error {
+  /** Name of the class. */
+  override name = "CorruptSnapshotError";
+
+  /** Says what is wrong with them. */
+  constructor(found: string) {
+    super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
+  }
+}

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { defineSchema, type Schema } from "../channel/schema.ts";
+import { defineSchema, type FieldMap, type Schema } from "../channel/schema.ts";
 
 /** Kind of an {@linkcode OrderRequest}: a new order. */
 export const KIND_NEW_ORDER = 16;
@@ -41,7 +41,7 @@ export const SIDE_SELL = 2;
 
 /** An order with a limit: trades at its price or better. */
 export const TYPE_LIMIT = 1;
-/** An order at any price: what does not trade at once is cancelled. Its price is 0. */
+/** An order at any price: what does not trade at once is cancelled, even with `TIF_GTC`. */
 export const TYPE_MARKET = 2;
 
 /** Rests in the book until it is traded or cancelled. */
@@ -68,11 +68,11 @@ export const REASONS = {
   requested: 1,
   /** No such instrument. */
   unknownInstrument: 2,
-  /** Not above 0, not a multiple of the tick, or above the largest. */
+  /** Not from 1 to 2^53 - 1; of a market order, not 0. */
   badPrice: 3,
-  /** Not above 0, or above the largest. */
+  /** Not from 1 to 2^53 - 1, or more than fits the sum of what rests at its price. */
   badQuantity: 4,
-  /** A kind, side, type, time in force or flag that is none, or that do not go together. */
+  /** A field that has no such value, or values that do not go together. */
   badOrder: 5,
   /** Another order of the session that is still open has this client order id. */
   duplicateOrderId: 6,
@@ -126,7 +126,7 @@ export const ORDER_REQUEST_FIELDS = {
  * |      8 |    8 | sessionId           | set by the gateway                                    |
  * |     16 |    8 | clientSequence      | rises with every request of a session, from 1         |
  * |     24 |    8 | clientOrderId       | the session's own number of the (new) order, from 1   |
- * |     32 |    8 | targetOrderId       | client order id of the order to cancel or replace     |
+ * |     32 |    8 | targetOrderId       | of the order to cancel or replace; 0 in a new order   |
  * |     40 |    8 | price               | 0 in a cancel and in a market order                   |
  * |     48 |    8 | quantity            | replace: what shall be open afterwards; 0 in a cancel |
  * |     56 |    1 | timeInForce         | `TIF_…`; 0 in a cancel or replace                     |
@@ -192,11 +192,11 @@ export const EVENT_BOOK_CHANGED = 2;
  * |      8 |    8 | eventNumber        | 1, 2, 3 …                                                |
  * |     16 |    8 | orderSequence      | sequence of the request that caused it                   |
  * |     24 |    8 | sessionId          | the order's; the taker's in a trade                      |
- * |     32 |    8 | clientSequence     | of that request; 0 if another session's request did it   |
+ * |     32 |    8 | clientSequence     | of that request                                          |
  * |     40 |    8 | clientOrderId      | the order's; the taker's in a trade                      |
  * |     48 |    8 | orderId            | the engine's own number of it                            |
  * |     56 |    8 | price              | the trade's, or the order's                              |
- * |     64 |    8 | quantity           | accepted, booked, traded or cancelled                    |
+ * |     64 |    8 | quantity           | accepted, booked, traded, cancelled; open before         |
  * |     72 |    8 | remaining          | open afterwards, of that order                           |
  * |     80 |    8 | levelQuantity      | with `EVENT_BOOK_CHANGED`: resting at its level after it |
  * |     88 |    8 | makerSessionId     | in a trade: who rested; 0 otherwise                      |
@@ -211,13 +211,38 @@ export const EVENT_BOOK_CHANGED = 2;
  * |    147 |    1 | reserved0          | zero                                                     |
  * |    148 |    4 | reserved1          | zero                                                     |
  *
- * The level of a trade is on the maker's side, at `price`; of any other event, on `side`.
- * A replaced order's `price` and level are the old ones: `KIND_REPLACED` takes it out of the book,
- * and trades and `KIND_BOOKED` with the new ones follow; a smaller quantity at the same price keeps
- * its place, and `KIND_REPLACED` is all that comes.
+ * **Answers.** The first event of each request is its answer: `KIND_ACCEPTED` for a new order, a
+ * cancel or a replace that was taken, `KIND_REJECTED`, or `KIND_DUPLICATE`. All events of a request
+ * have its `sessionId` and `clientSequence`. What follows an acceptance:
+ *
+ * - a new order: `KIND_TRADED` for each order that it meets; then `KIND_BOOKED` if the rest of it
+ *   rests, or `KIND_CANCELLED` (`notFilled`, `notFillable`, `selfTrade`) if it does not;
+ * - a cancel: `KIND_CANCELLED` (`requested`). Its acceptance has `quantity` 0, and `remaining` as it
+ *   was; `clientOrderId` in all its events is that of the order;
+ * - a replace: `KIND_REPLACED`, which has what was open before (`quantity`) and what is to be open
+ *   (`remaining`), the old `price` and its level, and the new `clientOrderId`; `orderId` stays. A
+ *   quantity that is no larger at the same price keeps its place, and that is all. Else the order
+ *   has left the book by it, and goes on as a new one with the new price, behind all others there;
+ * - an order of the own session that rests in the way: `KIND_CANCELLED` (`selfTrade`) of the one, or
+ *   the other, or both, the resting one first.
+ *
+ * So of each session Σ accepted of new orders + Σ (remaining - quantity) of replaced ones
+ * = Σ traded + Σ cancelled + what is open.
+ *
+ * The level of a trade is on the maker's side, at `price`; of any other event, on `side`. A
+ * rejection has the request's side and the client order id that it is about, and no price or
+ * quantity; a duplicate has `clientOrderId`, `orderId`, `reason` and `answerKind` of the answer.
  */
 export const EngineEvent: Schema<typeof ENGINE_EVENT_FIELDS> = defineSchema(
   "engineEvent",
   ENGINE_EVENT_FIELDS,
   { sizeBytes: 152 },
 );
+
+/** Returns where each field of a layout begins: for code that reads without an accessor. */
+export function offsetsOf<Fields extends FieldMap>(
+  schema: Schema<Fields>,
+): Readonly<Record<keyof Fields, number>> {
+  const entries = schema.fields.map(({ name, offset }) => [name, offset] as const);
+  return Object.freeze(Object.fromEntries(entries)) as Record<keyof Fields, number>;
+}
