@@ -184,6 +184,37 @@ function sizeOf({ sessionCount, answerCount, levelCount, orderCount }: Counts): 
     levelCount * Level.sizeBytes + orderCount * Order.sizeBytes;
 }
 
+/** An order that rests. */
+export interface RestingOrder {
+  instrumentId: number;
+  sessionId: number;
+  /** `SIDE_…` */
+  side: number;
+  price: number;
+  orderId: number;
+  clientOrderId: number;
+  /** Open of it. */
+  remaining: number;
+}
+
+/** Hands out all orders: book by book, bids before offers, in the order in which they trade. */
+export function* restingOrders(
+  { books, sessions }: Pick<EngineState, "books" | "sessions">,
+): Generator<RestingOrder, void, void> {
+  for (const book of books.all) {
+    for (const side of SIDES) {
+      for (const level of levelsOf(books, book, side)) {
+        for (let at = books.levels.first(level); at !== NONE; at = books.orders.next(at)) {
+          books.load(at, image);
+          const { session, ...order } = image;
+          const sessionId = sessions.all[session]!.id;
+          yield { ...order, instrumentId: book.instrumentId, sessionId };
+        }
+      }
+    }
+  }
+}
+
 /** Levels of one side from the best to the worst. */
 function levelsOf(books: Books, book: Book, side: number): number[] {
   const ladder = books.ladder(book, side);

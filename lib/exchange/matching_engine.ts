@@ -10,6 +10,8 @@ import {
   hashOf,
   imageOf,
   readSnapshot,
+  type RestingOrder,
+  restingOrders,
   snapshotParts,
 } from "./engine_snapshot.ts";
 import { type EventHandler, EventWriter } from "./event_writer.ts";
@@ -164,6 +166,11 @@ export class MatchingEngine {
   /** Orders that rest in its books. */
   get openOrders(): number {
     return this.#books.orders.count;
+  }
+
+  /** Hands out these orders, as long as nothing is applied. For looking at: allocates. */
+  restingOrders(): Iterable<RestingOrder> {
+    return restingOrders({ books: this.#books, sessions: this.#sessions });
   }
 
   /** Returns the SHA-256 of the state, in hexadecimal. Costs what a snapshot costs. */
