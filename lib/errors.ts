@@ -321,3 +321,17 @@ export class CorruptSnapshotError extends Error {
     super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
   }
 }
+
+/** Thrown when a file of instruments is damaged, or has lost some. Restore it: ids never change. */
+export class CorruptInstrumentsError extends Error {
+  /** Name of the class. */
+  override name = "CorruptInstrumentsError";
+  /** The file. */
+  readonly path: string;
+
+  /** Says what is wrong with the file. */
+  constructor(path: string, found: string) {
+    super(`Cannot read "${path}" as instruments: found ${found}`);
+    this.path = path;
+  }
+}

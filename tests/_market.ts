@@ -6,6 +6,11 @@
 
 import { BinanceNormaliser, ScratchSink } from "../lib/market/binance.ts";
 import {
+  type Instrument,
+  type InstrumentFinder,
+  UNTOLD_SCALES,
+} from "../lib/market/instruments.ts";
+import {
   BookTicker,
   KIND_BOOK_TICKER,
   KIND_TRADE,
@@ -22,9 +27,25 @@ export type LevelText = [price: string, quantity: string];
 /** The id that every symbol has in these tests. */
 export const INSTRUMENT = 7;
 
-/** A depth update as Binance sends it. */
+/** Finds every symbol, as that one instrument. */
+export function oneInstrument(scales = UNTOLD_SCALES): InstrumentFinder & { found: Instrument } {
+  const found = { id: INSTRUMENT, symbol: "BTCUSDT", ...scales };
+  return { found, find: () => found };
+}
+
+/** A depth update as Binance's spot market sends it. */
 export function depthText(first: number, last: number, b: LevelText[], a: LevelText[]): string {
   return JSON.stringify({ e: "depthUpdate", E: 1, s: "BTCUSDT", U: first, u: last, b, a });
+}
+
+/** A depth update as Binance's USD-M futures send it. */
+export function futuresText(
+  [first, last, previous]: readonly [first: number, last: number, previous: number],
+  b: LevelText[],
+  a: LevelText[],
+): string {
+  const ids = { U: first, u: last, pu: previous };
+  return JSON.stringify({ e: "depthUpdate", E: 1, T: 1, s: "BTCUSDT", ...ids, b, a });
 }
 
 /** A REST snapshot as Binance sends it. */
@@ -37,15 +58,14 @@ export class Recorder {
   readonly records: DataView[] = [];
   readonly normaliser: BinanceNormaliser;
 
-  constructor() {
+  constructor(instruments: InstrumentFinder = oneInstrument()) {
     const sink = new ScratchSink((view, offset, sizeBytes) => {
       this.records.push(new DataView(view.buffer.slice(offset, offset + sizeBytes) as ArrayBuffer));
       memory.fill(0xa5);
     });
     // As in a ring, where the bytes of an earlier lap must not show through.
     const memory = new Uint8Array(sink.view.buffer).fill(0xa5);
-    const instrumentIdOf = () => INSTRUMENT;
-    this.normaliser = new BinanceNormaliser({ sink, instrumentIdOf, symbol: "BTCUSDT" });
+    this.normaliser = new BinanceNormaliser({ sink, instruments, symbol: "BTCUSDT" });
   }
 
   /** Normalises one message and returns the records that it became. */
@@ -69,7 +89,7 @@ export function feedBook(book: OrderBook, ...messages: string[]): number {
 /** Normaliser, book and oracle in a row, as a market-data service has them. */
 export class Pipeline {
   readonly normaliser: BinanceNormaliser;
-  /** Sum of all traded quantities, in E8. */
+  /** Sum of all traded quantities, in units of 10^-8. */
   tradedQuantity = 0;
 
   constructor(book: OrderBook, oracle: TickerOracle) {
@@ -84,7 +104,7 @@ export class Pipeline {
         oracle.addTicker(updateId, bidPrice, bidQuantity, askPrice, askQuantity);
       } else book.apply(view, offset, OrderBookDelta.sizeBytes);
     });
-    const instrumentIdOf = () => INSTRUMENT;
-    this.normaliser = new BinanceNormaliser({ sink, instrumentIdOf, symbol: "BTCUSDT" });
+    const instruments = oneInstrument();
+    this.normaliser = new BinanceNormaliser({ sink, instruments, symbol: "BTCUSDT" });
   }
 }

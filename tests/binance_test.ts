@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { type BinanceCounts, BinanceNormaliser, ScratchSink } from "../lib/market/binance.ts";
-import { formatE8 } from "../lib/market/decimal.ts";
+import { formatDecimal } from "../lib/market/decimal.ts";
 import { generateFeed } from "../lib/market/feed_generator.ts";
 import * as layouts from "../lib/market/layouts.ts";
 import { depthText, INSTRUMENT, type LevelText, Recorder, snapshotText } from "./_market.ts";
+import { oneInstrument } from "./_market.ts";
 
 const SEED = 20_240_808;
 const TRADE = '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000",' +
@@ -50,7 +51,10 @@ function levelsOf(records: DataView[]): { bids: LevelText[]; asks: LevelText[] }
     for (let index = 0; index < layouts.DELTA_LEVELS; index++) {
       const [price, quantity] = [delta.prices(index), delta.quantities(index)];
       if (index >= count) assertEquals([price, quantity], [0, 0], "unused levels are zero");
-      else (index < delta.bidCount ? bids : asks).push([formatE8(price, 8), formatE8(quantity, 8)]);
+      else {(index < delta.bidCount ? bids : asks).push([
+          formatDecimal(price, 8),
+          formatDecimal(quantity, 8),
+        ]);}
     }
   }
   return { bids, asks };
@@ -82,11 +86,11 @@ Deno.test("BinanceNormaliser.normalise() turns a book ticker into a BookTicker",
 Deno.test("BinanceNormaliser.normalise() turns levels into OrderBookDeltas", () => {
   const names = ["kind", "priceDecimals", "quantityDecimals", "instrumentId", "eventTimeUs"];
   names.push("firstUpdateId", "lastUpdateId", "flags", "bidCount", "askCount");
-  names.push("reserved0", "reserved1", "reserved2");
+  names.push("reserved0", "previousUpdateId", "reserved1");
   const [update] = new Recorder().take(combined("depth@100ms", DEPTH));
   const whole = layouts.DELTA_FIRST | layouts.DELTA_LAST;
   assertEquals(values(delta.wrap(update!, 0, 256), names), [
-    ...[layouts.KIND_ORDER_BOOK_DELTA, 2, 2, INSTRUMENT, 1_000, 5, 9, whole, 2, 1, 0, 0, 0],
+    ...[layouts.KIND_ORDER_BOOK_DELTA, 8, 8, INSTRUMENT, 1_000, 5, 9, whole, 2, 1, 0, 0, 0],
   ]);
   assertEquals(levelsOf([update!]), {
     bids: [["61737.63000000", "0.00000000"], ["61730.17000000", "1.50000000"]],
@@ -94,7 +98,7 @@ Deno.test("BinanceNormaliser.normalise() turns levels into OrderBookDeltas", () 
   });
   const [snapshot] = new Recorder().take(SNAPSHOT);
   assertEquals(values(delta.wrap(snapshot!, 0, 256), names), [
-    ...[layouts.KIND_ORDER_BOOK_DELTA, 1, 0, INSTRUMENT, 0, 50_093_239_218, 50_093_239_218],
+    ...[layouts.KIND_ORDER_BOOK_DELTA, 8, 8, INSTRUMENT, 0, 50_093_239_218, 50_093_239_218],
     ...[whole | layouts.DELTA_SNAPSHOT, 1, 2, 0, 0, 0],
   ]);
 });
@@ -104,7 +108,10 @@ Deno.test("BinanceNormaliser.normalise() splits a large update over deltas of 12
   for (const bidCount of counts) {
     for (const askCount of counts) {
       const side = (count: number, start: number): LevelText[] =>
-        Array.from({ length: count }, (_, index) => [formatE8((start + index) * 1e8, 8), "0.5"]);
+        Array.from(
+          { length: count },
+          (_, index) => [formatDecimal((start + index) * 1e8, 8), "0.5"],
+        );
       const [bids, asks] = [side(bidCount, 1), side(askCount, 1_000)];
       const recorder = new Recorder();
       const records = recorder.take(depthText(1, 2, bids, asks));
@@ -215,13 +222,17 @@ Deno.test("BinanceNormaliser.normalise() counts what it cannot use by cause", ()
   }
 });
 
-Deno.test("BinanceNormaliser.normalise() asks once for the id of a known symbol", () => {
+Deno.test("BinanceNormaliser.normalise() asks once for the instrument of a known symbol", () => {
   const asked: string[] = [];
   const ids: Record<string, number> = { BTCUSDT: 1, "币安人生USDT": 4_294_967_295, Aa: 3, BB: 4 };
+  const find = (symbol: string) => {
+    asked.push(symbol);
+    return symbol in ids ? { ...oneInstrument().found, id: ids[symbol]!, symbol } : undefined;
+  };
   const seen: number[] = [];
   const normaliser = new BinanceNormaliser({
     sink: new ScratchSink((view, offset) => seen.push(trade.wrap(view, offset).instrumentId)),
-    instrumentIdOf: (symbol) => (asked.push(symbol), ids[symbol] ?? 0),
+    instruments: { find },
   });
   // "Aa" and "BB" have the same hash.
   const symbols = ["BTCUSDT", "币安人生USDT", "Aa", "BB", "NEW"];
@@ -245,7 +256,7 @@ Deno.test("BinanceNormaliser.normalise() gives a message up when the sink has no
     claim: (sizeBytes: number) => room > 0 && scratch.claim(sizeBytes),
     publish: () => scratch.publish(),
   };
-  const normaliser = new BinanceNormaliser({ sink, instrumentIdOf: () => 1 });
+  const normaliser = new BinanceNormaliser({ sink, instruments: oneInstrument() });
   const levels = Array.from({ length: 40 }, (_, index): LevelText => [`${index + 1}`, "1"]);
   assertEquals(normaliser.normalise(depthText(1, 2, levels, []), 0), 2, "2 of 4 deltas");
   for (const json of [TRADE, TICKER]) assertEquals(normaliser.normalise(json, 0), 0);
@@ -258,9 +269,10 @@ Deno.test("BinanceNormaliser throws RangeError for a caller's wrong number", () 
   for (const receiveUs of [NaN, 0.5, 2 ** 53, Infinity]) {
     assertThrows(() => recorder.take(TRADE, receiveUs), RangeError, `found ${receiveUs}`);
   }
-  for (const id of [-1, 0.5, 2 ** 32, NaN]) {
+  for (const id of [-1, 0, 0.5, 2 ** 32, NaN]) {
     const sink = new ScratchSink(() => assert(false));
-    const normaliser = new BinanceNormaliser({ sink, instrumentIdOf: () => id });
+    const instruments = { find: () => ({ ...oneInstrument().found, id }) };
+    const normaliser = new BinanceNormaliser({ sink, instruments });
     assertThrows(() => normaliser.normalise(TRADE, 0), RangeError, `found ${id}`);
   }
   assertEquals(recorder.records.length, 0);
@@ -301,18 +313,23 @@ Deno.test("BinanceNormaliser.normalise() agrees with JSON.parse on a whole feed"
 // deno-lint-ignore no-explicit-any -- It is whatever the exchange, or a mutation of it, says.
 function agree(message: any, records: DataView[]): void {
   const said = message.data?.e !== undefined || message.data?.u ? message.data : message;
-  const full = (text: string) => formatE8(Math.round(Number(text) * 1e8), 8);
+  const full = (text: string) => formatDecimal(Math.round(Number(text) * 1e8), 8);
   const kind = layouts.messageKind(records[0]!, 0);
   if (kind === layouts.KIND_TRADE) {
     trade.wrap(records[0]!, 0);
     assertEquals(
-      [trade.tradeId, formatE8(trade.price, 8), formatE8(trade.quantity, 8), trade.isBuyerMaker],
+      [
+        trade.tradeId,
+        formatDecimal(trade.price, 8),
+        formatDecimal(trade.quantity, 8),
+        trade.isBuyerMaker,
+      ],
       [said.t, full(said.p), full(said.q), said.m],
     );
   } else if (kind === layouts.KIND_BOOK_TICKER) {
     ticker.wrap(records[0]!, 0);
     assertEquals(
-      [ticker.updateId, formatE8(ticker.bidPrice, 8), formatE8(ticker.askQuantity, 8)],
+      [ticker.updateId, formatDecimal(ticker.bidPrice, 8), formatDecimal(ticker.askQuantity, 8)],
       [said.u, full(said.b), full(said.A)],
     );
   } else {

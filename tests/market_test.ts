@@ -2,7 +2,14 @@ import { assertEquals, assertGreater, assertRejects, assertThrows } from "@std/a
 import fc from "fast-check";
 import type { Schema } from "../lib/channel/schema.ts";
 import { generateFeed } from "../lib/market/feed_generator.ts";
-import { BookTicker, DELTA_LEVELS, OrderBookDelta, Trade } from "../lib/market/layouts.ts";
+import {
+  BookTicker,
+  DELTA_LEVELS,
+  OrderBookDelta,
+  OrderBookSnapshot,
+  SNAPSHOT_LEVELS,
+  Trade,
+} from "../lib/market/layouts.ts";
 import { OrderBook } from "../lib/market/order_book.ts";
 import {
   newRecordingCounts,
@@ -32,6 +39,7 @@ Deno.test("The layouts lie as the tables in their documentation say", () => {
     ["Trade", Trade as unknown as Schema, 64],
     ["BookTicker", BookTicker as unknown as Schema, 64],
     ["OrderBookDelta", OrderBookDelta as unknown as Schema, 256],
+    ["OrderBookSnapshot", OrderBookSnapshot as unknown as Schema, 704],
   ];
   for (const [name, schema, sizeBytes] of schemas) {
     assertEquals(schema.sizeBytes, sizeBytes, name);
@@ -49,9 +57,11 @@ Deno.test("The layouts lie as the tables in their documentation say", () => {
   }
 });
 
-Deno.test("DELTA_LEVELS is what the arrays of an OrderBookDelta hold", () => {
+Deno.test("DELTA_LEVELS and SNAPSHOT_LEVELS are what the layouts' arrays hold", () => {
   const arrays = OrderBookDelta.fields.filter((field) => field.count > 1);
   assertEquals(arrays.map((field) => field.count), [DELTA_LEVELS, DELTA_LEVELS]);
+  const sides = OrderBookSnapshot.fields.filter(({ name }) => /^(bid|ask)(Pri|Qua)/.test(name));
+  assertEquals(sides.map((field) => field.count), [1, 2, 3, 4].map(() => SNAPSHOT_LEVELS));
 });
 
 Deno.test({

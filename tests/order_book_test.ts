@@ -1,11 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { BookSide } from "../lib/market/book_side.ts";
-import { formatE8 } from "../lib/market/decimal.ts";
+import { formatDecimal } from "../lib/market/decimal.ts";
 import { OrderBookDelta, Trade } from "../lib/market/layouts.ts";
 import * as books from "../lib/market/order_book.ts";
 import { depthText, feedBook, INSTRUMENT, type LevelText, Recorder } from "./_market.ts";
-import { snapshotText } from "./_market.ts";
+import { oneInstrument, snapshotText } from "./_market.ts";
 
 const SEED = 20_240_808;
 const { OrderBook } = books;
@@ -21,7 +21,7 @@ function newBook(...messages: string[]): books.OrderBook {
 function levelsOf(book: books.OrderBook): { bids: string[]; asks: string[] } {
   const { bids, asks } = book.top(Infinity);
   const print = (level: books.Level) =>
-    `${formatE8(level.price, 8)} ${formatE8(level.quantity, 8)}`;
+    `${formatDecimal(level.price, 8)} ${formatDecimal(level.quantity, 8)}`;
   return { bids: bids.map(print), asks: asks.map(print) };
 }
 
@@ -163,6 +163,7 @@ Deno.test("OrderBook.apply() gives up a delta that no exchange would send", () =
     (delta) => delta.setQuantities(0, -1),
     (delta) => delta.firstUpdateId = 102,
     (delta) => delta.priceDecimals = 9,
+    (delta) => delta.quantityDecimals = 2,
     (delta) => delta.quantityDecimals = 255,
   ];
   for (const edit of edits) {
@@ -212,11 +213,20 @@ Deno.test("OrderBook calls onApplied after each exchange update, also for those 
   assertEquals(seen, [[101, 7e8], [102, 8e8], [103, 9e8]]);
 });
 
-Deno.test("OrderBook knows the decimals that the exchange writes", () => {
-  const book = newBook(snapshotText(1, [["10.50", "1.2500"]], []));
+Deno.test("OrderBook has the scales of its first delta, and takes no others", () => {
+  const recorder = new Recorder(oneInstrument({ priceDecimals: 2, quantityDecimals: 4 }));
+  const book = new OrderBook(INSTRUMENT);
+  const [record] = recorder.take(snapshotText(1, [["10.50", "1.2500"]], []));
+  assertEquals(book.apply(record!, 0), books.BOOK_APPLIED);
   assertEquals([book.priceDecimals, book.quantityDecimals], [2, 4]);
-  feedBook(book, depthText(2, 2, [], []));
-  assertEquals([book.priceDecimals, book.quantityDecimals], [2, 4], "an update without levels");
+  assertEquals(book.bestBid(), { price: 1_050, quantity: 12_500 });
+  assertEquals(feedBook(book, depthText(2, 2, [], [])), books.BOOK_BROKEN);
+  for (const scale of [13, 255]) {
+    const fresh = new OrderBook(INSTRUMENT);
+    const wrong = edited(record!, (delta) => delta.priceDecimals = scale);
+    assertEquals(fresh.apply(wrong, 0), books.BOOK_BROKEN);
+    assertEquals(fresh.apply(record!, 0), books.BOOK_APPLIED, "no scale was taken from it");
+  }
 });
 
 Deno.test("OrderBook.top() returns no more than there is, and side readers return 0 beyond", () => {

@@ -1,5 +1,6 @@
 /**
- * Turns Binance's spot market data into the fixed layouts of `layouts.ts`, in place.
+ * Turns Binance's market data, spot and USD-M futures, into the fixed layouts of `layouts.ts`, in
+ * place.
  *
  * @module
  */
@@ -13,21 +14,26 @@ import {
   FIELD_FIRST_ID,
   FIELD_IS_BUYER_MAKER,
   FIELD_LAST_ID,
+  FIELD_PREVIOUS_ID,
   FIELD_PRICE,
   FIELD_QUANTITY,
   FIELD_SNAPSHOT_ID,
   FIELD_TRADE_ID,
   FIELD_TRADE_TIME,
   SHAPE_BOOK_TICKER,
+  SHAPE_CHAINED_UPDATE,
   SHAPE_INCOMPLETE,
   SHAPE_INEXACT,
   SHAPE_MALFORMED,
+  SHAPE_NO_INSTRUMENT,
   SHAPE_SNAPSHOT,
   SHAPE_TRADE,
 } from "./binance_fields.ts";
 import { BinanceMessage } from "./binance_message.ts";
+import type { Instrument, InstrumentFinder } from "./instruments.ts";
 import {
   BookTicker,
+  DELTA_CHAINED,
   DELTA_FIRST,
   DELTA_LAST,
   DELTA_LEVELS,
@@ -38,6 +44,7 @@ import {
   OrderBookDelta,
   Trade,
 } from "./layouts.ts";
+import { SymbolTable } from "./symbol_table.ts";
 
 /**
  * Where normalised records go: memory claimed from a channel, or a {@linkcode ScratchSink}.
@@ -98,9 +105,9 @@ export interface BinanceCounts {
   unknown: number;
   /** Dropped: a field is missing or of the wrong type. */
   incomplete: number;
-  /** Dropped: a number that is no plain decimal, has over 8 decimals, or is beyond 2^53 - 1. */
+  /** Dropped: a number that is no plain decimal, or not exact in its scale up to 2^53 - 1. */
   inexact: number;
-  /** Dropped: no instrument id for its symbol, or no symbol told. */
+  /** Dropped: nobody knows its symbol, or none was told. */
   unknownInstrument: number;
   /** Given up, perhaps after some of its deltas, because the sink had no room. */
   backPressured: number;
@@ -110,20 +117,16 @@ export interface BinanceCounts {
 export interface BinanceNormaliserOptions {
   /** Takes the records. */
   readonly sink: RecordSink;
-  /** Finds the id of a symbol such as `"BTCUSDT"`; 0 = unknown. Called once per known symbol. */
-  readonly instrumentIdOf: (symbol: string) => number;
+  /** Knows the ids and scales of symbols such as `"BTCUSDT"`. Asked once per known symbol. */
+  readonly instruments: InstrumentFinder;
   /** Symbol of messages that tell none, which are REST snapshots. */
   readonly symbol?: string;
 }
 
-interface KnownSymbol {
-  readonly bytes: Uint8Array;
-  readonly instrumentId: number;
-}
-
 /**
  * Normalises messages of the streams `trade`, `depth` and `bookTicker` and of the REST depth
- * snapshot, raw or in the combined form `{"stream":…,"data":…}`.
+ * snapshot, of the spot market or USD-M futures, raw or in the combined form
+ * `{"stream":…,"data":…}`.
  *
  * A message that cannot be used is counted by cause and never throws. A depth update with more than
  * 12 levels becomes several deltas. It does not check update ids: that is the order book's part.
@@ -133,18 +136,19 @@ interface KnownSymbol {
  *
  * @example One trade
  * ```ts
- * import { BinanceNormaliser, formatE8, ScratchSink, Trade } from "message_transport/market";
+ * import { BinanceNormaliser, formatDecimal, ScratchSink, Trade } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
  * const trade = Trade.accessor();
  * const prices: string[] = [];
  * const sink = new ScratchSink((view, offset) => {
  *   trade.wrap(view, offset);
- *   prices.push(formatE8(trade.price, trade.priceDecimals));
+ *   prices.push(formatDecimal(trade.price, trade.priceDecimals));
  * });
- * const normaliser = new BinanceNormaliser({ sink, instrumentIdOf: () => 1 });
+ * const bitcoin = { id: 1, symbol: "BTCUSDT", priceDecimals: 2, quantityDecimals: 5 };
+ * const normaliser = new BinanceNormaliser({ sink, instruments: { find: () => bitcoin } });
  * normaliser.normalise(
- *   '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":7,"p":"61837.63","q":"0.02",' +
+ *   '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":7,"p":"61837.63000000","q":"0.02000000",' +
  *     '"T":1723161255342,"m":true,"M":true}',
  *   1_723_161_254_087_896,
  * );
@@ -167,22 +171,17 @@ export class BinanceNormaliser {
     backPressured: 0,
   };
 
-  readonly #message = new BinanceMessage();
+  readonly #message: BinanceMessage;
   readonly #trade = Trade.accessor();
   readonly #ticker = BookTicker.accessor();
   readonly #delta = OrderBookDelta.accessor();
   readonly #sink: RecordSink;
-  readonly #instrumentIdOf: (symbol: string) => number;
   readonly #symbol: string;
-  readonly #decoder = new TextDecoder();
-  readonly #encoder = new TextEncoder();
-  readonly #symbols = new Map<number, readonly KnownSymbol[]>();
-  #last: KnownSymbol = { bytes: new Uint8Array(0), instrumentId: 0 };
 
   /** Makes a normaliser that publishes into `options.sink`. */
   constructor(options: BinanceNormaliserOptions) {
     this.#sink = options.sink;
-    this.#instrumentIdOf = options.instrumentIdOf;
+    this.#message = new BinanceMessage(new SymbolTable(options.instruments));
     this.#symbol = options.symbol ?? "";
   }
 
@@ -193,7 +192,7 @@ export class BinanceNormaliser {
    * @param receiveUs When it came, in whole microseconds since 1970; 0 = unknown.
    * @param symbol Symbol of a message that tells none, instead of the one in the options.
    * @returns How many records were published; 0 for a message that was dropped, see `counts`.
-   * @throws {RangeError} If `receiveUs` is no whole number, or `instrumentIdOf` gave no u32.
+   * @throws {RangeError} If `receiveUs` is no whole number, or an instrument's id is no u32.
    */
   normalise(json: string, receiveUs: number, symbol: string = this.#symbol): number {
     if (!Number.isSafeInteger(receiveUs)) {
@@ -204,22 +203,16 @@ export class BinanceNormaliser {
     const { counts } = this;
     counts.messages++;
     const message = this.#message;
-    const shape = message.parse(json);
+    const shape = message.parse(json, symbol);
     if (shape < 0) return this.#dropped(shape);
-    const instrumentId = shape === SHAPE_SNAPSHOT
-      ? this.#idOfText(symbol)
-      : this.#idOfBytes(message.bytes, message.symbolStart, message.symbolEnd);
-    if (instrumentId === 0) {
-      counts.unknownInstrument++;
-      return 0;
-    }
+    const { instrument } = message;
     switch (shape) {
       case SHAPE_TRADE:
-        return this.#publishTrade(instrumentId, receiveUs);
+        return this.#publishTrade(instrument, receiveUs);
       case SHAPE_BOOK_TICKER:
-        return this.#publishTicker(instrumentId, receiveUs);
+        return this.#publishTicker(instrument, receiveUs);
       default:
-        return this.#publishLevels(shape, instrumentId, receiveUs);
+        return this.#publishLevels(shape, instrument, receiveUs);
     }
   }
 
@@ -227,19 +220,20 @@ export class BinanceNormaliser {
     if (shape === SHAPE_MALFORMED) this.counts.malformed++;
     else if (shape === SHAPE_INCOMPLETE) this.counts.incomplete++;
     else if (shape === SHAPE_INEXACT) this.counts.inexact++;
+    else if (shape === SHAPE_NO_INSTRUMENT) this.counts.unknownInstrument++;
     else this.counts.unknown++;
     return 0;
   }
 
-  #publishTrade(instrumentId: number, receiveUs: number): number {
+  #publishTrade(instrument: Instrument, receiveUs: number): number {
     const message = this.#message;
     const sink = this.#sink;
     if (!sink.claim(Trade.sizeBytes)) return this.#givenUp(0);
     const trade = this.#trade.wrap(sink.view, sink.offset);
     trade.kind = KIND_TRADE;
-    trade.priceDecimals = message.priceDecimals;
-    trade.quantityDecimals = message.quantityDecimals;
-    trade.instrumentId = instrumentId;
+    trade.priceDecimals = instrument.priceDecimals;
+    trade.quantityDecimals = instrument.quantityDecimals;
+    trade.instrumentId = instrument.id;
     trade.eventTimeUs = message.value(FIELD_EVENT_TIME);
     trade.receiveTimeUs = receiveUs;
     trade.tradeId = message.value(FIELD_TRADE_ID);
@@ -255,15 +249,15 @@ export class BinanceNormaliser {
     return 1;
   }
 
-  #publishTicker(instrumentId: number, receiveUs: number): number {
+  #publishTicker(instrument: Instrument, receiveUs: number): number {
     const message = this.#message;
     const sink = this.#sink;
     if (!sink.claim(BookTicker.sizeBytes)) return this.#givenUp(0);
     const ticker = this.#ticker.wrap(sink.view, sink.offset);
     ticker.kind = KIND_BOOK_TICKER;
-    ticker.priceDecimals = message.priceDecimals;
-    ticker.quantityDecimals = message.quantityDecimals;
-    ticker.instrumentId = instrumentId;
+    ticker.priceDecimals = instrument.priceDecimals;
+    ticker.quantityDecimals = instrument.quantityDecimals;
+    ticker.instrumentId = instrument.id;
     ticker.eventTimeUs = message.value(FIELD_EVENT_TIME);
     ticker.receiveTimeUs = receiveUs;
     ticker.updateId = message.value(FIELD_LAST_ID);
@@ -276,11 +270,13 @@ export class BinanceNormaliser {
     return 1;
   }
 
-  #publishLevels(shape: number, instrumentId: number, receiveUs: number): number {
+  #publishLevels(shape: number, instrument: Instrument, receiveUs: number): number {
     const message = this.#message;
     const isSnapshot = shape === SHAPE_SNAPSHOT;
     const lastId = message.value(isSnapshot ? FIELD_SNAPSHOT_ID : FIELD_LAST_ID);
     const firstId = isSnapshot ? lastId : message.value(FIELD_FIRST_ID);
+    const isChained = shape === SHAPE_CHAINED_UPDATE;
+    const kindFlags = (isSnapshot ? DELTA_SNAPSHOT : 0) | (isChained ? DELTA_CHAINED : 0);
     const count = message.bids.count + message.asks.count;
     const parts = Math.max(1, Math.ceil(count / DELTA_LEVELS));
     for (let part = 0; part < parts; part++) {
@@ -288,19 +284,19 @@ export class BinanceNormaliser {
       if (!sink.claim(OrderBookDelta.sizeBytes)) return this.#givenUp(part);
       const delta = this.#delta.wrap(sink.view, sink.offset);
       delta.kind = KIND_ORDER_BOOK_DELTA;
-      delta.priceDecimals = message.priceDecimals;
-      delta.quantityDecimals = message.quantityDecimals;
-      delta.instrumentId = instrumentId;
+      delta.priceDecimals = instrument.priceDecimals;
+      delta.quantityDecimals = instrument.quantityDecimals;
+      delta.instrumentId = instrument.id;
       delta.eventTimeUs = message.value(FIELD_EVENT_TIME);
       delta.receiveTimeUs = receiveUs;
       delta.firstUpdateId = firstId;
       delta.lastUpdateId = lastId;
       delta.part = part;
       delta.flags = (part === 0 ? DELTA_FIRST : 0) | (part === parts - 1 ? DELTA_LAST : 0) |
-        (isSnapshot ? DELTA_SNAPSHOT : 0);
+        kindFlags;
       delta.reserved0 = 0;
+      delta.previousUpdateId = isChained ? message.value(FIELD_PREVIOUS_ID) : 0;
       delta.reserved1 = 0;
-      delta.reserved2 = 0;
       this.#fillLevels(part * DELTA_LEVELS);
       sink.publish();
     }
@@ -337,41 +333,4 @@ export class BinanceNormaliser {
     this.counts.backPressured++;
     return published;
   }
-
-  #idOfText(symbol: string): number {
-    const bytes = this.#encoder.encode(symbol);
-    return this.#idOfBytes(bytes, 0, bytes.length);
-  }
-
-  /** Finds the id by the symbol's bytes, so that no text is made for a symbol that is known. */
-  #idOfBytes(bytes: Uint8Array, start: number, end: number): number {
-    if (isSameBytes(this.#last.bytes, bytes, start, end)) return this.#last.instrumentId;
-    if (start === end) return 0;
-    let hash = 0;
-    for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
-    const sameHash = this.#symbols.get(hash) ?? [];
-    const known = sameHash.find((symbol) => isSameBytes(symbol.bytes, bytes, start, end));
-    if (known !== undefined) this.#last = known;
-    return known?.instrumentId ?? this.#newId(hash, bytes.slice(start, end), sameHash);
-  }
-
-  #newId(hash: number, bytes: Uint8Array, sameHash: readonly KnownSymbol[]): number {
-    const text = this.#decoder.decode(bytes);
-    const instrumentId = this.#instrumentIdOf(text);
-    if (instrumentId !== instrumentId >>> 0) {
-      throw new RangeError(`Cannot use the id of "${text}" as u32: found ${instrumentId}`);
-    }
-    if (instrumentId === 0) return 0;
-    this.#last = { bytes, instrumentId };
-    this.#symbols.set(hash, [...sameHash, this.#last]);
-    return instrumentId;
-  }
-}
-
-function isSameBytes(known: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (known.length !== end - start) return false;
-  for (let index = 0; index < known.length; index++) {
-    if (known[index] !== bytes[start + index]) return false;
-  }
-  return true;
 }

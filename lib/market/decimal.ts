@@ -1,5 +1,6 @@
 /**
- * Decimal text to exact integers in units of 1e-8 (E8), and back.
+ * Decimal text to exact integers and back: a value with `decimals` digits after the point is kept
+ * as an integer in units of 10^-decimals.
  *
  * No fraction is ever a float: whole part and decimals are read as two integers, and their sum is
  * checked against 2^53 - 1.
@@ -7,15 +8,13 @@
  * @module
  */
 
-/** Units of 1e-8 in one: the scale of every price and quantity. */
-export const E8 = 100_000_000;
+/** Most decimals that a scale may have: 10^12 times a few thousand is still exact. */
+export const DECIMALS_MAX = 12;
 
-/** Decimals that an E8 integer can hold. */
-export const E8_DECIMALS = 8;
-
-/** 10^0 to 10^8. */
+/** 10^0 to 10^12. */
 export const POWERS_OF_TEN: readonly number[] = [
-  ...[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, E8],
+  ...[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000],
+  ...[1e9, 1e10, 1e11, 1e12],
 ];
 
 const ZERO = 0x30;
@@ -23,26 +22,31 @@ const POINT = 0x2e;
 /** `"0000"` as one number. */
 const ZEROS = 0x30303030;
 
+/** Whether it is a number of decimals that a scale may have: 0 to 12. */
+export function isDecimals(decimals: number): boolean {
+  return Number.isInteger(decimals) && decimals >= 0 && decimals <= DECIMALS_MAX;
+}
+
 /**
  * Reads decimals out of text bytes, without allocating.
  *
- * Accepted: digits, with no superfluous leading zero, and then perhaps a point and 1 to 8 digits.
- * No sign, no exponent, no space: an exchange writes none, so they mean that something is wrong.
+ * Accepted: digits, with no superfluous leading zero, and then perhaps a point and one digit or
+ * more. Digits beyond the scale must be zeros: the value is exact, or it is refused. No sign, no
+ * exponent, no space: an exchange writes none, so they mean that something is wrong.
  */
 export class DecimalReader {
-  /** What the last successful {@linkcode DecimalReader.read} found, in E8. */
+  /** What the last successful {@linkcode DecimalReader.read} found, in units of 10^-decimals. */
   value = 0;
-  /** Digits after the point in it, 0 to 8. */
-  decimals = 0;
 
   /**
    * Reads the decimal that starts at `at` and ends before the first byte that cannot belong to it.
    *
    * @param view Text bytes. Assumes 8 bytes more behind the text, the first of which is neither
    * digit nor point, such as 0.
-   * @returns Where the decimal ends, or -1 if it is none or not exact as an E8 number.
+   * @param decimals The scale. Assumes 0 to 12.
+   * @returns Where the decimal ends, or -1 if it is none, or not exact in this scale.
    */
-  read(view: DataView, at: number): number {
+  read(view: DataView, at: number, decimals: number): number {
     let whole = view.getUint8(at) - ZERO;
     if (whole >>> 0 > 9) return -1;
     let digit = view.getUint8(++at) - ZERO;
@@ -51,31 +55,44 @@ export class DecimalReader {
       whole = whole * 10 + digit; // Inexact only far beyond what is refused below.
       digit = view.getUint8(++at) - ZERO;
     }
-    if (digit !== POINT - ZERO) return this.#finish(whole, 0, 0, at);
+    if (digit !== POINT - ZERO) return this.#finish(whole, 0, decimals, at);
     at++;
     const left = view.getUint32(at, true) ^ ZEROS;
     const right = view.getUint32(at + 4, true) ^ ZEROS;
-    if (isFourDigits(left) && isFourDigits(right)) {
-      if ((view.getUint8(at + 8) - ZERO) >>> 0 <= 9) return -1;
-      return this.#finish(whole, fourDigits(left) * 10_000 + fourDigits(right), 8, at + 8);
+    if (!isFourDigits(left) || !isFourDigits(right)) {
+      return this.#readFraction(view, at, whole, decimals);
     }
+    const end = at + 8;
+    if ((view.getUint8(end) - ZERO) >>> 0 <= 9) {
+      return this.#readFraction(view, at, whole, decimals);
+    }
+    const fraction = fourDigits(left) * 10_000 + fourDigits(right);
+    if (decimals >= 8) {
+      return this.#finish(whole, fraction * POWERS_OF_TEN[decimals - 8]!, decimals, end);
+    }
+    const unit = POWERS_OF_TEN[8 - decimals]!;
+    return fraction % unit === 0 ? this.#finish(whole, fraction / unit, decimals, end) : -1;
+  }
+
+  /** Digit by digit, for anything but 8 of them. */
+  #readFraction(view: DataView, at: number, whole: number, decimals: number): number {
     const start = at;
     let fraction = 0;
-    digit = view.getUint8(at) - ZERO;
-    while (digit >>> 0 <= 9) {
+    let digit = view.getUint8(at) - ZERO;
+    for (let left = decimals; left > 0 && digit >>> 0 <= 9; left--) {
       fraction = fraction * 10 + digit;
       digit = view.getUint8(++at) - ZERO;
     }
-    const decimals = at - start;
-    if (decimals === 0) return -1;
-    return this.#finish(whole, fraction * POWERS_OF_TEN[E8_DECIMALS - decimals]!, decimals, at);
+    fraction *= POWERS_OF_TEN[decimals - (at - start)]!;
+    while (digit === 0) digit = view.getUint8(++at) - ZERO;
+    if (digit >>> 0 <= 9 || at === start) return -1;
+    return this.#finish(whole, fraction, decimals, at);
   }
 
   #finish(whole: number, fraction: number, decimals: number, end: number): number {
-    const value = whole * E8 + fraction;
+    const value = whole * POWERS_OF_TEN[decimals]! + fraction;
     if (value > Number.MAX_SAFE_INTEGER) return -1;
     this.value = value;
-    this.decimals = decimals;
     return end;
   }
 }
@@ -86,8 +103,8 @@ function isFourDigits(bytes: number): boolean {
 }
 
 /**
- * The number that four such bytes make, the first in the lowest byte. Prices carry 8 decimals, and
- * reading them four at a time makes a depth update a fifth cheaper than one by one.
+ * The number that four such bytes make, the first in the lowest byte. Binance writes 8 decimals,
+ * and reading them four at a time makes a depth update a fifth cheaper than one by one.
  */
 function fourDigits(bytes: number): number {
   const pairs = (bytes & 0x000f000f) * 10 + ((bytes >>> 8) & 0x000f000f);
@@ -95,47 +112,71 @@ function fourDigits(bytes: number): number {
 }
 
 /**
- * Turns decimal text into an E8 integer, exactly or not at all.
+ * Turns decimal text into an integer in units of 10^-decimals, exactly or not at all.
  *
  * Cost: allocates; a feed uses {@linkcode DecimalReader}.
  *
  * @param text Such as `"61685.99000000"`.
- * @returns Such as `6168599000000`, or -1 if the text is no decimal without sign and exponent, has
- * more than 8 decimals, or is larger than 90071992.54740991.
+ * @param decimals The scale, 0 to 12.
+ * @returns Such as `6168599`, or -1 if the text is no decimal without sign and exponent, has a
+ * digit other than 0 beyond the scale, or gives more than 2^53 - 1.
+ * @throws {RangeError} If `decimals` is no such scale.
  * @example Prices are integers
  * ```ts
- * import { formatE8, parseE8 } from "message_transport/market";
+ * import { formatDecimal, parseDecimal } from "message_transport/market";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(parseE8("61685.99"), 6_168_599_000_000);
- * assertEquals(formatE8(6_168_599_000_000, 8), "61685.99000000");
- * assertEquals(parseE8("1e3"), -1);
+ * assertEquals(parseDecimal("61685.99000000", 2), 6_168_599);
+ * assertEquals(parseDecimal("61685.995", 2), -1);
+ * assertEquals(parseDecimal("1e3", 2), -1);
+ * assertEquals(formatDecimal(6_168_599, 2), "61685.99");
  * ```
  */
-export function parseE8(text: string): number {
+export function parseDecimal(text: string, decimals: number): number {
+  if (!isDecimals(decimals)) {
+    throw new RangeError(
+      `Cannot read "${text}" as a decimal with 0 to ${DECIMALS_MAX} decimals: found ${decimals}`,
+    );
+  }
   const encoded = new TextEncoder().encode(text);
   const bytes = new Uint8Array(encoded.length + 9);
   bytes.set(encoded);
   const reader = new DecimalReader();
-  return reader.read(new DataView(bytes.buffer), 0) === encoded.length ? reader.value : -1;
+  const end = reader.read(new DataView(bytes.buffer), 0, decimals);
+  return end === encoded.length ? reader.value : -1;
 }
 
 /**
- * Prints an E8 integer with a fixed number of decimals.
+ * Prints an integer in units of 10^-decimals as decimal text.
  *
  * @param value Not negative, a safe integer.
- * @param decimals 0 to 8.
- * @throws {RangeError} If the value has digits that so few decimals cannot show, or is none.
+ * @param decimals The scale, 0 to 12.
+ * @param digitsMin Digits after the point that are printed in any case; zeros behind them are left
+ * out. As many as `decimals` where it is not told.
+ * @throws {RangeError} If one of them is out of its range.
+ * @example Without superfluous zeros
+ * ```ts
+ * import { formatDecimal } from "message_transport/market";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatDecimal(150_000_000, 8), "1.50000000");
+ * assertEquals(formatDecimal(150_000_000, 8, 0), "1.5");
+ * assertEquals(formatDecimal(150_000_000, 8, 2), "1.50");
+ * ```
  */
-export function formatE8(value: number, decimals: number): string {
-  const isE8 = Number.isSafeInteger(value) && value >= 0;
-  const isCount = Number.isInteger(decimals) && decimals >= 0 && decimals <= E8_DECIMALS;
-  if (!isE8 || !isCount || value % POWERS_OF_TEN[E8_DECIMALS - decimals]! !== 0) {
+export function formatDecimal(value: number, decimals: number, digitsMin = decimals): string {
+  const isCount = isDecimals(decimals) && isDecimals(digitsMin) && digitsMin <= decimals;
+  if (!Number.isSafeInteger(value) || value < 0 || !isCount) {
     throw new RangeError(
-      `Cannot print an E8 integer as decimal with ${decimals} of 0 to 8 decimals: found ${value}`,
+      `Cannot print an integer of units of 10^-${decimals} with at least ${digitsMin} decimals: ` +
+        `found ${value}`,
     );
   }
-  const whole = String(Math.floor(value / E8));
-  if (decimals === 0) return whole;
-  return `${whole}.${String(value % E8).padStart(E8_DECIMALS, "0").slice(0, decimals)}`;
+  const unit = POWERS_OF_TEN[decimals]!;
+  const fraction = value % unit;
+  const whole = String((value - fraction) / unit);
+  const digits = String(fraction).padStart(decimals, "0");
+  let end = decimals;
+  while (end > digitsMin && digits[end - 1] === "0") end--;
+  return end === 0 ? whole : `${whole}.${digits.slice(0, end)}`;
 }

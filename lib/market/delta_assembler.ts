@@ -4,16 +4,39 @@
  * @module
  */
 
-import { E8_DECIMALS } from "./decimal.ts";
-import { DELTA_FIRST, DELTA_LAST, DELTA_LEVELS, DELTA_SNAPSHOT } from "./layouts.ts";
+import { isDecimals } from "./decimal.ts";
+import { DELTA_CHAINED, DELTA_FIRST, DELTA_LAST, DELTA_LEVELS, DELTA_SNAPSHOT } from "./layouts.ts";
 import { KIND_ORDER_BOOK_DELTA, OrderBookDelta } from "./layouts.ts";
 import { LevelList } from "./level_list.ts";
+
+/** What an exchange says about a book at once. */
+export interface DepthUpdate {
+  /** Binance's `U`. */
+  readonly firstUpdateId: number;
+  /** Binance's `u`. */
+  readonly lastUpdateId: number;
+  /** Whether it tells the update before it, as futures do. */
+  readonly isChained: boolean;
+  /** Binance's `pu`, if it does. */
+  readonly previousUpdateId: number;
+  /** Changed bids. */
+  readonly bids: LevelList;
+  /** Changed asks. */
+  readonly asks: LevelList;
+}
+
+/** Makes an update that shares nothing with the given one. */
+export function copyUpdate(update: DepthUpdate): DepthUpdate {
+  const { firstUpdateId, lastUpdateId, isChained, previousUpdateId } = update;
+  const [bids, asks] = [update.bids.copy(), update.asks.copy()];
+  return { firstUpdateId, lastUpdateId, isChained, previousUpdateId, bids, asks };
+}
 
 /**
  * Collects deltas until an update is complete. Its fields describe that update, and stay valid
  * until the next delta is added.
  */
-export class DeltaAssembler {
+export class DeltaAssembler implements DepthUpdate {
   /** Bids of the update, in the order of the deltas. */
   readonly bids: LevelList = new LevelList();
   /** Asks of the update. */
@@ -24,9 +47,13 @@ export class DeltaAssembler {
   lastUpdateId = 0;
   /** Whether it replaces the book. */
   isSnapshot = false;
-  /** Decimals with which the exchange wrote its prices. */
+  /** Whether it tells the update before it. */
+  isChained = false;
+  /** Binance's `pu`, if it does. */
+  previousUpdateId = 0;
+  /** Scale of all prices, of this update and of those before. */
   priceDecimals = 0;
-  /** Decimals with which the exchange wrote its quantities. */
+  /** Scale of all quantities. */
   quantityDecimals = 0;
   /** Whether parts of an update are stored and its last part is missing. */
   isOpen = false;
@@ -35,6 +62,7 @@ export class DeltaAssembler {
 
   readonly #delta = OrderBookDelta.accessor();
   #nextPart = 0;
+  #hasScales = false;
 
   /**
    * Adds a delta.
@@ -71,6 +99,7 @@ export class DeltaAssembler {
     if (this.isOpen) this.brokenCount++;
     this.isOpen = true;
     this.isSnapshot = (flags & DELTA_SNAPSHOT) !== 0;
+    this.isChained = (flags & DELTA_CHAINED) !== 0;
     this.bids.count = 0;
     this.asks.count = 0;
     this.#nextPart = 0;
@@ -80,15 +109,28 @@ export class DeltaAssembler {
     const delta = this.#delta;
     if (!this.isOpen || delta.part !== this.#nextPart) return false;
     if (((flags & DELTA_SNAPSHOT) !== 0) !== this.isSnapshot) return false;
+    if (((flags & DELTA_CHAINED) !== 0) !== this.isChained || !this.#isOfScale()) return false;
     if (this.#nextPart === 0) {
       this.firstUpdateId = delta.firstUpdateId;
       this.lastUpdateId = delta.lastUpdateId;
-      this.priceDecimals = delta.priceDecimals;
-      this.quantityDecimals = delta.quantityDecimals;
-      return this.firstUpdateId <= this.lastUpdateId &&
-        Math.max(this.priceDecimals, this.quantityDecimals) <= E8_DECIMALS;
+      this.previousUpdateId = delta.previousUpdateId;
+      return this.firstUpdateId <= this.lastUpdateId;
     }
-    return delta.firstUpdateId === this.firstUpdateId && delta.lastUpdateId === this.lastUpdateId;
+    return delta.firstUpdateId === this.firstUpdateId &&
+      delta.lastUpdateId === this.lastUpdateId &&
+      delta.previousUpdateId === this.previousUpdateId;
+  }
+
+  /** Scales never change: those of the first delta are those of all. */
+  #isOfScale(): boolean {
+    const { priceDecimals, quantityDecimals } = this.#delta;
+    if (!this.#hasScales) {
+      this.#hasScales = isDecimals(priceDecimals) && isDecimals(quantityDecimals);
+      this.priceDecimals = priceDecimals;
+      this.quantityDecimals = quantityDecimals;
+      return this.#hasScales;
+    }
+    return priceDecimals === this.priceDecimals && quantityDecimals === this.quantityDecimals;
   }
 
   #read(): boolean {

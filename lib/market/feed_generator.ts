@@ -4,7 +4,7 @@
  * @module
  */
 
-import { E8, E8_DECIMALS, formatE8 } from "./decimal.ts";
+import { formatDecimal } from "./decimal.ts";
 
 /** What {@linkcode generateFeed} makes. */
 export interface FeedOptions {
@@ -14,10 +14,12 @@ export interface FeedOptions {
   readonly messages: number;
 }
 
-/** Smallest price step, in E8: 0.01. */
-const TICK = E8 / 100;
-/** Smallest quantity step, in E8: 0.00001. */
-const LOT = E8 / 100_000;
+/** Decimals of all numbers, as Binance writes them. */
+const DECIMALS = 8;
+/** Smallest price step, in units of 10^-8: 0.01. */
+const TICK = 1_000_000;
+/** Smallest quantity step, in units of 10^-8: 0.00001. */
+const LOT = 1_000;
 /** Ticks between which prices move; the middle is 60,000.00. */
 const TICKS_LOWEST = 5_990_000;
 const TICKS_COUNT = 20_000;
@@ -248,7 +250,7 @@ function priceText(tick: number): string {
 }
 
 function text(value: number): string {
-  return formatE8(value, E8_DECIMALS);
+  return formatDecimal(value, DECIMALS);
 }
 
 /**

@@ -12,18 +12,27 @@
 export const JSON_DEPTH_MAX = 64;
 
 const SPACE = 0x20;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
 const POINT = 0x2e;
-const ZERO = 0x30;
-const COLON = 0x3a;
-const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
-const CLOSE_BRACKET = 0x5d;
 const LOWER_U = 0x75;
-const OPEN_BRACE = 0x7b;
-const CLOSE_BRACE = 0x7d;
+/** `"` */
+export const QUOTE = 0x22;
+/** `,` */
+export const COMMA = 0x2c;
+/** `-` */
+export const MINUS = 0x2d;
+/** `0` */
+export const ZERO = 0x30;
+/** `:` */
+export const COLON = 0x3a;
+/** `[` */
+export const OPEN_BRACKET = 0x5b;
+/** `]` */
+export const CLOSE_BRACKET = 0x5d;
+/** `{` */
+export const OPEN_BRACE = 0x7b;
+/** `}` */
+export const CLOSE_BRACE = 0x7d;
 
 const TRUE = new TextEncoder().encode("true");
 const FALSE = new TextEncoder().encode("false");
@@ -82,6 +91,31 @@ export function skipKey(bytes: Uint8Array, at: number): number {
   if (at < 0) return -1;
   at = skipSpace(bytes, at);
   return bytes[at] === COLON ? skipSpace(bytes, at + 1) : -1;
+}
+
+/** Steps over white space and the byte, or returns -1; passes an earlier -1 on. */
+export function skipToken(bytes: Uint8Array, at: number, byte: number): number {
+  if (at < 0) return -1;
+  if (bytes[at]! <= 0x20) at = skipSpace(bytes, at);
+  return bytes[at] === byte ? at + 1 : -1;
+}
+
+/** Whether these bytes come next. */
+export function startsWith(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  for (let index = 0; index < text.length; index++) {
+    if (bytes[at + index] !== text[index]) return false;
+  }
+  return true;
+}
+
+/** Whether these bytes and then a closing quote come next. */
+export function isText(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  return startsWith(bytes, at, text) && bytes[at + text.length] === QUOTE;
+}
+
+/** Whether it is an ASCII letter. */
+export function isLetter(byte: number): boolean {
+  return ((byte | 0x20) - 0x61) >>> 0 < 26;
 }
 
 function skipObject(bytes: Uint8Array, at: number, depth: number): number {

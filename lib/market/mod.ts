@@ -1,6 +1,6 @@
 /**
- * Market data over channels: fixed message layouts, a normaliser for Binance's spot streams, order
- * books that prove themselves, recordings, and a made-up feed.
+ * Market data over channels: fixed message layouts, instruments and their scales, a normaliser
+ * for Binance's streams, order books that prove themselves, recordings, and a made-up feed.
  *
  * @module
  */
@@ -12,22 +12,36 @@ export {
   type RecordSink,
   ScratchSink,
 } from "./binance.ts";
-export type { ReadonlyBookSide } from "./book_side.ts";
-export { E8, E8_DECIMALS, formatE8, parseE8 } from "./decimal.ts";
+export { BookSide, type ReadonlyBookSide } from "./book_side.ts";
+export { CorruptInstrumentsError } from "../errors.ts";
+export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
+export {
+  type Instrument,
+  type InstrumentFinder,
+  Instruments,
+  openInstruments,
+  type Scales,
+  UNTOLD_SCALES,
+} from "./instruments.ts";
 export {
   BOOK_TICKER_FIELDS,
   BookTicker,
+  DELTA_CHAINED,
   DELTA_FIRST,
   DELTA_LAST,
   DELTA_LEVELS,
   DELTA_SNAPSHOT,
   KIND_BOOK_TICKER,
   KIND_ORDER_BOOK_DELTA,
+  KIND_ORDER_BOOK_SNAPSHOT,
   KIND_TRADE,
   messageKind,
   ORDER_BOOK_DELTA_FIELDS,
+  ORDER_BOOK_SNAPSHOT_FIELDS,
   OrderBookDelta,
+  OrderBookSnapshot,
+  SNAPSHOT_LEVELS,
   Trade,
   TRADE_FIELDS,
 } from "./layouts.ts";
@@ -51,4 +65,5 @@ export {
   type RecordedMessage,
   type RecordingCounts,
 } from "./recording.ts";
+export { type SnapshotHead, TopLevels } from "./top_levels.ts";
 export { type TickerCounts, TickerOracle, top20Sha256 } from "./ticker_oracle.ts";

@@ -5,8 +5,9 @@
  */
 
 import { BookSide, type ReadonlyBookSide } from "./book_side.ts";
-import { DeltaAssembler } from "./delta_assembler.ts";
+import { copyUpdate, DeltaAssembler, type DepthUpdate } from "./delta_assembler.ts";
 import type { LevelList } from "./level_list.ts";
+import { TopLevels } from "./top_levels.ts";
 
 /** The delta is stored; its update is not complete yet. */
 export const BOOK_PART = 0;
@@ -29,11 +30,11 @@ export const BOOK_BROKEN: -3 = -3;
  */
 const UPDATES_KEPT_MAX = 4096;
 
-/** One price level, in E8. */
+/** One price level. */
 export interface Level {
-  /** In E8. */
+  /** In units of 10^-priceDecimals. */
   price: number;
-  /** In E8. */
+  /** In units of 10^-quantityDecimals. */
   quantity: number;
 }
 
@@ -53,13 +54,6 @@ export interface OrderBookCounts {
   broken: number;
 }
 
-interface KeptUpdate {
-  readonly firstUpdateId: number;
-  readonly lastUpdateId: number;
-  readonly bids: LevelList;
-  readonly asks: LevelList;
-}
-
 /** What {@linkcode OrderBook} can be asked for. */
 export interface OrderBookOptions {
   /** Called after each update that was applied, also for those kept for a snapshot. */
@@ -75,6 +69,9 @@ export interface OrderBookOptions {
  * is therefore either right or empty, never silently wrong. Asking for a snapshot is the caller's
  * part: {@linkcode OrderBook.apply} says when.
  *
+ * Updates with `DELTA_CHAINED` follow the rule of futures instead: the snapshot's id must lie
+ * within the first one, and each later one must name the last id of the one before it.
+ *
  * Thread: one. Cost: a binary search and a short move per level; no allocation while in step.
  *
  * @example Two levels
@@ -84,9 +81,11 @@ export interface OrderBookOptions {
  *
  * const book = new OrderBook(1);
  * const sink = new ScratchSink((view, offset) => book.apply(view, offset));
- * const normaliser = new BinanceNormaliser({ sink, instrumentIdOf: () => 1, symbol: "BTCUSDT" });
+ * const bitcoin = { id: 1, symbol: "BTCUSDT", priceDecimals: 2, quantityDecimals: 5 };
+ * const instruments = { find: () => bitcoin };
+ * const normaliser = new BinanceNormaliser({ sink, instruments, symbol: "BTCUSDT" });
  * normaliser.normalise('{"lastUpdateId":7,"bids":[["99.5","2"]],"asks":[["100.5","1"]]}', 0);
- * assertEquals(book.bestBid(), { price: 9_950_000_000, quantity: 200_000_000 });
+ * assertEquals(book.bestBid(), { price: 9_950, quantity: 200_000 });
  * ```
  */
 export class OrderBook {
@@ -98,6 +97,8 @@ export class OrderBook {
   readonly bids: ReadonlyBookSide = this.#bids;
   /** Asks; the price at depth 0 is the lowest. */
   readonly asks: ReadonlyBookSide = this.#asks;
+  /** The best 20 levels of each side in flat arrays; follows the book. */
+  readonly topLevels: TopLevels = new TopLevels();
   /** What it has done so far. */
   readonly counts: OrderBookCounts = {
     depthApplied: 0,
@@ -110,11 +111,11 @@ export class OrderBook {
 
   readonly #onApplied: ((book: OrderBook) => void) | undefined;
   readonly #update = new DeltaAssembler();
-  #kept: KeptUpdate[] = [];
+  #kept: DepthUpdate[] = [];
   #isInStep = false;
+  /** Whether the book is still the snapshot. */
+  #isFresh = false;
   #finalUpdateId = 0;
-  #priceDecimals = 0;
-  #quantityDecimals = 0;
 
   /** Makes an empty book that waits for a snapshot. */
   constructor(instrumentId: number, options: OrderBookOptions = {}) {
@@ -137,14 +138,14 @@ export class OrderBook {
     return { bids: this.bids.count, asks: this.asks.count };
   }
 
-  /** Decimals with which the exchange writes this instrument's prices. */
+  /** Scale of its prices, 10^-priceDecimals: that of the first delta; before it, 0. */
   get priceDecimals(): number {
-    return this.#priceDecimals;
+    return this.#update.priceDecimals;
   }
 
-  /** Decimals with which the exchange writes this instrument's quantities. */
+  /** Scale of its quantities, 10^-quantityDecimals: that of the first delta; before it, 0. */
   get quantityDecimals(): number {
-    return this.#quantityDecimals;
+    return this.#update.quantityDecimals;
   }
 
   /** The highest bid, or undefined if there is none. Allocates; `bids.price(0)` does not. */
@@ -177,35 +178,29 @@ export class OrderBook {
     const isComplete = update.add(view, offset, length, this.instrumentId);
     this.counts.broken += update.brokenCount - brokenBefore;
     if (!isComplete) return update.isOpen ? BOOK_PART : BOOK_BROKEN;
-    this.#priceDecimals = Math.max(this.#priceDecimals, update.priceDecimals);
-    this.#quantityDecimals = Math.max(this.#quantityDecimals, update.quantityDecimals);
-    if (update.isSnapshot) return this.#takeSnapshot();
-    const { firstUpdateId, lastUpdateId, bids, asks } = update;
-    return this.#takeUpdate(firstUpdateId, lastUpdateId, bids, asks);
+    return update.isSnapshot ? this.#takeSnapshot() : this.#takeUpdate(update);
   }
 
-  #takeUpdate(first: number, last: number, bids: LevelList, asks: LevelList): number {
+  #takeUpdate(update: DepthUpdate): number {
     if (!this.#isInStep) {
-      this.#keep(first, last, bids, asks);
+      this.#keep(update);
       return BOOK_BUFFERED;
     }
-    if (last <= this.#finalUpdateId) {
+    if (isOld(update, this.#finalUpdateId, this.#isFresh)) {
       this.counts.depthDropped++;
       return BOOK_DROPPED;
     }
-    if (first > this.#finalUpdateId + 1) {
+    if (!isNext(update, this.#finalUpdateId, this.#isFresh)) {
       this.counts.gaps++;
       this.#empty();
-      this.#keep(first, last, bids, asks);
+      this.#keep(update);
       return BOOK_GAP;
     }
-    for (let index = 0; index < bids.count; index++) {
-      this.#bids.set(bids.prices[index]!, bids.quantities[index]!);
-    }
-    for (let index = 0; index < asks.count; index++) {
-      this.#asks.set(asks.prices[index]!, asks.quantities[index]!);
-    }
-    this.#finalUpdateId = last;
+    const bidDepth = setLevels(this.#bids, update.bids);
+    const askDepth = setLevels(this.#asks, update.asks);
+    this.topLevels.follow(this.bids, this.asks, bidDepth, askDepth);
+    this.#isFresh = false;
+    this.#finalUpdateId = update.lastUpdateId;
     this.counts.depthApplied++;
     this.#onApplied?.(this);
     return BOOK_APPLIED;
@@ -217,20 +212,17 @@ export class OrderBook {
       this.counts.snapshotsRefused++;
       return BOOK_DROPPED;
     }
-    const next = this.#kept.find((update) => update.lastUpdateId > lastUpdateId);
-    if (next !== undefined && next.firstUpdateId > lastUpdateId + 1) {
+    const next = this.#kept.find((update) => !isOld(update, lastUpdateId, true));
+    if (next !== undefined && !isNext(next, lastUpdateId, true)) {
       this.counts.snapshotsRefused++;
       return BOOK_SNAPSHOT_TOO_OLD;
     }
     this.#empty();
-    // Worst first, so that each level is appended: the sides keep their best level at the end.
-    for (let index = bids.count - 1; index >= 0; index--) {
-      this.#bids.set(bids.prices[index]!, bids.quantities[index]!);
-    }
-    for (let index = asks.count - 1; index >= 0; index--) {
-      this.#asks.set(asks.prices[index]!, asks.quantities[index]!);
-    }
+    setLevels(this.#bids, bids);
+    setLevels(this.#asks, asks);
+    this.topLevels.follow(this.bids, this.asks);
     this.#isInStep = true;
+    this.#isFresh = true;
     this.#finalUpdateId = lastUpdateId;
     this.counts.snapshotsApplied++;
     return this.#applyKept();
@@ -240,24 +232,46 @@ export class OrderBook {
     const kept = this.#kept;
     this.#kept = [];
     let result = BOOK_APPLIED;
-    for (const { firstUpdateId, lastUpdateId, bids, asks } of kept) {
-      const taken = this.#takeUpdate(firstUpdateId, lastUpdateId, bids, asks);
-      if (taken === BOOK_GAP) result = BOOK_GAP;
+    for (const update of kept) {
+      if (this.#takeUpdate(update) === BOOK_GAP) result = BOOK_GAP;
     }
     return result;
   }
 
-  #keep(firstUpdateId: number, lastUpdateId: number, bids: LevelList, asks: LevelList): void {
+  #keep(update: DepthUpdate): void {
     if (this.#kept.length === UPDATES_KEPT_MAX) this.#kept.shift();
-    this.#kept.push({ firstUpdateId, lastUpdateId, bids: bids.copy(), asks: asks.copy() });
+    this.#kept.push(copyUpdate(update));
   }
 
   #empty(): void {
     this.#bids.clear();
     this.#asks.clear();
+    this.topLevels.follow(this.bids, this.asks);
     this.#isInStep = false;
     this.#finalUpdateId = 0;
   }
+}
+
+/** Whether a book of that update id holds all that the update says. */
+function isOld({ isChained, lastUpdateId }: DepthUpdate, id: number, isFresh: boolean): boolean {
+  // The first of a chain has to hold the snapshot's id, and may end with it.
+  return isChained && isFresh ? lastUpdateId < id : lastUpdateId <= id;
+}
+
+/** Whether nothing is missing between a book of that update id and an update that is not old. */
+function isNext(update: DepthUpdate, id: number, isFresh: boolean): boolean {
+  if (!update.isChained) return update.firstUpdateId <= id + 1;
+  return isFresh ? update.firstUpdateId <= id : update.previousUpdateId === id;
+}
+
+/** Sets levels, and returns the least depth at which that changed the side, or `Infinity`. */
+function setLevels(side: BookSide, levels: LevelList): number {
+  let least = Infinity;
+  for (let index = 0; index < levels.count; index++) {
+    const depth = side.set(levels.prices[index]!, levels.quantities[index]!);
+    if (depth >= 0 && depth < least) least = depth;
+  }
+  return least;
 }
 
 function levelsOf(side: ReadonlyBookSide, depth: number): Level[] {

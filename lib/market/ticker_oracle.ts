@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatE8 } from "./decimal.ts";
+import { formatDecimal } from "./decimal.ts";
 import type { OrderBook } from "./order_book.ts";
 
 /** Columns of a row: update id, bid price and quantity, ask price and quantity. */
@@ -128,12 +128,15 @@ function setRow(rows: Float64Array, at: number, ...columns: readonly number[]): 
  * Fingerprints the top of a book, so that two programs can compare theirs.
  *
  * @returns SHA-256, in hexadecimal, of up to 20 bids and then up to 20 asks, best first, one level
- * a line as `price quantity` with the exchange's decimals, without a newline at the end.
+ * a line as `price quantity` with all decimals of the book's scales, without a newline at the end.
  */
 export async function top20Sha256(book: OrderBook): Promise<string> {
   const { bids, asks } = book.top(20);
   const lines = [...bids, ...asks].map(({ price, quantity }) =>
-    `${formatE8(price, book.priceDecimals)} ${formatE8(quantity, book.quantityDecimals)}`
+    [
+      formatDecimal(price, book.priceDecimals),
+      formatDecimal(quantity, book.quantityDecimals),
+    ].join(" ")
   );
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(lines.join("\n")));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -4,7 +4,13 @@
  * @module
  */
 
-import { KIND_ORDER_BOOK_DELTA, messageKind, OrderBookDelta } from "../../lib/market/mod.ts";
+import {
+  type Instrument,
+  KIND_ORDER_BOOK_DELTA,
+  messageKind,
+  OrderBookDelta,
+  UNTOLD_SCALES,
+} from "../../lib/market/mod.ts";
 
 /** Ids of symbols, in the order in which they came, from 1 on. */
 export class Instruments {
@@ -14,12 +20,11 @@ export class Instruments {
   readonly #updateIds: number[] = [];
   readonly #delta = OrderBookDelta.accessor();
 
-  /** Returns the id of a symbol; a new one gets the next. */
-  idOf(symbol: string): number {
-    const known = this.symbols.indexOf(symbol) + 1;
-    if (known > 0) return known;
-    this.#updateIds.push(0);
-    return this.symbols.push(symbol);
+  /** Returns the instrument of a symbol; a new one gets the next id. */
+  find(symbol: string): Instrument {
+    const id = this.symbols.indexOf(symbol) + 1 || this.symbols.push(symbol);
+    this.#updateIds[id - 1] ??= 0;
+    return { id, symbol, ...UNTOLD_SCALES };
   }
 
   /** Takes note of a record's update id. */

@@ -35,10 +35,7 @@ class Collector {
 
   constructor(producer: Producer) {
     this.sink = new RingSink(producer, (view, offset) => this.instruments.see(view, offset));
-    this.normaliser = new BinanceNormaliser({
-      sink: this.sink,
-      instrumentIdOf: (symbol) => this.instruments.idOf(symbol),
-    });
+    this.normaliser = new BinanceNormaliser({ sink: this.sink, instruments: this.instruments });
   }
 
   take(message: RecordedMessage): void {

@@ -8,7 +8,7 @@
 import {
   BookTicker,
   DELTA_FIRST,
-  formatE8,
+  formatDecimal,
   KIND_BOOK_TICKER,
   KIND_TRADE,
   type Level,
@@ -41,7 +41,10 @@ class Market {
   levelText(level: Level | undefined): LevelText | null {
     if (level === undefined) return null;
     const { priceDecimals, quantityDecimals } = this.book;
-    return [formatE8(level.price, priceDecimals), formatE8(level.quantity, quantityDecimals)];
+    return [
+      formatDecimal(level.price, priceDecimals),
+      formatDecimal(level.quantity, quantityDecimals),
+    ];
   }
 
   async figures(): Promise<MarketFigures> {

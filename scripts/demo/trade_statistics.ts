@@ -5,12 +5,21 @@
  * @module
  */
 
-import { E8, formatE8, KIND_TRADE, messageKind, Trade } from "../../lib/market/mod.ts";
+import {
+  formatDecimal,
+  KIND_TRADE,
+  messageKind,
+  Trade,
+  UNTOLD_SCALES,
+} from "../../lib/market/mod.ts";
 import type { Message } from "../../mod.ts";
 import { runChild } from "./_child.ts";
 import { runConsumer, type Work } from "./_consumer.ts";
 import { ExactSum } from "./_exact_sum.ts";
 import { TRADE_STATISTICS, type TradeFigures } from "./_protocol.ts";
+
+const PRICE_UNITS = 10 ** UNTOLD_SCALES.priceDecimals;
+const QUANTITY_UNITS = 10 ** UNTOLD_SCALES.quantityDecimals;
 
 /** The trades of one instrument. */
 class Tape {
@@ -22,32 +31,30 @@ class Tape {
   #turnover = 0;
   #lowest = Infinity;
   #highest = 0;
-  #priceDecimals = 0;
 
   constructor(instrumentId: number) {
     this.instrumentId = instrumentId;
   }
 
-  add(price: number, quantity: number, isBuy: boolean, priceDecimals: number): void {
+  add(price: number, quantity: number, isBuy: boolean): void {
     this.#trades++;
     this.#quantity.add(quantity);
     if (isBuy) this.#bought.add(quantity);
-    this.#turnover += (price / E8) * (quantity / E8);
+    this.#turnover += (price / PRICE_UNITS) * (quantity / QUANTITY_UNITS);
     this.#lowest = Math.min(this.#lowest, price);
     this.#highest = Math.max(this.#highest, price);
-    this.#priceDecimals = Math.max(this.#priceDecimals, priceDecimals);
   }
 
   figures(): TradeFigures {
-    const quantity = Number(this.#quantity.value) / E8;
+    const quantity = Number(this.#quantity.value) / QUANTITY_UNITS;
     return {
       instrumentId: this.instrumentId,
       trades: this.#trades,
       quantityE8: `${this.#quantity.value}`,
       averagePrice: quantity === 0 ? 0 : this.#turnover / quantity,
-      lowestPrice: formatE8(this.#lowest, this.#priceDecimals),
-      highestPrice: formatE8(this.#highest, this.#priceDecimals),
-      buyShare: quantity === 0 ? 0 : Number(this.#bought.value) / E8 / quantity,
+      lowestPrice: formatDecimal(this.#lowest, UNTOLD_SCALES.priceDecimals),
+      highestPrice: formatDecimal(this.#highest, UNTOLD_SCALES.priceDecimals),
+      buyShare: quantity === 0 ? 0 : Number(this.#bought.value) / QUANTITY_UNITS / quantity,
     };
   }
 }
@@ -63,10 +70,10 @@ class TradeStatistics implements Work {
   take({ view, offset, length }: Message): void {
     if (messageKind(view, offset) !== KIND_TRADE) return;
     const trade = this.#trade.wrap(view, offset, length);
-    const { instrumentId, price, quantity, isBuyerMaker, priceDecimals } = trade;
+    const { instrumentId, price, quantity, isBuyerMaker } = trade;
     let tape = this.#tapes.get(instrumentId);
     if (tape === undefined) this.#tapes.set(instrumentId, tape = new Tape(instrumentId));
-    tape.add(price, quantity, !isBuyerMaker, priceDecimals);
+    tape.add(price, quantity, !isBuyerMaker);
   }
 
   tellProgress(): void {}
