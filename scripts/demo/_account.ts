@@ -5,9 +5,8 @@
  * @module
  */
 
-import type { SessionEvent } from "../../lib/exchange/mod.ts";
-import { SIDE_BUY, SIDE_SELL } from "../../lib/exchange/mod.ts";
-import { parseDecimal } from "../../lib/market/decimal.ts";
+import { type SessionEvent, SIDE_BUY, SIDE_SELL } from "../../lib/exchange/mod.ts";
+import { type Instrument, parseDecimal } from "../../lib/market/mod.ts";
 
 /** An order that is open, in the units of its instrument. */
 export interface OpenOrder {
@@ -46,11 +45,8 @@ export interface AccountCounts {
   outOfOrder: number;
 }
 
-/** The decimals of what is traded, by symbol. */
-export type Decimals = ReadonlyMap<
-  string,
-  { readonly priceDecimals: number; readonly quantityDecimals: number }
->;
+/** What is traded, by symbol. */
+export type Scales = ReadonlyMap<string, Pick<Instrument, "priceDecimals" | "quantityDecimals">>;
 
 /** Follows one session. */
 export class SessionAccount {
@@ -65,13 +61,13 @@ export class SessionAccount {
   };
   /** Number of the last event; what a client that comes back tells the gateway. */
   lastNumber = 0;
-  readonly #decimals: Decimals;
+  readonly #scales: Scales;
   readonly #acked: [from: number, to: number][] = [];
   readonly #orders = new Map<number, OpenOrder>();
 
   /** Begins with a new session. */
-  constructor(decimals: Decimals) {
-    this.#decimals = decimals;
+  constructor(scales: Scales) {
+    this.#scales = scales;
   }
 
   /** A request is durable. Acknowledgements come in the order of the requests. */
@@ -90,18 +86,20 @@ export class SessionAccount {
     switch (event.type) {
       case "accepted":
         this.counts.accepted++;
-        return undefined;
+        break;
       case "rejected":
         this.counts.rejected++;
         return event.clientOrderId;
       case "duplicate":
         this.counts.duplicates++;
-        return undefined;
+        break;
       case "booked":
         this.#orders.set(event.orderId, this.#orderOf(event));
-        return undefined;
+        break;
       case "replaced":
-        return this.#replace(event);
+        // Where it has another price, or trades on, that follows.
+        this.#orders.set(event.orderId, this.#orderOf(event));
+        break;
       case "traded":
         this.counts.fills++;
         return this.#reduce(event);
@@ -109,26 +107,20 @@ export class SessionAccount {
         this.#orders.delete(event.orderId);
         return event.clientOrderId;
     }
+    return undefined;
   }
 
   #orderOf(event: SessionEvent): OpenOrder {
     const { orderId, clientOrderId, symbol, side } = event;
-    const decimals = this.#decimals.get(symbol)!;
+    const { priceDecimals, quantityDecimals } = this.#scales.get(symbol)!;
     return {
       orderId,
       clientOrderId,
       symbol,
       side: side === "buy" ? SIDE_BUY : SIDE_SELL,
-      price: parseDecimal(event.price, decimals.priceDecimals),
-      remaining: parseDecimal(event.remaining, decimals.quantityDecimals),
+      price: parseDecimal(event.price, priceDecimals),
+      remaining: parseDecimal(event.remaining, quantityDecimals),
     };
-  }
-
-  /** The order has another name and quantity; where it has another price, that follows. */
-  #replace(event: SessionEvent): number | undefined {
-    const before = this.#orders.get(event.orderId)?.clientOrderId;
-    this.#orders.set(event.orderId, this.#orderOf(event));
-    return before;
   }
 
   #reduce(event: SessionEvent): number | undefined {
