@@ -13,9 +13,13 @@ import {
   MatchingEngine,
   offsetsOf,
   REASONS,
+  SIDE_BUY,
+  SIDE_SELL,
 } from "../../lib/exchange/mod.ts";
+import { formatDecimal, type Instrument } from "../../lib/market/mod.ts";
 import { type Channel, type Consumer, type Message, openConsumer } from "../../mod.ts";
 import type { OpenOrder, SessionReport } from "./_account.ts";
+import type { BookText, LevelText } from "./_market_data_client.ts";
 
 /** What an engine says of its state when it ends. */
 export interface EngineState {
@@ -43,13 +47,17 @@ export interface Verdict {
   eventsEqual: boolean;
   /** Sessions that hold other orders to be open than are, or were not told of every event. */
   sessionsWrong: number;
+  /** Books of market data that are not the engine's. */
+  booksWrong: number;
   openOrders: number;
 }
 
-/** What a pipeline trades. */
-export interface Traded {
-  id: number;
-  symbol: string;
+/** What was told of a run, to be judged. */
+export interface Told {
+  engine: EngineState;
+  sessions: readonly SessionReport[];
+  /** Market data's, in full. */
+  books: readonly BookText[];
 }
 
 /**
@@ -70,11 +78,7 @@ export class Audit {
   }
 
   /** Judges. Everything that writes to the channels has ended. May be called once. */
-  judge(
-    engine: EngineState,
-    sessions: readonly SessionReport[],
-    instruments: readonly Traded[],
-  ): Verdict {
+  judge({ engine, sessions, books }: Told, instruments: readonly Instrument[]): Verdict {
     const replay = new Replay(instruments);
     drain(this.#orders, (message) => replay.apply(message));
     const published = new EventDigest();
@@ -94,6 +98,7 @@ export class Audit {
         return lastNumber !== (replay.eventCounts.get(sessionId) ?? 0) ||
           !isSameOrders(session.openOrders, orders.get(sessionId) ?? []);
       }).length,
+      booksWrong: books.filter((book) => !isSameBook(book, replay.book(book.symbol))).length,
       openOrders: replay.openCount,
     };
   }
@@ -110,20 +115,24 @@ function isSameOrders(told: readonly OpenOrder[], actual: readonly OpenOrder[]):
   return text(told) === text(actual);
 }
 
+function isSameBook(told: BookText, { bids, asks }: Pick<BookText, "bids" | "asks">): boolean {
+  return JSON.stringify([told.bids, told.asks]) === JSON.stringify([bids, asks]);
+}
+
 /** A fresh engine that is given a log. */
 class Replay {
   requests = 0;
   readonly events = new EventDigest();
   /** Events that concern each session. */
   readonly eventCounts = new Map<number, number>();
-  readonly #symbols: Map<number, string>;
+  readonly #instruments: Map<number, Instrument>;
   readonly #engine: MatchingEngine;
   /** How often each request of each session was executed. */
   readonly #executed = new Map<number, Map<number, number>>();
   readonly #event = EngineEvent.accessor();
 
-  constructor(instruments: readonly Traded[]) {
-    this.#symbols = new Map(instruments.map(({ id, symbol }) => [id, symbol]));
+  constructor(instruments: readonly Instrument[]) {
+    this.#instruments = new Map(instruments.map((instrument) => [instrument.id, instrument]));
     const onEvent = (view: DataView, offset: number) => this.#take(view, offset);
     this.#engine = new MatchingEngine({ instruments, onEvent });
   }
@@ -184,12 +193,35 @@ class Replay {
     const orders = new Map<number, OpenOrder[]>();
     for (const order of this.#engine.restingOrders()) {
       const { sessionId, instrumentId, orderId, clientOrderId, side, price, remaining } = order;
-      const symbol = this.#symbols.get(instrumentId)!;
+      const { symbol } = this.#instruments.get(instrumentId)!;
       const own = orders.get(sessionId) ?? [];
       own.push({ orderId, clientOrderId, symbol, side, price, remaining });
       orders.set(sessionId, own);
     }
     return orders;
+  }
+
+  /** A book as market data writes it. Orders come level by level, the best first. */
+  book(symbol: string): Pick<BookText, "bids" | "asks"> {
+    const sides: Record<number, [price: number, quantity: number][]> = {
+      [SIDE_BUY]: [],
+      [SIDE_SELL]: [],
+    };
+    const { id, priceDecimals, quantityDecimals } = [...this.#instruments.values()]
+      .find((instrument) => instrument.symbol === symbol)!;
+    for (const { instrumentId, side, price, remaining } of this.#engine.restingOrders()) {
+      if (instrumentId !== id) continue;
+      const levels = sides[side]!;
+      const last = levels.at(-1);
+      if (last?.[0] === price) last[1] += remaining;
+      else levels.push([price, remaining]);
+    }
+    const texts = (side: number) =>
+      sides[side]!.map(([price, quantity]): LevelText => [
+        formatDecimal(price, priceDecimals),
+        formatDecimal(quantity, quantityDecimals),
+      ]);
+    return { bids: texts(SIDE_BUY), asks: texts(SIDE_SELL) };
   }
 }
 

@@ -45,6 +45,7 @@ export class Supervised {
   readonly #onRestart: (restart: Restart) => void;
   #process: Deno.ChildProcess;
   #ready = Promise.withResolvers<Facts>();
+  #nextRestart = Promise.withResolvers<Restart>();
   #stopped: Facts | undefined;
   #isStopping = false;
   #isGone = false;
@@ -84,6 +85,11 @@ export class Supervised {
     return this.#ready.promise;
   }
 
+  /** Resolves when its next process is ready, after this one has died. */
+  get restarted(): Promise<Restart> {
+    return this.#nextRestart.promise;
+  }
+
   #spawn(): Deno.ChildProcess {
     return spawnService(this.#service, this.#args, "piped");
   }
@@ -106,7 +112,10 @@ export class Supervised {
       this.#ready = Promise.withResolvers();
       this.#ready.promise.then((ready) => {
         const downMs = performance.now() - diedMs;
-        this.#onRestart({ name: this.name, found, downMs, ready });
+        const restart = { name: this.name, found, downMs, ready };
+        this.#onRestart(restart);
+        this.#nextRestart.resolve(restart);
+        this.#nextRestart = Promise.withResolvers();
       }, () => {});
       this.#process = this.#spawn();
     }
