@@ -78,6 +78,12 @@ export class SessionAccount {
     else this.#acked.push([clientSequence, clientSequence]);
   }
 
+  /** The gateway does not have the events up to this one any more. */
+  takeGap(number: number): void {
+    this.counts.outOfOrder++;
+    this.lastNumber = number;
+  }
+
   /** Something has happened. Returns the client order id of an order that is not open any more. */
   takeEvent(event: SessionEvent): number | undefined {
     this.counts.events++;
