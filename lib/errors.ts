@@ -311,17 +311,6 @@ export class StoreClosedError extends Error {
   }
 }
 
-/** Thrown when a matching engine cannot be restored from bytes. Use an older checkpoint. */
-export class CorruptSnapshotError extends Error {
-  /** Name of the class. */
-  override name = "CorruptSnapshotError";
-
-  /** Says what is wrong with them. */
-  constructor(found: string) {
-    super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
-  }
-}
-
 /** Thrown when a file of instruments is damaged, or has lost some. Restore it: ids never change. */
 export class CorruptInstrumentsError extends Error {
   /** Name of the class. */
@@ -333,5 +322,16 @@ export class CorruptInstrumentsError extends Error {
   constructor(path: string, found: string) {
     super(`Cannot read "${path}" as instruments: found ${found}`);
     this.path = path;
+  }
+}
+
+/** Thrown when a matching engine cannot be restored from bytes. Use an older checkpoint. */
+export class CorruptSnapshotError extends Error {
+  /** Name of the class. */
+  override name = "CorruptSnapshotError";
+
+  /** Says what is wrong with them. */
+  constructor(found: string) {
+    super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
   }
 }

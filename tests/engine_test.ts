@@ -207,7 +207,7 @@ Deno.test("MatchingEngine.apply() trades a replaced order that crosses", () => {
   ]);
 });
 
-Deno.test("MatchingEngine.apply() answers a request that is sent again, and executes it once", () => {
+Deno.test("MatchingEngine.apply() answers a request sent again, and executes it once", () => {
   const engine = new TestEngine({ answersKept: 2 });
   const order = limit("buy", { clientSequence: 5, clientOrderId: 1, price: 100, quantity: 5 });
   engine.send(order);

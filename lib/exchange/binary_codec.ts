@@ -6,10 +6,12 @@
 
 import type { Level } from "../channel/producer.ts";
 import { ClientMessage, type GatewayCodec, type SessionFacts } from "./gateway_codec.ts";
-import { clientSequenceOf, type OrderEntry, readWide } from "./order_entry.ts";
+import { clientSequenceOf, type OrderEntry } from "./order_entry.ts";
 import { EngineEvent, OrderRequest } from "./orders.ts";
 import { Outbox } from "./outbox.ts";
 import type { Refusal } from "./refusal.ts";
+import { readSafe, writeSafe } from "./safe_integer.ts";
+import { TOKEN_BYTES } from "./session_token.ts";
 import * as wire from "./wire.ts";
 
 const encoder = new TextEncoder();
@@ -86,7 +88,7 @@ export class BinaryCodec implements GatewayCodec {
   #readLogon(): void {
     const { message } = this;
     const at = this.#reader.payloadAt;
-    const lastReceived = readWide(this.#view, at);
+    const lastReceived = readSafe(this.#view, at);
     const logon = wire.WireLogon.accessor().wrap(this.#view, at);
     if (lastReceived < 0 || logon.hasToken > 1) {
       const found = `found ${lastReceived} and ${logon.hasToken}`;
@@ -96,7 +98,7 @@ export class BinaryCodec implements GatewayCodec {
     message.type = "logon";
     message.lastReceived = lastReceived;
     message.token = logon.hasToken === 0 ? undefined : Uint8Array.from(
-      { length: wire.WIRE_TOKEN_BYTES },
+      { length: TOKEN_BYTES },
       (_, index) => logon.token(index),
     );
   }
@@ -111,6 +113,7 @@ export class BinaryCodec implements GatewayCodec {
     session.lastNumber = facts.lastNumber;
     session.heartbeatMs = facts.heartbeatMs;
     session.ordersPerSecond = facts.ordersPerSecond;
+    session.instruments = facts.instruments.length;
     session.isResumed = Number(facts.isResumed);
     facts.token.forEach((byte, index) => session.setToken(index, byte));
     for (const { id, symbol, priceDecimals, quantityDecimals } of facts.instruments) {
@@ -162,7 +165,7 @@ export class BinaryCodec implements GatewayCodec {
   /** Tells of an event: its number, and its bytes. */
   event(view: DataView<ArrayBuffer>, offset: number, number: number): void {
     const at = this.#frame(wire.FRAME_EVENT, wire.EVENT_PAYLOAD_BYTES);
-    writeNumber(this.outbox.view, at, number);
+    writeSafe(this.outbox.view, at, number);
     const event = new Uint8Array(view.buffer, view.byteOffset + offset, EngineEvent.sizeBytes);
     this.outbox.bytes.set(event, at + wire.NUMBER_BYTES);
   }
@@ -177,7 +180,8 @@ export class BinaryCodec implements GatewayCodec {
 
   /** Tells that the gateway is there. */
   heartbeat(number: number): void {
-    writeNumber(this.outbox.view, this.#frame(wire.FRAME_ALIVE, wire.NUMBER_BYTES), number);
+    const at = this.#frame(wire.FRAME_ALIVE, wire.NUMBER_BYTES);
+    writeSafe(this.outbox.view, at, number);
   }
 
   /** Begins a frame; its payload is zeroed. Returns where that begins. */
@@ -189,9 +193,4 @@ export class BinaryCodec implements GatewayCodec {
     outbox.bytes.fill(0, payloadAt, payloadAt + payloadBytes);
     return payloadAt;
   }
-}
-
-function writeNumber(view: DataView, at: number, number: number): void {
-  view.setUint32(at, number >>> 0, true);
-  view.setUint32(at + 4, Math.floor(number / 0x1_0000_0000), true);
 }

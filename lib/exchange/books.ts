@@ -35,6 +35,8 @@ export class Books {
   readonly levels: LevelPool = new LevelPool();
   /** In ascending order of the instruments' ids. */
   readonly all: readonly Book[];
+  /** No level has ever had more than this. */
+  largestQuantity = 0;
   readonly #byInstrument: (Book | undefined)[] = [];
   readonly #ladders: PriceLadder[] = [];
   readonly #byClientOrder = new IdTable();
@@ -100,11 +102,12 @@ export class Books {
     levels.setLast(level, order);
     const quantity = levels.quantity(level) + incoming.remaining;
     levels.setQuantity(level, quantity);
+    if (quantity > this.largestQuantity) this.largestQuantity = quantity;
     this.#byClientOrder.set(incoming.session, incoming.clientOrderId, order);
     return quantity;
   }
 
-  /** Takes from what an order has open, which stays above 0. Returns what rests at its level then. */
+  /** Takes from what an order has open. Returns what rests at its level then. */
   reduce(order: number, quantity: number): number {
     const { orders, levels } = this;
     const level = orders.level(order);

@@ -76,7 +76,7 @@ const REASON_MAX = Math.max(...Object.values(REASONS));
 
 const SIDES = [SIDE_BUY, SIDE_SELL];
 
-/** Returns a state's bytes without their hash: an image that the engine does not change any more. */
+/** Returns a state's bytes without their hash: an image that does not change any more. */
 export function imageOf(state: EngineState): Uint8Array<ArrayBuffer> {
   const { books, sessions, lastSequence, lastEventNumber, lastOrderId } = state;
   const levels = books.all.flatMap((book) => SIDES.flatMap((side) => levelsOf(books, book, side)));

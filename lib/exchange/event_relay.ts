@@ -34,16 +34,13 @@ export class EventRelay {
   readonly #limit: number;
   readonly #record: (message: Message) => void;
   #settledSequence = 0;
-  #lastSequence = 0;
 
   /** Begins with {@linkcode EventRelay.catchUp}. */
   constructor(options: EventRelayOptions) {
     this.#options = options;
     this.#limit = Math.min(POLL_EVENTS, options.resendWindow / 2);
     const { sessions } = options;
-    this.#record = ({ view, offset }) => {
-      this.#lastSequence = Math.max(this.#lastSequence, sessions.record(view, offset));
-    };
+    this.#record = ({ view, offset }) => sessions.record(view, offset);
   }
 
   /**
@@ -58,10 +55,11 @@ export class EventRelay {
     while (consumer.delivered < sequence) {
       if (consumer.poll(this.#record, this.#limit) === 0 && !await consumer.wait()) return;
     }
-    if (this.#lastSequence > orderSequence) {
+    const { lastOrderSequence } = sessions;
+    if (lastOrderSequence > orderSequence) {
       throw new CorruptLogError(consumer.channel.logDirectory ?? "", {
         ...{ kind: "regressed", file: "", offset: 0, nextSequence: 0 },
-        expectedSequence: this.#lastSequence,
+        expectedSequence: lastOrderSequence,
       });
     }
     sessions.release();
@@ -72,9 +70,10 @@ export class EventRelay {
     const { consumer, sessions, settle, onRelease, onSettled } = this.#options;
     while (await consumer.wait()) {
       consumer.poll(this.#record, this.#limit);
-      if (this.#lastSequence > this.#settledSequence) {
-        await settle(this.#lastSequence);
-        this.#settledSequence = this.#lastSequence;
+      const { lastOrderSequence } = sessions;
+      if (lastOrderSequence > this.#settledSequence) {
+        await settle(lastOrderSequence);
+        this.#settledSequence = lastOrderSequence;
       }
       const changed = [...sessions.changed];
       sessions.release();

@@ -13,12 +13,18 @@ import type { GatewayCodec } from "./gateway_codec.ts";
 import { GatewayConnection } from "./gateway_connection.ts";
 import { GatewayCore } from "./gateway_core.ts";
 import { GatewayListener } from "./gateway_listener.ts";
-import { checkGatewayOptions, type GatewayOptions, type ListenOptions } from "./gateway_options.ts";
+import {
+  checkGatewayOptions,
+  type GatewayLimits,
+  type GatewayOptions,
+  type ListenOptions,
+} from "./gateway_options.ts";
 import { GatewaySessions } from "./gateway_sessions.ts";
 import { JsonCodec } from "./json_codec.ts";
 import { LogonDesk } from "./logon_desk.ts";
 import { OrderEntry } from "./order_entry.ts";
 import type { RefusalReason } from "./refusal.ts";
+import { readUnanswered } from "./unanswered.ts";
 import { SessionCheckpoints } from "./session_checkpoints.ts";
 import { openSessionStore } from "./session_store.ts";
 
@@ -46,8 +52,20 @@ export interface GatewayCounts {
   refused: Partial<Record<RefusalReason, number>>;
 }
 
+/** What a gateway knew again when it was started. */
+export interface GatewayRecovery {
+  /** Sessions that its store has. */
+  sessions: number;
+  /** Last event that was in the checkpoint of the sessions; 0 for none. */
+  checkpointSequence: number;
+  /** Events behind that, which were read again. */
+  replayed: number;
+}
+
 /** A running gateway. Made by {@linkcode startGateway}. */
 export class Gateway implements AsyncDisposable {
+  /** What it knew again before it began to listen. */
+  readonly recovered: GatewayRecovery;
   /** Port of the WebSockets. */
   readonly webSocketPort: number;
   /** Port of the binary protocol; undefined if it does not listen for it. */
@@ -67,7 +85,8 @@ export class Gateway implements AsyncDisposable {
   /** @ignore Takes over what {@linkcode startGateway} has opened, and begins to listen. */
   constructor(
     options: GatewayOptions,
-    { core, sessions, checkpoints, relay, ends }: {
+    { core, sessions, checkpoints, relay, ends, recovered }: {
+      recovered: GatewayRecovery;
       core: GatewayCore;
       sessions: GatewaySessions;
       checkpoints: SessionCheckpoints;
@@ -75,6 +94,7 @@ export class Gateway implements AsyncDisposable {
       ends: DisposableStack;
     },
   ) {
+    this.recovered = recovered;
     this.#core = core;
     this.#sessions = sessions;
     this.#checkpoints = checkpoints;
@@ -205,8 +225,21 @@ async function within(promise: Promise<unknown>, timeoutMs: number): Promise<voi
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const limits = checkGatewayOptions(options);
+  const ends = new DisposableStack();
+  try {
+    return await recoverGateway(options, limits, ends);
+  } catch (error) {
+    ends.dispose();
+    throw error;
+  }
+}
+
+async function recoverGateway(
+  options: GatewayOptions,
+  limits: GatewayLimits,
+  ends: DisposableStack,
+): Promise<Gateway> {
   const { orders, events, instruments, stateDirectory, gatewayId = 1, onProblem } = options;
-  using ends = new DisposableStack();
   const store = ends.use(await openSessionStore(`${stateDirectory}/sessions`, gatewayId));
   const sessions = new GatewaySessions(gatewayId, limits);
   for (const key of await store.all()) sessions.add(key);
@@ -216,19 +249,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   ends.use(checkpoints);
   const name = `gateway-${gatewayId}`;
-  const { consumer, last } = await checkpoints.recover(events, name);
+  const { consumer, sequence, last } = await checkpoints.recover(events, name);
   ends.use(consumer);
   const producer = ends.use(openProducer(orders, { name }));
   const desk = new LogonDesk(sessions, store, limits.maxSessions);
   const core = new GatewayCore(limits, { producer, desk, instruments });
   const relay = new EventRelay({
     ...{ consumer, sessions, resendWindow: limits.resendWindow },
-    settle: (sequence) => core.intake.durable(sequence),
+    settle: (orderSequence) => core.intake.durable(orderSequence),
     onRelease: (session) => desk.connectionOf(session)?.pump(),
     onSettled: () => checkpoints.poke(),
   });
   await relay.catchUp(last, orders.stats().nextSequence - 1);
+  readUnanswered(orders, sessions);
   desk.open();
-  const gateway = new Gateway(options, { core, sessions, checkpoints, relay, ends: ends.move() });
-  return gateway;
+  const recovered = {
+    ...{ sessions: sessions.size, checkpointSequence: sequence },
+    replayed: Math.max(0, last - sequence),
+  };
+  return new Gateway(options, { core, sessions, checkpoints, relay, recovered, ends });
 }

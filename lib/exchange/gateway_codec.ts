@@ -63,7 +63,7 @@ export interface SessionFacts {
   token: Uint8Array<ArrayBuffer>;
   isResumed: boolean;
   heartbeatMs: number;
-  /** Highest client sequence that the engine has answered. */
+  /** Highest client sequence that was published: what is not above it is a resend. */
   lastClientSequence: number;
   /** Number of the session's newest event. */
   lastNumber: number;

@@ -10,6 +10,7 @@ import type { GatewaySession } from "./gateway_session.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { AckBatch, type AckReceiver } from "./order_intake.ts";
 import type { Refusal, RefusalReason } from "./refusal.ts";
+import { closeSocket, isSocketError } from "./socket_error.ts";
 
 /** Bytes that are read at once: many requests, little enough for a thousand connections. */
 const READ_BYTES = 16_384;
@@ -301,21 +302,4 @@ export class GatewayConnection implements AckReceiver {
       closeSocket(this.#socket);
     }
   }
-}
-
-function closeSocket(socket: Deno.TcpConn): void {
-  try {
-    socket.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error; // It is closed.
-  }
-}
-
-/** Whether an error is one that the other side, or closing, causes. */
-function isSocketError(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.ConnectionAborted ||
-    error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.NotConnected ||
-    error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.TimedOut || error instanceof Deno.errors.UnexpectedEof;
 }

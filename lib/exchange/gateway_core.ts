@@ -92,7 +92,9 @@ export class GatewayCore implements ConnectionOwner {
     const sequence = this.intake.offer(message.order);
     if (sequence <= 0) return sequence;
     this.counts.orders++;
-    this.desk.use(connection.session!);
+    const session = connection.session!;
+    session.published(message.clientSequence);
+    this.desk.use(session);
     connection.published(sequence);
     return sequence;
   }

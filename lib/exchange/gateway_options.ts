@@ -113,8 +113,8 @@ export function checkGatewayOptions(options: GatewayOptions): GatewayLimits {
   }
   if (events.logDirectory === undefined) {
     throw new TypeError(
-      `Cannot start a gateway on "${events.name}": expected a log (walDir), from which it numbers ` +
-        `its sessions' events after a restart; found none`,
+      `Cannot start a gateway on "${events.name}": expected a log (walDir), from which it ` +
+        `numbers its sessions' events after a restart; found none`,
     );
   }
   return limits;

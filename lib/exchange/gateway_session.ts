@@ -32,7 +32,7 @@ export class GatewaySession {
   readonly bucket: TokenBucket;
   /** Last event that may be told: its order is as durable as promised. */
   releasedNumber: number;
-  /** Highest client sequence that the engine has answered. */
+  /** Highest client sequence that was published: what is not above it is a resend. */
   lastClientSequence: number;
 
   /** Begins after `start`, what an image knows of it. */
@@ -59,7 +59,12 @@ export class GatewaySession {
     this.window.push(view, offset);
     const event = accessor.wrap(view, offset, EngineEvent.sizeBytes);
     if (event.sessionId !== this.id) return; // The maker of a trade: another one's request.
-    this.lastClientSequence = Math.max(this.lastClientSequence, event.clientSequence);
+    this.published(event.clientSequence);
+  }
+
+  /** A request of it is in `gateway.orders`. */
+  published(clientSequence: number): void {
+    this.lastClientSequence = Math.max(this.lastClientSequence, clientSequence);
   }
 
   /** Lets everything be told that was recorded. */

@@ -28,7 +28,11 @@ export interface SessionLimits {
   ordersPerSecond: number;
 }
 
-const ImageHeader = defineSchema("gatewayImage", { version: "u32", sessions: "u32" });
+const ImageHeader = defineSchema("gatewayImage", {
+  version: "u32",
+  sessions: "u32",
+  lastOrderSequence: "u64",
+});
 const ImageSession = defineSchema("gatewayImageSession", {
   id: "u64",
   lastNumber: "u64",
@@ -46,6 +50,7 @@ export class GatewaySessions {
   readonly #event = EngineEvent.accessor();
   readonly #changed = new Set<GatewaySession>();
   #highestId: number;
+  #lastOrderSequence = 0;
 
   /** Begins with none. */
   constructor(gatewayId: number, limits: SessionLimits) {
@@ -62,6 +67,16 @@ export class GatewaySessions {
   /** Highest id of this gateway that was ever seen, in a session or in an event. */
   get highestId(): number {
     return this.#highestId;
+  }
+
+  /** Last request, of any gateway's session, of which an event is known. */
+  get lastOrderSequence(): number {
+    return this.#lastOrderSequence;
+  }
+
+  /** Finds a session by its id. */
+  at(id: number): GatewaySession | undefined {
+    return this.#byId.get(id);
   }
 
   /** The sessions that have had events since the last {@linkcode release}. */
@@ -90,17 +105,13 @@ export class GatewaySessions {
     return this.#byId.values();
   }
 
-  /**
-   * Takes in the next of the engine's events. Cost: one look-up, two for a trade.
-   *
-   * @returns Sequence of the request that caused it.
-   */
-  record(view: DataView<ArrayBuffer>, offset: number): number {
+  /** Takes in the next of the engine's events. Cost: one look-up, two for a trade. */
+  record(view: DataView<ArrayBuffer>, offset: number): void {
     const event = this.#event.wrap(view, offset, EngineEvent.sizeBytes);
     const { sessionId, makerSessionId, orderSequence } = event;
     this.#recordFor(sessionId, view, offset);
     if (isMakerOf(event, makerSessionId)) this.#recordFor(makerSessionId, view, offset);
-    return orderSequence;
+    this.#lastOrderSequence = Math.max(this.#lastOrderSequence, orderSequence);
   }
 
   #recordFor(id: number, view: DataView<ArrayBuffer>, offset: number): void {
@@ -130,6 +141,7 @@ export class GatewaySessions {
     const header = ImageHeader.accessor().wrap(view, 0);
     header.version = IMAGE_VERSION;
     header.sessions = this.size;
+    header.lastOrderSequence = this.#lastOrderSequence;
     let at = ImageHeader.sizeBytes;
     const entry = ImageSession.accessor();
     for (const { id, window, lastNumber, lastClientSequence } of this.values()) {
@@ -151,12 +163,13 @@ export class GatewaySessions {
    */
   restore(bytes: Uint8Array<ArrayBuffer>): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const { version, sessions } = ImageHeader.accessor().wrap(view, 0);
+    const { version, sessions, lastOrderSequence } = ImageHeader.accessor().wrap(view, 0);
     if (version !== IMAGE_VERSION) {
       throw new RangeError(
         `Cannot restore sessions as version ${IMAGE_VERSION}: found version ${version}`,
       );
     }
+    this.#lastOrderSequence = lastOrderSequence;
     let at = ImageHeader.sizeBytes;
     const entry = ImageSession.accessor();
     for (let index = 0; index < sessions; index++) {

@@ -16,7 +16,7 @@ const CAPACITY_MIN = 1024;
  * Finds a small number by a group and an id in it: an order by its session and client order id.
  *
  * Open addressing with linear probing; an entry that goes is filled from behind, so that nothing is
- * left over by churn. Each table hashes with a seed of its own, as ids are chosen by strangers; what
+ * left over by churn. Each table hashes with a seed of its own, as strangers choose the ids; what
  * it finds does not depend on that.
  *
  * Cost: one cache miss and a few nanoseconds; no allocation but when it doubles.

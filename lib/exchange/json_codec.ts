@@ -10,7 +10,7 @@ import { ClientMessage, type GatewayCodec, type SessionFacts } from "./gateway_c
 import { type InstrumentLookup, isWhole, type OrderEntry } from "./order_entry.ts";
 import { Outbox } from "./outbox.ts";
 import { type Refusal, type RefusalReason, refuse } from "./refusal.ts";
-import { TOKEN_BYTES } from "./session_store.ts";
+import { formatToken, parseToken, TOKEN_BYTES } from "./session_token.ts";
 import {
   answerHandshake,
   FRAME_OVERHEAD_BYTES,
@@ -20,7 +20,6 @@ import {
   OPCODE_CONTINUATION,
   OPCODE_PING,
   OPCODE_PONG,
-  OPCODE_TEXT,
   WebSocketReader,
   writeClose,
   writeControl,
@@ -291,17 +290,4 @@ function endOfHeaders(bytes: Uint8Array, from: number, end: number): number {
     }
   }
   return -1;
-}
-
-/** Reads a token, 32 bytes in base64url. */
-export function parseToken(token: unknown): Uint8Array<ArrayBuffer> | undefined {
-  if (typeof token !== "string" || !/^[A-Za-z0-9_-]{43}$/.test(token)) return undefined;
-  const binary = atob(`${token.replaceAll("-", "+").replaceAll("_", "/")}=`);
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-}
-
-/** Writes a token. */
-export function formatToken(token: Uint8Array): string {
-  return btoa(String.fromCharCode(...token))
-    .replaceAll("+", "-").replaceAll("/", "_").replace("=", "");
 }

@@ -8,7 +8,8 @@ import type { GatewayConnection } from "./gateway_connection.ts";
 import type { GatewaySession } from "./gateway_session.ts";
 import type { GatewaySessions } from "./gateway_sessions.ts";
 import type { Refusal } from "./refusal.ts";
-import { hashToken, type SessionStore, TOKEN_BYTES } from "./session_store.ts";
+import type { SessionStore } from "./session_store.ts";
+import { hashToken, TOKEN_BYTES } from "./session_token.ts";
 
 /** A session that a client may use. */
 export interface Admission {

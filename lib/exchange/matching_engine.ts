@@ -1,5 +1,5 @@
 /**
- * A matching engine: price-time priority over integers, deterministic, without a clock or a channel.
+ * A matching engine: price-time priority over integers, deterministic, without clock or channel.
  *
  * @module
  */
@@ -52,11 +52,11 @@ const ANSWERS_MAX = 65_536;
 const INSTRUMENT_ID_MAX = 65_535;
 
 /**
- * Applies requests to order books, and tells what came of it. What it does follows from the requests
- * and their sequences alone: the same ones always lead to the same events and the same state.
+ * Applies requests to order books, and tells what came of it. What it does follows from the
+ * requests and their sequences alone: the same ones lead to the same events and the same state.
  *
- * {@linkcode OrderRequest} and {@linkcode EngineEvent} say what each field and event means. Whatever
- * bytes a request has, it is answered; only wrong calls throw.
+ * {@linkcode OrderRequest} and {@linkcode EngineEvent} say what each field and event means.
+ * Whatever bytes a request has, it is answered; only wrong calls throw.
  *
  * Thread: its isolate's only. Cost: below a microsecond for a request that causes two events, and
  * hardly more with a million open orders; no allocation, but when a table doubles.

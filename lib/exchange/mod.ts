@@ -5,13 +5,27 @@
  */
 
 export * from "./orders.ts";
-export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
-export type { RestingOrder } from "./engine_snapshot.ts";
-export type { EventHandler } from "./event_writer.ts";
-export { CorruptSnapshotError } from "../errors.ts";
-export { Gateway, type GatewayCounts, startGateway } from "./gateway.ts";
+export { Gateway, type GatewayCounts, type GatewayRecovery, startGateway } from "./gateway.ts";
+export {
+  type ClientState,
+  connectGateway,
+  GatewayClient,
+  type GatewayClientOptions,
+} from "./gateway_client.ts";
+export type {
+  AckMessage,
+  ClientRequest,
+  GapMessage,
+  GatewayMessage,
+  RejectMessage,
+  SessionMessage,
+} from "./client_transport.ts";
 export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway_options.ts";
 export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
 export type { Refusal, RefusalReason } from "./refusal.ts";
 export type { EventType, SessionEvent } from "./event_text.ts";
 export * from "./wire.ts";
+export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
+export type { RestingOrder } from "./engine_snapshot.ts";
+export type { EventHandler } from "./event_writer.ts";
+export { CorruptSnapshotError } from "../errors.ts";

@@ -14,6 +14,7 @@ import {
   KIND_CANCEL_ORDER,
   KIND_NEW_ORDER,
   KIND_REPLACE_ORDER,
+  offsetsOf,
   OrderRequest,
   SIDE_BUY,
   SIDE_SELL,
@@ -24,6 +25,7 @@ import {
   TYPE_MARKET,
 } from "./orders.ts";
 import { describeFound, type Refusal, type RefusalReason, refuse } from "./refusal.ts";
+import { readSafe } from "./safe_integer.ts";
 
 /** What order entry has to know of instruments. */
 export interface InstrumentLookup {
@@ -71,7 +73,7 @@ const KINDS: Readonly<Record<string, { kind: number; fields: readonly string[] }
     kind: KIND_REPLACE_ORDER,
     fields: [
       ...["type", "clientSequence", "symbol", "clientOrderId", "targetOrderId"],
-      ...["price", "quantity", "intendedTimeNs"],
+      ...["price", "quantity", "postOnly", "selfTradePrevention", "intendedTimeNs"],
     ],
   },
 };
@@ -83,7 +85,7 @@ const WIDE_FIELDS = OrderRequest.fields.filter(({ name, type }) =>
   (type === "u64" || type === "i64") && name !== "sessionId"
 );
 const RESERVED_FIELDS = OrderRequest.fields.filter(({ name }) => name.startsWith("reserved"));
-const CLIENT_SEQUENCE = OrderRequest.fields.find(({ name }) => name === "clientSequence")!;
+const AT = offsetsOf(OrderRequest);
 
 /**
  * Reads requests. One object for all clients of a thread.
@@ -117,8 +119,8 @@ export class OrderEntry {
   }
 
   /**
-   * Writes a JSON request, which was parsed already, as an {@linkcode OrderRequest}. Fields that are
-   * the gateway's own are 0.
+   * Writes a JSON request, which was parsed already, as an {@linkcode OrderRequest}. Fields that
+   * are the gateway's own are 0.
    *
    * @param request Of any shape. A field that the request's type does not have is refused too: an
    *     option that is misspelt must not be an option that is not set.
@@ -174,10 +176,9 @@ export class OrderEntry {
     }
     order.instrumentId = instrument.id;
     if (kind === KIND_CANCEL_ORDER) return undefined;
-    if (kind === KIND_NEW_ORDER) {
-      const refusal = this.#readWords(request);
-      if (refusal !== undefined) return refusal;
-    }
+    const refusal = (kind === KIND_NEW_ORDER ? this.#readWords(request) : undefined) ??
+      this.#readOptions(request);
+    if (refusal !== undefined) return refusal;
     if (order.orderType !== TYPE_MARKET) {
       const units = toUnits(price, instrument.priceDecimals);
       if (units <= 0) return refuseDecimal("bad_price", "price", instrument.priceDecimals, price);
@@ -203,6 +204,11 @@ export class OrderEntry {
     const timeInForce = toWord("timeInForce", request.timeInForce);
     if (timeInForce <= 0) return refuseWord("timeInForce", request.timeInForce);
     order.timeInForce = timeInForce;
+    return undefined;
+  }
+
+  #readOptions(request: Readonly<Record<string, unknown>>): Refusal | undefined {
+    const order = this.#order;
     const { postOnly = false, selfTradePrevention = "cancelNewest" } = request;
     if (typeof postOnly !== "boolean") return refuse("bad_flags", "postOnly", BOOLEAN, postOnly);
     order.flags = postOnly ? FLAG_POST_ONLY : 0;
@@ -220,7 +226,7 @@ export class OrderEntry {
    */
   check(view: DataView<ArrayBuffer>, offset: number): Refusal | undefined {
     for (const { name, offset: at } of WIDE_FIELDS) {
-      if (readWide(view, offset + at) < 0) return refuseWide(name);
+      if (readSafe(view, offset + at) < 0) return refuseWide(name);
     }
     for (const { name, offset: at, sizeBytes } of RESERVED_FIELDS) {
       for (let byte = 0; byte < sizeBytes; byte++) {
@@ -235,13 +241,18 @@ export class OrderEntry {
       return refuse("unknown_instrument", "instrumentId", "one that is traded here", instrumentId);
     }
     if (!(intendedTimeNs >= 0 && intendedTimeNs < Infinity)) return refuseTime(intendedTimeNs);
+    const { flags, selfTradePrevention } = order;
+    if ((flags & ~FLAG_POST_ONLY) !== 0) return refuse("bad_flags", "flags", "0 or 1", flags);
+    if (selfTradePrevention > STP_CANCEL_BOTH) {
+      return refuseWord("selfTradePrevention", selfTradePrevention);
+    }
     switch (order.kind) {
       case KIND_NEW_ORDER:
         return this.#checkNew();
       case KIND_REPLACE_ORDER:
         return this.#checkNoTerms() ?? this.#checkIds(true, true) ?? this.#checkAmounts(true, true);
       case KIND_CANCEL_ORDER:
-        return this.#checkNoTerms() ?? this.#checkIds(false, true) ??
+        return this.#checkNoTerms() ?? this.#checkNoFlags() ?? this.#checkIds(false, true) ??
           this.#checkAmounts(false, false);
       default:
         return refuse("unknown_type", "kind", "16, 17 or 18", order.kind);
@@ -249,7 +260,7 @@ export class OrderEntry {
   }
 
   #checkNew(): Refusal | undefined {
-    const { side, orderType, timeInForce, flags, selfTradePrevention } = this.#order;
+    const { side, orderType, timeInForce, flags } = this.#order;
     if (side !== SIDE_BUY && side !== SIDE_SELL) return refuseWord("side", side);
     if (orderType !== TYPE_LIMIT && orderType !== TYPE_MARKET) {
       return refuseWord("orderType", orderType);
@@ -258,30 +269,25 @@ export class OrderEntry {
       return refuseWord("timeInForce", timeInForce);
     }
     const isMarket = orderType === TYPE_MARKET;
-    if (isMarket && timeInForce === TIF_GTC) {
-      return refuse("bad_time_in_force", "timeInForce", '"ioc" or "fok" in a market order', "gtc");
-    }
-    if ((flags & ~FLAG_POST_ONLY) !== 0) return refuse("bad_flags", "flags", "0 or 1", flags);
-    if (flags !== 0 && timeInForce !== TIF_GTC) {
-      const found = WORDS.timeInForce[timeInForce];
+    if (flags !== 0 && (isMarket || timeInForce !== TIF_GTC)) {
+      const found = `${WORDS.orderType[orderType]} ${WORDS.timeInForce[timeInForce]}`;
       return refuse("bad_flags", "postOnly", 'a limit order with timeInForce "gtc"', found);
-    }
-    if (selfTradePrevention > STP_CANCEL_BOTH) {
-      return refuseWord("selfTradePrevention", selfTradePrevention);
     }
     return this.#checkIds(true, false) ?? this.#checkAmounts(!isMarket, true);
   }
 
-  /** A cancel or replace has no terms of its own. */
+  /** What a cancel or replace cannot change. */
   #checkNoTerms(): Refusal | undefined {
-    const { side, orderType, timeInForce, flags, selfTradePrevention } = this.#order;
+    const { side, orderType, timeInForce } = this.#order;
     if (side !== 0) return refuse("bad_side", "side", "0", side);
     if (orderType !== 0) return refuse("bad_order_type", "orderType", "0", orderType);
-    if (timeInForce !== 0) return refuse("bad_time_in_force", "timeInForce", "0", timeInForce);
-    if (flags !== 0) return refuse("bad_flags", "flags", "0", flags);
-    if (selfTradePrevention === 0) return undefined;
-    const reason = "bad_self_trade_prevention";
-    return refuse(reason, "selfTradePrevention", "0", selfTradePrevention);
+    if (timeInForce === 0) return undefined;
+    return refuse("bad_time_in_force", "timeInForce", "0", timeInForce);
+  }
+
+  #checkNoFlags(): Refusal | undefined {
+    const { flags } = this.#order;
+    return flags === 0 ? undefined : refuse("bad_flags", "flags", "0 in a cancel", flags);
   }
 
   #checkIds(hasOwn: boolean, hasTarget: boolean): Refusal | undefined {
@@ -306,18 +312,12 @@ const BOOLEAN = "true or false";
 
 /** The client sequence of a request, whatever else it has; 0 if it has none. For rejects. */
 export function clientSequenceOf(view: DataView, offset: number): number {
-  return Math.max(0, readWide(view, offset + CLIENT_SEQUENCE.offset));
+  return Math.max(0, readSafe(view, offset + AT.clientSequence));
 }
 
 /** Whether a value is a whole number from 1 that is exact. */
 export function isWhole(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
-}
-
-/** Reads eight bytes; -1 where they are above 2^53 - 1, or negative as an `i64`. */
-export function readWide(view: DataView, at: number): number {
-  const high = view.getUint32(at + 4, true);
-  return high > 0x1f_ffff ? -1 : high * 0x1_0000_0000 + view.getUint32(at, true);
 }
 
 function toUnits(text: unknown, decimals: number): number {

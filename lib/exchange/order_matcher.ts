@@ -112,11 +112,13 @@ export class OrderMatcher {
     const { order } = this;
     const isPostOnly = (this.#request.flags & FLAG_POST_ONLY) !== 0;
     if (isPostOnly && this.#across(book).bestKey >= this.#limitKey()) return REASONS.wouldTrade;
+    const max = Number.MAX_SAFE_INTEGER - order.remaining;
+    if (books.largestQuantity <= max) return REASONS.none; // Needs no search.
     const level = books.ladder(book, order.side).find(keyOf(order.side, order.price));
     if (level === NONE) return REASONS.none;
     const isThere = target !== NONE && books.orders.level(target) === level;
     const others = books.levels.quantity(level) - (isThere ? books.orders.remaining(target) : 0);
-    return others > Number.MAX_SAFE_INTEGER - order.remaining ? REASONS.badQuantity : REASONS.none;
+    return others > max ? REASONS.badQuantity : REASONS.none;
   }
 
   #cancel(target: number): void {

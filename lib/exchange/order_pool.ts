@@ -22,7 +22,7 @@ const CAPACITY_MIN = 1024;
 /** No order, or no level. */
 export const NONE = -1;
 
-/** An order outside of the pool: on its way to a book, or as it was there. Made once, used again. */
+/** An order outside of the pool: on its way to a book, or as it was there. Is used again. */
 export interface OrderImage {
   /** Index of its session. */
   session: number;

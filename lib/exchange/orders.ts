@@ -217,14 +217,14 @@ export const EVENT_BOOK_CHANGED = 2;
  *
  * - a new order: `KIND_TRADED` for each order that it meets; then `KIND_BOOKED` if the rest of it
  *   rests, or `KIND_CANCELLED` (`notFilled`, `notFillable`, `selfTrade`) if it does not;
- * - a cancel: `KIND_CANCELLED` (`requested`). Its acceptance has `quantity` 0, and `remaining` as it
- *   was; `clientOrderId` in all its events is that of the order;
+ * - a cancel: `KIND_CANCELLED` (`requested`). Its acceptance has `quantity` 0, and `remaining` as
+ *   it was; `clientOrderId` in all its events is that of the order;
  * - a replace: `KIND_REPLACED`, which has what was open before (`quantity`) and what is to be open
  *   (`remaining`), the old `price` and its level, and the new `clientOrderId`; `orderId` stays. A
  *   quantity that is no larger at the same price keeps its place, and that is all. Else the order
  *   has left the book by it, and goes on as a new one with the new price, behind all others there;
- * - an order of the own session that rests in the way: `KIND_CANCELLED` (`selfTrade`) of the one, or
- *   the other, or both, the resting one first.
+ * - an order of the own session that rests in the way: `KIND_CANCELLED` (`selfTrade`) of the one,
+ *   or the other, or both, the resting one first.
  *
  * So of each session Σ accepted of new orders + Σ (remaining - quantity) of replaced ones
  * = Σ traded + Σ cancelled + what is open.

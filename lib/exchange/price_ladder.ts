@@ -25,6 +25,8 @@ interface Block {
  */
 export class PriceLadder {
   readonly #blocks: Block[] = [];
+  /** First key of each block, side by side: a search through the blocks stays in few lines. */
+  #firsts = new Float64Array(8);
   /** Level with the highest key; `NONE` if there is no level. */
   best = NONE;
   /** Its key; -Infinity if there is none. */
@@ -44,7 +46,7 @@ export class PriceLadder {
       this.bestKey = key;
       this.best = level;
     }
-    if (this.#blocks.length === 0) this.#blocks.push(newBlock());
+    if (this.#blocks.length === 0) this.#insertBlock(0, newBlock());
     let index = this.#blockOf(key);
     if (this.#blocks[index]!.count === BLOCK_LEVELS) {
       this.#split(index);
@@ -59,6 +61,7 @@ export class PriceLadder {
     block.keys[place] = key;
     block.levels[place] = level;
     block.count++;
+    if (place === 0) this.#firsts[index] = key;
   }
 
   /** Removes the level with that key. Assumes that there is one. */
@@ -71,7 +74,8 @@ export class PriceLadder {
       block.keys[i] = block.keys[i + 1]!;
       block.levels[i] = block.levels[i + 1]!;
     }
-    if (block.count === 0) this.#blocks.splice(index, 1);
+    if (block.count === 0) this.#removeBlock(index);
+    else if (place === 0) this.#firsts[index] = block.keys[0]!;
     if (key === this.bestKey) this.#findBest();
   }
 
@@ -92,15 +96,15 @@ export class PriceLadder {
     this.bestKey = block === undefined ? -Infinity : block.keys[block.count - 1]!;
   }
 
-  /** Index of the block that has that key or would take it: the last one that begins at or below. */
+  /** Index of the block that has that key or would take it: the last to begin at or below. */
   #blockOf(key: number): number {
-    const blocks = this.#blocks;
-    let high = blocks.length - 1; // Most often it is the last one: next to the best price.
-    if (high <= 0 || blocks[high]!.keys[0]! <= key) return high;
+    const firsts = this.#firsts;
+    let high = this.#blocks.length - 1; // Most often it is the last one: next to the best price.
+    if (high <= 0 || firsts[high]! <= key) return high;
     let low = 0;
     while (low + 1 < high) {
       const middle = (low + high) >>> 1;
-      if (blocks[middle]!.keys[0]! <= key) low = middle;
+      if (firsts[middle]! <= key) low = middle;
       else high = middle;
     }
     return low;
@@ -115,7 +119,24 @@ export class PriceLadder {
     upper.levels.set(block.levels.subarray(half));
     upper.count = BLOCK_LEVELS - half;
     block.count = half;
-    this.#blocks.splice(index + 1, 0, upper);
+    this.#insertBlock(index + 1, upper);
+  }
+
+  #insertBlock(index: number, block: Block): void {
+    this.#blocks.splice(index, 0, block);
+    const count = this.#blocks.length;
+    if (count > this.#firsts.length) {
+      const firsts = new Float64Array(count * 2);
+      firsts.set(this.#firsts);
+      this.#firsts = firsts;
+    }
+    this.#firsts.copyWithin(index + 1, index, count - 1);
+    this.#firsts[index] = block.keys[0]!;
+  }
+
+  #removeBlock(index: number): void {
+    this.#blocks.splice(index, 1);
+    this.#firsts.copyWithin(index, index + 1);
   }
 }
 

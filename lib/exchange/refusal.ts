@@ -46,11 +46,11 @@ export type RefusalReason =
 /** Why something is refused. */
 export interface Refusal {
   reason: RefusalReason;
-  /** Which field, what was expected and what was found. Quotes of a client are short and escaped. */
+  /** Which field, what was expected and what was found. Quotes are short and escaped. */
   text: string;
 }
 
-/** Characters of a client's text that a refusal quotes at most. Arbitrary: longer than any symbol. */
+/** Characters of a client's text that a refusal quotes at most. Arbitrary: most symbols fit. */
 const QUOTE_CHARACTERS_MAX = 32;
 
 /** Says what a client has sent, in a few ASCII characters whatever it is. */

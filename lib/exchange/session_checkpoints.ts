@@ -37,16 +37,20 @@ export class SessionCheckpoints implements Disposable {
   /**
    * Gives the sessions what was kept of them.
    *
-   * @returns The consumer that goes on behind that, and the last event that there is.
+   * @returns The consumer that goes on behind that, the last event that was kept, and the last one
+   *     that there is.
    */
-  async recover(events: Channel, name: string): Promise<{ consumer: Consumer; last: number }> {
+  async recover(
+    events: Channel,
+    name: string,
+  ): Promise<{ consumer: Consumer; sequence: number; last: number }> {
     const recovery = await this.#checkpoints.recover(STATE_ID, events);
     if (recovery.state !== undefined) this.#sessions.restore(recovery.state);
     const consumer = recovery.replay({ name, onSlow: "spill" });
     if (recovery.checkpoint === 0) consumer.keep(1); // Numbers follow from all events.
     this.#consumer = consumer;
     this.#keptSequence = recovery.sequence;
-    return { consumer, last: recovery.lastSequence };
+    return { consumer, sequence: recovery.sequence, last: recovery.lastSequence };
   }
 
   /** Makes a checkpoint if it is time. Assumes that all that was recorded may be told. */

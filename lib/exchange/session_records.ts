@@ -1,6 +1,6 @@
 /**
- * What the engine remembers of each session: so that a request that is sent again is answered again,
- * and never executed twice.
+ * What the engine remembers of each session: so that a request that is sent again is answered
+ * again, and never executed twice.
  *
  * @module
  */
@@ -73,7 +73,7 @@ export class SessionRecord {
     this.#answers[at + KIND_AND_REASON] = answer.kind + (answer.reason << REASON_SHIFT);
   }
 
-  /** Reads an answer. False if the request was never applied, or its answer is not kept any more. */
+  /** Reads an answer. False if the request was never applied, or its answer is not kept. */
   find(clientSequence: number, into: Answer): boolean {
     let low = this.#recorded - this.count;
     for (let high = this.#recorded; low < high;) {
@@ -138,7 +138,7 @@ export class SessionRecords {
     return this.all[this.#byId.find(0, id)];
   }
 
-  /** Returns a session's record, a new one if it has none; undefined if there is no room for one. */
+  /** Returns a session's record, a new one if it has none; undefined if there is no room. */
   obtain(id: number): SessionRecord | undefined {
     const known = this.find(id);
     if (known !== undefined) return known;

@@ -4,17 +4,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { openStore, type Store, type StoreOperation } from "../durability/store.ts";
 import { type SessionKey, SESSIONS_PER_GATEWAY } from "./gateway_sessions.ts";
-
-/** Bytes of a token: 256 bits, which nobody guesses. */
-export const TOKEN_BYTES = 32;
-
-/** Returns what is kept of a token. */
-export function hashToken(token: Uint8Array): string {
-  return createHash("sha256").update(token).digest("hex");
-}
 
 interface Pending {
   operation: StoreOperation;

@@ -27,7 +27,7 @@ export const FRAME_HEARTBEAT = 3;
 export const FRAME_LOGOUT = 4;
 /** Gateway: a {@linkcode WireSession}. */
 export const FRAME_SESSION = 16;
-/** Gateway: a {@linkcode WireInstrument}; there is one for each behind a session. */
+/** Gateway: a {@linkcode WireInstrument}, and behind it the symbol. */
 export const FRAME_INSTRUMENT = 17;
 /** Gateway: a {@linkcode WireAck}. */
 export const FRAME_ACK = 18;
@@ -68,8 +68,10 @@ export const WIRE_SESSION_FIELDS = {
   lastNumber: "u64",
   heartbeatMs: "u32",
   ordersPerSecond: "u32",
+  /** Frames of instruments that follow. */
+  instruments: "u32",
   isResumed: "u8",
-  reserved: "u8[7]",
+  reserved: "u8[3]",
   token: "u8[32]",
 } as const;
 
@@ -124,9 +126,6 @@ export const WIRE_GAP_FIELDS = { from: "u64", to: "u64" } as const;
 
 /** First and last number of events that are not kept any more. */
 export const WireGap: Schema<typeof WIRE_GAP_FIELDS> = defineSchema("wireGap", WIRE_GAP_FIELDS);
-
-/** Bytes of a token. */
-export const WIRE_TOKEN_BYTES = 32;
 
 /** Bytes of a number on its own. */
 export const NUMBER_BYTES = 8;

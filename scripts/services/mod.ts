@@ -5,7 +5,9 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { gateway } from "./gateway.ts";
+import { loadGenerator } from "./load_generator.ts";
 import { persister } from "./persister.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [persister];
+export const SERVICES: readonly AnyService[] = [gateway, persister, loadGenerator];
