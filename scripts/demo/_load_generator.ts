@@ -6,13 +6,13 @@
  */
 
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { GatewayClient, type SessionEvent } from "../../lib/exchange/mod.ts";
+import { GatewayClient, type LatencySummary, type SessionEvent } from "../../lib/exchange/mod.ts";
 import { monotonicNs } from "../../mod.ts";
 import { type AccountCounts, SessionAccount, type SessionReport } from "./_account.ts";
 import { type SessionInstrument, toClientRequest } from "./_client_request.ts";
 import { type FlowRequest, OrderFlow } from "./_order_flow.ts";
 import { pace } from "./_pace.ts";
-import { type LoadCounts, summaryOf, type WayLatency } from "./_report.ts";
+import { type LoadCounts, summaryOf } from "./_report.ts";
 
 /** What is sent, and where. */
 export interface LoadOptions {
@@ -31,7 +31,14 @@ export interface LoadOutcome {
   counts: LoadCounts;
   sessions: SessionReport[];
   /** From when a request should have been sent: until it was durable, and until it was answered. */
-  latency: { ack: WayLatency; answer: WayLatency };
+  latency: { ack: PartedLatency; answer: PartedLatency };
+}
+
+/** Latencies of the part that was counted apart, of the rest, and of both. */
+export interface PartedLatency {
+  apart: LatencySummary;
+  rest: LatencySummary;
+  whole: LatencySummary;
 }
 
 /** Latencies of the first part of a run, and of the rest. */
@@ -51,12 +58,12 @@ class Latency {
     histogram.record(Math.max(1, Math.round(nowNs - fromNs)));
   }
 
-  summary(): WayLatency {
+  summary(): PartedLatency {
     const whole = createHistogram();
     whole.add(this.#apart);
     whole.add(this.#rest);
     return {
-      undisturbed: summaryOf(this.#apart),
+      apart: summaryOf(this.#apart),
       rest: summaryOf(this.#rest),
       whole: summaryOf(whole),
     };

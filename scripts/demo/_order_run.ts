@@ -185,5 +185,9 @@ function latencyOf(
     hop,
     { undisturbed: undisturbed.hops[hop].total, whole: whole.hops[hop].total },
   ]);
-  return { ...Object.fromEntries(hops), ...latency };
+  const ways = Object.entries(latency).map(([way, { apart, whole }]) => [
+    way,
+    { undisturbed: apart, whole },
+  ]);
+  return Object.fromEntries([...hops, ...ways]);
 }

@@ -8,7 +8,7 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import type { LatencySummary } from "../../lib/exchange/mod.ts";
 import type { Verdict } from "./_audit.ts";
 
-/** Latencies of one way: of the whole run, and of the time before a process was killed. */
+/** Latencies of one way: of the time before a process was killed, and of the whole run. */
 export interface WayLatency {
   undisturbed: LatencySummary;
   whole: LatencySummary;

@@ -10,7 +10,9 @@ import { createChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
+  channelNamed,
   channelPermissions,
+  ownChannel,
   SERVER_SETTINGS,
   serverPermissions,
   STATE_SETTINGS,
@@ -52,7 +54,8 @@ export const gateway: Service<typeof SETTINGS> = defineService({
     const paths = [values.stateDir, instrumentsDirectory(values)];
     return [
       ...channelPermissions(values, { paths }),
-      ...serverPermissions({ ...values, port: values.tcpPort === 0 ? 0 : values.port }),
+      ...serverPermissions(values),
+      ...serverPermissions({ ...values, port: values.tcpPort }),
     ];
   },
   start,
@@ -69,9 +72,15 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
   const orders = ends.use(
-    createChannel("gateway.orders", { ...options, producers: "many", schema: OrderRequest }),
+    createChannel(ownChannel(values, "gateway.orders"), {
+      ...options,
+      producers: "many",
+      schema: OrderRequest,
+    }),
   );
-  const events = ends.use(createChannel("engine.events", { ...options, schema: EngineEvent }));
+  const events = ends.use(
+    createChannel(channelNamed(values, "engine.events"), { ...options, schema: EngineEvent }),
+  );
   const startMs = performance.now();
   const running = await startGateway({
     ...values,

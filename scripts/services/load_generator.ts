@@ -27,9 +27,13 @@ const SETTINGS = {
 };
 
 function addressOf({ url }: Values<typeof SETTINGS>): URL {
-  if (url === undefined) throw new UsageError("Cannot send orders without url: expected an address");
+  if (url === undefined) {
+    throw new UsageError("Cannot send orders without url: expected an address");
+  }
   if (/^(ws|tcp):\/\/[^/]+:\d+\/?$/.test(url)) return new URL(url);
-  throw new UsageError(`Cannot send orders to "${url}": expected ws://host:port/ or tcp://host:port`);
+  throw new UsageError(
+    `Cannot send orders to "${url}": expected ws://host:port/ or tcp://host:port`,
+  );
 }
 
 /** The service. */
