@@ -16,6 +16,8 @@ export interface PeerJob {
   job: Record<string, unknown>;
   /** Permissions that it needs besides those for the native libraries. */
   permissions?: string[];
+  /** Whether it may use views of the ring's memory, which needs FFI without a scope. */
+  isUnscoped?: boolean;
 }
 
 /** Seconds after which peers that have not ended are killed: many times what the longest take. */
@@ -59,10 +61,11 @@ class Peer {
   readonly #lines: ReadableStreamDefaultReader<string>;
   #rest = "";
 
-  constructor({ file, job, permissions = [] }: PeerJob) {
+  constructor({ file, job, permissions = [], isUnscoped = false }: PeerJob) {
     this.#file = file;
     const program = fileURLToPath(new URL(file, import.meta.url));
-    const needed = [`--allow-ffi=${ROOT}zig-out`, "--allow-env=MT_LIB", ...permissions];
+    const ffi = isUnscoped ? "--allow-ffi" : `--allow-ffi=${ROOT}zig-out`;
+    const needed = [ffi, "--allow-env=MT_LIB", ...permissions];
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-prompt", ...needed, program, JSON.stringify(job)],
       stdin: "piped",

@@ -10,6 +10,7 @@ import { buildLibrary } from "../scripts/_zig.ts";
 import type { Benchmark, Context, Scale } from "./_context.ts";
 import { chooseCores, formatMachine, observe } from "./_machine.ts";
 import { checkpoint } from "./checkpoint.ts";
+import { collector } from "./collector.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
 import { handoff } from "./handoff.ts";
@@ -29,6 +30,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   durability: anyResult(durability),
   recovery: anyResult(recovery),
   checkpoint: anyResult(checkpoint),
+  collector: anyResult(collector),
   micro: anyResult(micro),
 };
 

@@ -335,3 +335,26 @@ export class CorruptSnapshotError extends Error {
     super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
   }
 }
+
+/**
+ * Thrown when what an engine has told, in its events channel, is not what it knows: one of the two
+ * was lost, set back or exchanged.
+ */
+export class EventsMismatchError extends Error {
+  /** Name of the class. */
+  override name = "EventsMismatchError";
+  /** Number of the last event that the engine has come to. */
+  readonly expected: number;
+  /** Number of the last one that the channel has. */
+  readonly actual: number;
+
+  /** Names the channel, and says what to do. */
+  constructor(channel: string, expected: number, actual: number, advice: string) {
+    super(
+      `Cannot go on with channel "${channel}": expected its last event to be ${expected}, ` +
+        `found ${actual}; ${advice}`,
+    );
+    this.expected = expected;
+    this.actual = actual;
+  }
+}

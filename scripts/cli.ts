@@ -12,6 +12,7 @@ import { run, runScript, ScriptError, UsageError } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./cli/_checkpoints.ts";
 import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
+import { findLayouts, layoutsText } from "./cli/_layouts.ts";
 import { persist, type PersistOptions } from "./cli/_persist.ts";
 import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
 import { readStatus, statusText } from "./cli/_status.ts";
@@ -44,6 +45,14 @@ async function main(args: string[]): Promise<number> {
     .description("remove a channel's file; processes that have it open go on among themselves")
     .argument("<name>", "name of the channel")
     .action(remove);
+  program.command("layouts")
+    .description("show the fields of messages: offset, size, alignment and type")
+    .argument("[name...]", "messages to show; all without one")
+    .option("--json", "print one JSON object")
+    .action((names: string[], { json }: { json?: boolean }) => {
+      const layouts = findLayouts(names);
+      console.log(json ? JSON.stringify({ layouts }) : layoutsText(layouts));
+    });
   addLogCommands(program, (code) => status = code);
   for (const service of SERVICES) {
     forwardTo(

@@ -9,7 +9,7 @@ import { run, runScript, ScriptError } from "./_command.ts";
 import { ROOT, zigExe } from "./_zig.ts";
 
 const HELP =
-  `Writes lib/native/_layout.ts and lib/native/_symbols.ts from the structs and exports of zig/.
+  `Writes lib/native/_layout.ts, _symbols.ts and _messages.ts from the structs and exports of zig/.
 
 Usage: deno task gen [options]
 
@@ -22,6 +22,7 @@ Exit status: 0 written or up to date, 1 failed or stale, 2 wrong arguments.`;
 const FILES = [
   { name: "layout", path: "lib/native/_layout.ts" },
   { name: "symbols", path: "lib/native/_symbols.ts" },
+  { name: "messages", path: "lib/native/_messages.ts" },
 ];
 
 async function main(args: string[]): Promise<number> {

@@ -19,6 +19,7 @@ import {
   TYPE_LIMIT,
 } from "../lib/exchange/mod.ts";
 import type { EngineOptions } from "../lib/exchange/mod.ts";
+import { Random } from "./_random.ts";
 
 /** A request's fields. */
 export type Request = { -readonly [Name in keyof typeof ORDER_REQUEST_FIELDS]: number };
@@ -122,4 +123,48 @@ export function snapshotOf(engine: MatchingEngine): Uint8Array<ArrayBuffer> {
     at += part.length;
   }
   return bytes;
+}
+
+/** Requests of some sessions that trade, rest, change and cancel; the same for the same seed. */
+export class RequestStream {
+  readonly #random: Random;
+  readonly #sessions: { id: number; clientSequence: number; orders: number }[];
+
+  constructor(seed: number, sessions = 4) {
+    this.#random = new Random(seed);
+    this.#sessions = Array.from({ length: sessions }, (_, i) => ({
+      id: i + 1,
+      clientSequence: 0,
+      orders: 0,
+    }));
+  }
+
+  /** The next request. */
+  next(): Request {
+    const random = this.#random;
+    const session = this.#sessions[random.below(this.#sessions.length)]!;
+    const fields = {
+      sessionId: session.id,
+      clientSequence: ++session.clientSequence,
+      instrumentId: 1 + random.below(2),
+      selfTradePrevention: random.below(3),
+    };
+    const price = 90 + random.below(21);
+    const quantity = 1 + random.below(50);
+    const old = 1 + random.below(session.orders + 1);
+    const kind = random.below(10);
+    if (kind < 2) return cancel(old, fields);
+    const clientOrderId = ++session.orders;
+    if (kind < 3) return replace(old, { ...fields, clientOrderId, price, quantity });
+    const side = random.below(2) === 0 ? "buy" : "sell";
+    return limit(side, { ...fields, clientOrderId, price, quantity });
+  }
+
+  /** The bytes of the next requests, one behind the other. */
+  batch(count: number): { bytes: Uint8Array<ArrayBuffer>; messageBytes: number } {
+    const messageBytes = OrderRequest.sizeBytes;
+    const bytes = new Uint8Array(count * messageBytes);
+    for (let i = 0; i < count; i++) bytes.set(packRequest(this.next()), i * messageBytes);
+    return { bytes, messageBytes };
+  }
 }

@@ -6,7 +6,7 @@ import { type Ended, runChild } from "./_support.ts";
 
 const SCRIPTS = new URL("../scripts/", import.meta.url);
 
-/** A temporary checkout whose Zig prints what stands in the files `layout` and `symbols`. */
+/** A temporary checkout whose Zig prints the files `layout`, `symbols` and `messages`. */
 class Checkout implements Disposable {
   readonly root: string = Deno.makeTempDirSync();
 
@@ -18,6 +18,7 @@ class Checkout implements Disposable {
     this.write(LMDB_SOURCE, "");
     this.write("layout", "export const A  = 1\n");
     this.write("symbols", "export const symbols = {}\n");
+    this.write("messages", "export const M = {}\n");
     Deno.mkdirSync(`${this.root}/lib/native`, { recursive: true });
     this.write(
       "bin/zig",
@@ -80,10 +81,10 @@ Deno.test("gen --check fails for a file that is missing", async () => {
   using checkout = new Checkout();
   const { code, stderr } = await checkout.gen("--check");
   assertEquals(code, 1);
-  assertEquals(stderr.match(/is stale/g)?.length, 2);
+  assertEquals(stderr.match(/is stale/g)?.length, 3);
 });
 
-Deno.test("gen leaves both files alone when Zig fails or prints no TypeScript", async () => {
+Deno.test("gen leaves all files alone when Zig fails or prints no TypeScript", async () => {
   using checkout = new Checkout();
   await checkout.gen();
   Deno.removeSync(`${checkout.root}/symbols`);

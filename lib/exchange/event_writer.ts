@@ -12,8 +12,9 @@ import { writeSafe } from "./safe_integer.ts";
 const AT = offsetsOf(EngineEvent);
 
 /**
- * Told of each event: where its bytes lie, which are written over by the next one. It may write
- * `engineTimeNs` there. It must not throw, and not call the engine.
+ * Told of each event: where its bytes lie. That is always the same place, so that they are written
+ * over by the next one. It must not throw, and not call the engine. `engineTimeNs` is 0: whoever
+ * publishes the event knows when.
  */
 export type EventHandler = (view: DataView<ArrayBuffer>, offset: number, sizeBytes: number) => void;
 

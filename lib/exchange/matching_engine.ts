@@ -231,29 +231,30 @@ export class MatchingEngine {
   /** Answers the request: from the session's record, by refusing it, or by executing it. */
   #take(): void {
     const request = this.#request;
-    const { order } = this.#matcher;
-    order.side = request.side <= SIDE_SELL ? request.side : 0;
-    order.orderId = 0;
-    order.clientOrderId = request.subject;
-    order.price = 0;
     if (!request.isAddressed) return this.#reject(REASONS.badOrder);
     const session = this.#sessions.obtain(request.sessionId);
     if (session === undefined) return this.#reject(REASONS.engineFull);
     if (request.clientSequence <= session.lastClientSequence) return this.#repeat(session);
-    order.session = session.index;
-    const reason = this.#matcher.execute(request);
+    const reason = this.#matcher.execute(request, session.index);
     if (reason !== REASONS.none) this.#reject(reason);
     const answer = this.#answer;
     answer.clientSequence = request.clientSequence;
     answer.kind = reason === REASONS.none ? KIND_ACCEPTED : KIND_REJECTED;
     answer.reason = reason;
-    answer.orderId = order.orderId;
+    answer.orderId = this.#matcher.order.orderId;
     answer.clientOrderId = request.subject;
     session.record(answer);
   }
 
+  /** Refuses the request. */
   #reject(reason: number): void {
-    this.#events.write(KIND_REJECTED, this.#matcher.order).because(reason);
+    const request = this.#request;
+    const { order } = this.#matcher;
+    order.side = request.side <= SIDE_SELL ? request.side : 0;
+    order.orderId = 0;
+    order.clientOrderId = request.subject;
+    order.price = 0;
+    this.#events.write(KIND_REJECTED, order).because(reason);
   }
 
   /** Answers a request again that was applied before; or says that nobody knows any more. */
@@ -263,7 +264,8 @@ export class MatchingEngine {
     const { order } = this.#matcher;
     order.orderId = answer.orderId;
     order.clientOrderId = answer.clientOrderId;
-    order.side = 0; // Not what is asked now, which may be another order.
+    order.side = 0; // Not those that are asked for now: it may be another order.
+    order.price = 0;
     this.#events.write(KIND_DUPLICATE, order).because(answer.reason).again(answer.kind);
   }
 }

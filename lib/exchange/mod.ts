@@ -28,4 +28,12 @@ export * from "./wire.ts";
 export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
 export type { RestingOrder } from "./engine_snapshot.ts";
 export type { EventHandler } from "./event_writer.ts";
-export { CorruptSnapshotError } from "../errors.ts";
+export {
+  type EngineRecovery,
+  EngineService,
+  type EngineServiceOptions,
+  type EngineSummary,
+  startEngine,
+} from "./engine_service.ts";
+export { type Replay, type ReplayOptions, replayOrders } from "./replay.ts";
+export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";

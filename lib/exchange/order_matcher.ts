@@ -62,8 +62,10 @@ export class OrderMatcher {
   }
 
   /** Returns why the request is refused, having changed nothing; or `none`, having executed it. */
-  execute(request: RequestFields): number {
+  execute(request: RequestFields, session: number): number {
     this.#request = request;
+    this.order.session = session;
+    this.order.clientOrderId = request.subject;
     const reason = request.check();
     if (reason !== REASONS.none) return reason;
     const book = this.#books.find(request.instrumentId);
@@ -77,21 +79,19 @@ export class OrderMatcher {
   }
 
   #enter(book: Book): number {
-    const { quantity, timeInForce, orderType, price } = this.#request;
+    const { side, quantity, timeInForce, orderType, price } = this.#request;
     const { order } = this;
     if (this.#books.findOrder(order.session, order.clientOrderId) !== NONE) {
       return REASONS.duplicateOrderId;
     }
+    order.side = side;
     order.price = price;
     order.remaining = quantity;
     const rests = orderType === TYPE_LIMIT && timeInForce === TIF_GTC;
     if (rests) {
       const isFull = this.#books.orders.count >= this.#maxOpenOrders;
       const reason = isFull ? REASONS.engineFull : this.#checkRest(book, NONE);
-      if (reason !== REASONS.none) {
-        order.price = 0;
-        return reason;
-      }
+      if (reason !== REASONS.none) return reason;
     }
     order.orderId = ++this.lastOrderId;
     this.#events.write(KIND_ACCEPTED, order).amounts(quantity, quantity);
@@ -143,10 +143,7 @@ export class OrderMatcher {
     order.remaining = quantity;
     const keepsPlace = price === resting.price && quantity <= resting.remaining;
     const reason = keepsPlace ? REASONS.none : this.#checkRest(book, target);
-    if (reason !== REASONS.none) {
-      order.price = 0;
-      return reason;
-    }
+    if (reason !== REASONS.none) return reason;
     order.orderId = resting.orderId;
     resting.clientOrderId = clientOrderId;
     this.#events.write(KIND_ACCEPTED, order).amounts(quantity, quantity);

@@ -165,7 +165,7 @@ export const ORDER_BOOK_DELTA_FIELDS = {
  * |      2 |    1 | priceDecimals    | scale                                    |
  * |      3 |    1 | quantityDecimals | scale                                    |
  * |      4 |    4 | instrumentId     |                                          |
- * |      8 |    8 | eventTimeUs      | µs; 0 in a snapshot                      |
+ * |      8 |    8 | eventTimeUs      | µs; 0 in a snapshot of the spot market   |
  * |     16 |    8 | receiveTimeUs    | µs                                       |
  * |     24 |    8 | firstUpdateId    | Binance's `U`; the last id in a snapshot |
  * |     32 |    8 | lastUpdateId     | Binance's `u` or `lastUpdateId`          |

@@ -1,7 +1,8 @@
-//! Prints the generated half of lib/native: `gen layout` or `gen symbols`.
+//! Prints the generated half of lib/native: `gen layout`, `gen symbols` or `gen messages`.
 //!
 //! The Zig structs and exports are the truth; TypeScript gets their sizes, offsets, limits and
-//! codes as constants, and the table that `Deno.dlopen` takes.
+//! codes as constants, the table that `Deno.dlopen` takes, and the layouts of messages to compare
+//! its own with.
 const std = @import("std");
 const mt = @import("message_transport");
 const Writer = std.Io.Writer;
@@ -9,13 +10,15 @@ const Writer = std.Io.Writer;
 pub fn main(init: std.process.Init) !void {
     var args = init.minimal.args.iterate();
     _ = args.next();
-    const wanted = args.next() orelse return error.NameLayoutOrSymbols;
+    const wanted = args.next() orelse return error.NameLayoutSymbolsOrMessages;
     var out: Writer.Allocating = .init(std.heap.c_allocator);
     if (std.mem.eql(u8, wanted, "layout")) {
         try printLayout(&out.writer);
     } else if (std.mem.eql(u8, wanted, "symbols")) {
         try printSymbols(&out.writer);
-    } else return error.NameLayoutOrSymbols;
+    } else if (std.mem.eql(u8, wanted, "messages")) {
+        try printMessages(&out.writer);
+    } else return error.NameLayoutSymbolsOrMessages;
     var rest = out.written();
     while (rest.len > 0) {
         const count = std.c.write(1, rest.ptr, rest.len);
@@ -122,6 +125,20 @@ fn upper(comptime name: []const u8) *const [name.len]u8 {
         const final = text;
         return &final;
     }
+}
+
+fn printMessages(out: *Writer) !void {
+    try out.writeAll(banner);
+    try out.writeAll(
+        \\/** Canonical texts of all messages' layouts, as `Schema.text` has them. */
+        \\export const MESSAGE_LAYOUTS: Readonly<Record<string, string>> = {
+        \\
+    );
+    inline for (mt.market.all ++ mt.exchange.all) |T| {
+        const name = comptime mt.messages.nameOf(T);
+        try out.print("  {s}: \"{s}\",\n", .{ name, comptime mt.messages.schemaText(T) });
+    }
+    try out.writeAll("};\n");
 }
 
 fn printSymbols(out: *Writer) !void {
