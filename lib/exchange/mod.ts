@@ -37,3 +37,22 @@ export {
 } from "./engine_service.ts";
 export { type Replay, type ReplayOptions, replayOrders } from "./replay.ts";
 export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
+export type { ClientLimits } from "./feed_client.ts";
+export { FanOut, type FanOutCounts, type FanOutOptions } from "./fan_out.ts";
+export {
+  type Hop,
+  HopLatencies,
+  HOPS,
+  type HopTimes,
+  type LatencySummary,
+} from "./hop_latencies.ts";
+export { type FeedUpdate, InstrumentFeed, type LevelChanges } from "./instrument_feed.ts";
+export {
+  type Asset,
+  type MarketDataOptions,
+  MarketDataServer,
+  serveMarketData,
+} from "./market_data.ts";
+export type { MarketDataReport } from "./market_data_stats.ts";
+export { type FeedCounts, type InstrumentDirectory, MarketFeed } from "./market_feed.ts";
+export { type TapeTrade, TradeTape } from "./trade_tape.ts";

@@ -7,7 +7,8 @@
 import type { AnyService } from "./_service.ts";
 import { gateway } from "./gateway.ts";
 import { loadGenerator } from "./load_generator.ts";
+import { marketData } from "./market_data.ts";
 import { persister } from "./persister.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [gateway, persister, loadGenerator];
+export const SERVICES: readonly AnyService[] = [gateway, marketData, persister, loadGenerator];
