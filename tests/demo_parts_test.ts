@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { ExactSum } from "../scripts/demo/_exact_sum.ts";
-import { Pacer } from "../scripts/demo/_feed.ts";
+import { Pacer } from "../lib/market/pacer.ts";
 import { Reception } from "../scripts/demo/_reception.ts";
 import { formatBytes, formatCount, formatNs, formatShare, formatTable } from "../scripts/_table.ts";
 

@@ -57,8 +57,11 @@ export interface RecordSink {
   readonly view: DataView;
   /** Where in `view` the claimed bytes start. */
   readonly offset: number;
-  /** Reserves the bytes of one record. False = no room: the rest of this message is given up. */
-  claim(sizeBytes: number): boolean;
+  /**
+   * Reserves the bytes of one record of an instrument. False = no room: the rest of this message
+   * is given up.
+   */
+  claim(sizeBytes: number, instrumentId: number): boolean;
   /** Makes the claimed record visible. */
   publish(): void;
 }
@@ -228,7 +231,7 @@ export class BinanceNormaliser {
   #publishTrade(instrument: Instrument, receiveUs: number): number {
     const message = this.#message;
     const sink = this.#sink;
-    if (!sink.claim(Trade.sizeBytes)) return this.#givenUp(0);
+    if (!sink.claim(Trade.sizeBytes, instrument.id)) return this.#givenUp(0);
     const trade = this.#trade.wrap(sink.view, sink.offset);
     trade.kind = KIND_TRADE;
     trade.priceDecimals = instrument.priceDecimals;
@@ -252,7 +255,7 @@ export class BinanceNormaliser {
   #publishTicker(instrument: Instrument, receiveUs: number): number {
     const message = this.#message;
     const sink = this.#sink;
-    if (!sink.claim(BookTicker.sizeBytes)) return this.#givenUp(0);
+    if (!sink.claim(BookTicker.sizeBytes, instrument.id)) return this.#givenUp(0);
     const ticker = this.#ticker.wrap(sink.view, sink.offset);
     ticker.kind = KIND_BOOK_TICKER;
     ticker.priceDecimals = instrument.priceDecimals;
@@ -281,7 +284,7 @@ export class BinanceNormaliser {
     const parts = Math.max(1, Math.ceil(count / DELTA_LEVELS));
     for (let part = 0; part < parts; part++) {
       const sink = this.#sink;
-      if (!sink.claim(OrderBookDelta.sizeBytes)) return this.#givenUp(part);
+      if (!sink.claim(OrderBookDelta.sizeBytes, instrument.id)) return this.#givenUp(part);
       const delta = this.#delta.wrap(sink.view, sink.offset);
       delta.kind = KIND_ORDER_BOOK_DELTA;
       delta.priceDecimals = instrument.priceDecimals;

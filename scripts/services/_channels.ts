@@ -50,7 +50,8 @@ export const STATE_SETTINGS = {
 
 type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
 
-type PlaceValues = Pick<ChannelValues, "directory" | "bufferFile">;
+/** A service with more than one channel of its own has no `bufferFile`. */
+type PlaceValues = Pick<ChannelValues, "directory"> & Partial<Pick<ChannelValues, "bufferFile">>;
 
 /** Returns a channel's name as this pipeline has it. */
 export function channelNamed(
@@ -93,7 +94,9 @@ export function ownChannel(
  *
  * @throws {UsageError} If `sync` is none.
  */
-export function toChannelOptions(values: ChannelValues): ChannelOptions {
+export function toChannelOptions(
+  values: Omit<ChannelValues, "bufferFile"> & PlaceValues,
+): ChannelOptions {
   const { bufferSize, walDir, durability, io, persister, segmentBytes, snapshotIntervalMs } =
     values;
   const ring = { ...placeOf(values), sizeBytes: bufferSize };

@@ -5,10 +5,19 @@
  */
 
 import type { AnyService } from "./_service.ts";
+import { collector } from "./collector.ts";
+import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
 import { loadGenerator } from "./load_generator.ts";
 import { marketData } from "./market_data.ts";
 import { persister } from "./persister.ts";
 
 /** Each by its name. */
-export const SERVICES: readonly AnyService[] = [gateway, marketData, persister, loadGenerator];
+export const SERVICES: readonly AnyService[] = [
+  gateway,
+  marketData,
+  collector,
+  persister,
+  loadGenerator,
+  fakeExchange,
+];
