@@ -13,6 +13,12 @@ import { ROOT } from "./_zig.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./cli/_checkpoints.ts";
 import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
 import { findLayouts, layoutsText } from "./cli/_layouts.ts";
+import {
+  type ReadArguments,
+  readToOutput,
+  type ReplayArguments,
+  replayInto,
+} from "./cli/_journal.ts";
 import { persist, type PersistOptions } from "./cli/_persist.ts";
 import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
 import { readStatus, statusText } from "./cli/_status.ts";
@@ -60,6 +66,7 @@ async function main(args: string[]): Promise<number> {
       async (rest) => void (status = await runService(service, rest)),
     ).description(service.summary);
   }
+  addJournalCommands(program.commands.find((command) => command.name() === "journal")!);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
@@ -134,6 +141,28 @@ function addLogCommands(program: Command, end: (status: number) => void): void {
       const place = directory === undefined ? {} : { directory: resolve(directory) };
       end(await persist(name, { ...options, ...place, walDir: resolve(walDir) }));
     });
+}
+
+/** What is done with a journal beside writing it. */
+function addJournalCommands(journal: Command): void {
+  const place = ["<journal>", "directory of one feed's journal, or one of its files"] as const;
+  const range = (command: Command) =>
+    command
+      .helpOption("--help", "print this text")
+      .option("--from <first>", "first record: its sequence, or a time such as 2026-01-31T12:00Z")
+      .option("--to <last>", "last record: its sequence, or a time");
+  range(journal.command("read"))
+    .description("print the records that verify, a line of JSON each")
+    .argument(...place)
+    .action((path: string, options: ReadArguments) => readToOutput(resolve(path), options));
+  withPlace(range(journal.command("replay")))
+    .description("publish a journal's messages again")
+    .argument(...place)
+    .argument("<channel>", "channel to publish into; made where there is none")
+    .option("--pace <times>", "times the recorded speed; 0 for as fast as possible", "1")
+    .action((path: string, channel: string, options: ReplayArguments) =>
+      replayInto(resolve(path), channel, options)
+    );
 }
 
 /** Makes a command hand all its arguments on, also `--help`. */

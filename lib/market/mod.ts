@@ -16,6 +16,15 @@ export { BookSide, type ReadonlyBookSide } from "./book_side.ts";
 export { CorruptInstrumentsError } from "../errors.ts";
 export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
+export { Journal, type JournalOptions, type JournalStats, openJournal } from "./journal.ts";
+export type { JournalRecord } from "./journal_line.ts";
+export {
+  type JournalCounts,
+  newJournalCounts,
+  readJournal,
+  type ReadJournalOptions,
+} from "./journal_reader.ts";
+export { replayJournal, type ReplayOptions, type ReplayStats } from "./journal_replay.ts";
 export {
   type Instrument,
   type InstrumentFinder,
@@ -58,6 +67,7 @@ export {
   type OrderBookCounts,
   type OrderBookOptions,
 } from "./order_book.ts";
+export { Pacer } from "./pacer.ts";
 export {
   newRecordingCounts,
   parseRecordingLine,

@@ -82,7 +82,7 @@ export class RecordedCollector {
     const pacer = new Pacer(pace);
     try {
       for await (const message of readRecording(source, this.#recording)) {
-        if (pace > 0) await pacer.wait(message, signal);
+        if (pace > 0) await pacer.wait(message.receiveUs, signal);
         this.#take(message);
         await this.#room();
         if (this.#recording.messages % MESSAGES_PER_TURN === 0) await setImmediate();

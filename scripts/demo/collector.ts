@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers/promises";
 import {
   BinanceNormaliser,
   newRecordingCounts,
+  Pacer,
   type RecordedMessage,
 } from "../../lib/market/mod.ts";
 import { Pacer } from "../../lib/market/pacer.ts";
@@ -83,7 +84,7 @@ async function collect(collector: Collector, { feed }: ChildSettings): Promise<v
   const pacer = new Pacer(feed.pace);
   const startNs = monotonicNs();
   for await (const message of readFeed(feed, recording)) {
-    if (feed.pace > 0) await pacer.wait(message);
+    if (feed.pace > 0) await pacer.wait(message.receiveUs);
     collector.take(message);
     if (sink.isBehind) await sink.catchUp();
     if (recording.messages % MESSAGES_PER_TURN === 0) await setImmediate();

@@ -8,6 +8,7 @@ import type { AnyService } from "./_service.ts";
 import { collector } from "./collector.ts";
 import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
+import { journal } from "./journal.ts";
 import { loadGenerator } from "./load_generator.ts";
 import { marketData } from "./market_data.ts";
 import { persister } from "./persister.ts";
@@ -17,6 +18,7 @@ export const SERVICES: readonly AnyService[] = [
   gateway,
   marketData,
   collector,
+  journal,
   persister,
   loadGenerator,
   fakeExchange,
