@@ -53,11 +53,10 @@ type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
 /** A service with more than one channel of its own has no `bufferFile`. */
 type PlaceValues = Pick<ChannelValues, "directory"> & Partial<Pick<ChannelValues, "bufferFile">>;
 
+type PrefixValues = Partial<Pick<ChannelValues, "channelPrefix">>;
+
 /** Returns a channel's name as this pipeline has it. */
-export function channelNamed(
-  { channelPrefix }: Pick<ChannelValues, "channelPrefix">,
-  name: string,
-): string {
+export function channelNamed({ channelPrefix = "" }: PrefixValues, name: string): string {
   return `${channelPrefix}${name}`;
 }
 
@@ -80,10 +79,10 @@ export function placeOf(values: PlaceValues): { directory?: string } {
  * @throws {UsageError} If `buffer_file` names no ring file.
  */
 export function ownChannel(
-  { bufferFile, channelPrefix }: Pick<ChannelValues, "bufferFile" | "channelPrefix">,
+  { bufferFile, ...prefix }: Pick<ChannelValues, "bufferFile"> & PrefixValues,
   byDefault: string,
 ): string {
-  if (bufferFile === undefined) return channelNamed({ channelPrefix }, byDefault);
+  if (bufferFile === undefined) return channelNamed(prefix, byDefault);
   const name = /([^/]+)\.ring$/.exec(bufferFile)?.[1];
   if (name !== undefined) return name;
   throw new UsageError(`Cannot use buffer_file "${bufferFile}": expected it to end in .ring`);
