@@ -61,10 +61,11 @@ async function main(args: string[]): Promise<number> {
     });
   addLogCommands(program, (code) => status = code);
   for (const service of SERVICES) {
-    forwardTo(
+    const command = forwardTo(
       program.command(service.name),
       async (rest) => void (status = await runService(service, rest)),
     ).description(service.summary);
+    if (service.alias !== undefined) command.alias(service.alias);
   }
   addJournalCommands(program.commands.find((command) => command.name() === "journal")!);
   try {

@@ -30,6 +30,8 @@ export interface RunningService {
 export interface Service<S extends Settings = Settings> {
   /** As `mt` and its table in a file of settings call it; its file is that, with `_` for `-`. */
   readonly name: string;
+  /** Another name of its command. */
+  readonly alias?: string;
   /** One line, for `mt --help`. */
   readonly summary: string;
   readonly settings: S;

@@ -11,11 +11,13 @@ import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
 import { loadGenerator } from "./load_generator.ts";
 import { marketData } from "./market_data.ts";
+import { matchingEngine } from "./matching_engine.ts";
 import { persister } from "./persister.ts";
 
 /** Each by its name. */
 export const SERVICES: readonly AnyService[] = [
   gateway,
+  matchingEngine,
   marketData,
   collector,
   journal,
