@@ -59,6 +59,9 @@ const HEADERS: Record<string, string> = {
   "cache-control": "no-store",
 };
 
+/** Milliseconds for answers that are on their way when the server ends. */
+const LAST_ANSWERS_MS = 100;
+
 /**
  * Serves a feed. Whoever fills the feed calls {@linkcode MarketDataServer.notify} afterwards.
  *
@@ -125,7 +128,10 @@ export class MarketDataServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeIdleConnections();
+    // Deno takes a connection that has had a second request for one that is never idle.
+    const overdue = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS);
     await promise;
+    clearTimeout(overdue);
   }
 
   #flushSoon(): void {

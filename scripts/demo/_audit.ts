@@ -71,7 +71,7 @@ export class Audit {
   readonly #events: Consumer;
 
   /** Begins; both channels have logs, and nothing is in them yet. */
-  constructor(orders: Channel, events: Channel) {
+  constructor({ orders, events }: { orders: Channel; events: Channel }) {
     const options = { name: "audit", from: "earliest", onSlow: "spill", ack: "manual" } as const;
     this.#orders = openConsumer(orders, options);
     this.#events = openConsumer(events, options);
