@@ -16,7 +16,7 @@ import {
   SIDE_BUY,
   SIDE_SELL,
 } from "../../lib/exchange/mod.ts";
-import { formatDecimal, type Instrument } from "../../lib/market/mod.ts";
+import { type Instrument, parseDecimal } from "../../lib/market/mod.ts";
 import { type Channel, type Consumer, type Message, openConsumer } from "../../mod.ts";
 import type { OpenOrder, SessionReport } from "./_account.ts";
 import type { BookText, LevelText } from "./_market_data_client.ts";
@@ -98,7 +98,7 @@ export class Audit {
         return lastNumber !== (replay.eventCounts.get(sessionId) ?? 0) ||
           !isSameOrders(session.openOrders, orders.get(sessionId) ?? []);
       }).length,
-      booksWrong: books.filter((book) => !isSameBook(book, replay.book(book.symbol))).length,
+      booksWrong: books.filter((book) => !replay.hasBook(book)).length,
       openOrders: replay.openCount,
     };
   }
@@ -113,10 +113,6 @@ function isSameOrders(told: readonly OpenOrder[], actual: readonly OpenOrder[]):
   const text = (orders: readonly OpenOrder[]) =>
     JSON.stringify(orders.toSorted((a, b) => a.orderId - b.orderId));
   return text(told) === text(actual);
-}
-
-function isSameBook(told: BookText, { bids, asks }: Pick<BookText, "bids" | "asks">): boolean {
-  return JSON.stringify([told.bids, told.asks]) === JSON.stringify([bids, asks]);
 }
 
 /** A fresh engine that is given a log. */
@@ -201,27 +197,28 @@ class Replay {
     return orders;
   }
 
-  /** A book as market data writes it. Orders come level by level, the best first. */
-  book(symbol: string): Pick<BookText, "bids" | "asks"> {
-    const sides: Record<number, [price: number, quantity: number][]> = {
-      [SIDE_BUY]: [],
-      [SIDE_SELL]: [],
-    };
+  /** Whether a book is the engine's: level by level, the best first. */
+  hasBook({ symbol, bids, asks }: BookText): boolean {
     const { id, priceDecimals, quantityDecimals } = [...this.#instruments.values()]
       .find((instrument) => instrument.symbol === symbol)!;
+    const toUnits = ([price, quantity]: LevelText) => [
+      parseDecimal(price, priceDecimals),
+      parseDecimal(quantity, quantityDecimals),
+    ];
+    const told = [bids.map(toUnits), asks.map(toUnits)];
+    return JSON.stringify(told) ===
+      JSON.stringify([this.#side(id, SIDE_BUY), this.#side(id, SIDE_SELL)]);
+  }
+
+  #side(id: number, wanted: number): [price: number, quantity: number][] {
+    const levels: [price: number, quantity: number][] = [];
     for (const { instrumentId, side, price, remaining } of this.#engine.restingOrders()) {
-      if (instrumentId !== id) continue;
-      const levels = sides[side]!;
+      if (instrumentId !== id || side !== wanted) continue;
       const last = levels.at(-1);
       if (last?.[0] === price) last[1] += remaining;
       else levels.push([price, remaining]);
     }
-    const texts = (side: number) =>
-      sides[side]!.map(([price, quantity]): LevelText => [
-        formatDecimal(price, priceDecimals),
-        formatDecimal(quantity, quantityDecimals),
-      ]);
-    return { bids: texts(SIDE_BUY), asks: texts(SIDE_SELL) };
+    return levels;
   }
 }
 
