@@ -97,6 +97,7 @@ class LoadSession {
   #account: SessionAccount | undefined;
   #shared: Shared | undefined;
   #settled: PromiseWithResolvers<void> | undefined;
+  #progress = { after: Infinity, reached: Promise.withResolvers<void>() };
 
   constructor(url: string, index: number) {
     this.#index = index;
@@ -152,6 +153,12 @@ class LoadSession {
     await this.#settled.promise;
   }
 
+  /** Resolves when a request is answered that is sent from now on. */
+  async progress(): Promise<void> {
+    this.#progress = { after: this.client.clientSequence, reached: Promise.withResolvers() };
+    await this.#progress.reached.promise;
+  }
+
   /** What the audit needs. */
   report(): SessionReport {
     return this.#account!.report(this.client.session!.sessionId);
@@ -173,6 +180,7 @@ class LoadSession {
     if (pending === undefined || pending.isAnswered) return;
     this.#shared!.latency.answer.record(pending.dueNs);
     pending.isAnswered = true;
+    if (event.clientSequence > this.#progress.after) this.#progress.reached.resolve();
     if (pending.isAcked) this.#forget(event.clientSequence);
   }
 
@@ -226,15 +234,20 @@ export class LoadGenerator {
     return this.#done;
   }
 
-  /** Requests that were answered. */
-  get answered(): number {
-    const of = ({ accepted, rejected }: AccountCounts) => accepted + rejected;
-    return this.#sessions.reduce((sum, { counts }) => sum + of(counts), 0);
+  /** Resolves when a request is answered that is sent from now on, in each session. */
+  async progress(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.progress()));
   }
 
   /** Cuts the connection of a session, as a network would. */
   disconnect(session: number): void {
     this.#sessions[session]!.client.disconnect();
+  }
+
+  /** Ends at once, whatever is on its way. */
+  abandon(): void {
+    this.#stop.abort();
+    for (const { client } of this.#sessions) client.close();
   }
 
   /** Sends no more, waits until everything was answered, and returns what has come of it. */
@@ -253,7 +266,7 @@ export class LoadGenerator {
     clearTimeout(timer);
     const seconds = (monotonicNs() - this.#startNs) / 1e9;
     const outcome = this.#outcome(seconds);
-    for (const { client } of this.#sessions) client.close();
+    this.abandon();
     return outcome;
   }
 
