@@ -6,7 +6,7 @@
  */
 
 import type { Channel } from "../channel/channel.ts";
-import { openObserver } from "../channel/open_consumer.ts";
+import { openConsumer } from "../channel/open_consumer.ts";
 import type { GatewaySessions } from "./gateway_sessions.ts";
 import { OrderRequest } from "./orders.ts";
 
@@ -15,10 +15,11 @@ export function readUnanswered(orders: Channel, sessions: GatewaySessions): void
   const last = orders.stats().nextSequence - 1;
   const first = sessions.lastOrderSequence + 1;
   if (first > last) return;
-  using observer = openObserver(orders, { from: first });
+  const onSlow = orders.logDirectory === undefined ? "drop" : "spill"; // Neither holds anybody up.
+  using consumer = openConsumer(orders, { from: first, onSlow });
   const request = OrderRequest.accessor();
-  while (observer.delivered < last) {
-    const count = observer.poll(({ view, offset, length }) => {
+  while (consumer.delivered < last) {
+    const count = consumer.poll(({ view, offset, length }) => {
       if (length !== OrderRequest.sizeBytes) return; // Another producer's: no session's of ours.
       const { sessionId, clientSequence } = request.wrap(view, offset);
       sessions.at(sessionId)?.published(clientSequence);
