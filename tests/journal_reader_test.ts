@@ -138,6 +138,28 @@ Deno.test("readJournal() of a file with any flipped bit gives no wrong record", 
   Deno.removeSync(directory, { recursive: true });
 });
 
+Deno.test("readJournal() of pieces of lines and other bytes gives no wrong record", async () => {
+  const { bytes, records: written } = await small();
+  const path = Deno.makeTempFileSync();
+  const piece = fc.oneof(
+    fc.tuple(fc.nat(bytes.length), fc.nat(bytes.length))
+      .map(([a, b]) => bytes.subarray(Math.min(a, b), Math.max(a, b))),
+    fc.constantFrom(...new TextDecoder().decode(bytes).split(/(?<=\n)/).filter(Boolean))
+      .map((line) => new TextEncoder().encode(line)),
+    fc.uint8Array({ maxLength: 40 }),
+    fc.constantFrom("\n", "{}\n", '{"sequence":1}\n', ',"crc":"00000000"}\n', "\0\n")
+      .map((text) => new TextEncoder().encode(text)),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 12 }), async (pieces) => {
+      Deno.writeFileSync(path, Uint8Array.from(pieces.flatMap((part) => [...part])));
+      checkAgainst(written, (await readAll(path)).records, `seed ${SEED}`);
+    }),
+    { seed: SEED, numRuns: 300 },
+  );
+  Deno.removeSync(path);
+});
+
 Deno.test("readJournal() gives nothing of lines that verify but make no sense", async () => {
   const { bytes } = await small();
   const layout = jsonLayoutOf(Trade.text)!;
@@ -149,22 +171,30 @@ Deno.test("readJournal() gives nothing of lines that verify but make no sense", 
     lines.addRecord({ ...good, sequence }, layout, message);
   }
   lines.addRecord({ ...good, flags: 256 }, layout, message);
+  lines.addRecord({ ...good, flags: 1 }, layout, message); // A control record of the channel.
   lines.addRecord({ ...good, journalTimeUs: -1 }, layout, message);
-  const wrong = Object.create(layout, {
-    encode: { value: () => '{"kind":1,"price":"x"}' },
-    id: { value: layout.id },
-  });
-  lines.addRecord(good, wrong, message);
-  const unknown = Object.create(layout, {
-    encode: { value: () => "{}" },
-    id: { value: "trade:00000000" },
-  });
-  lines.addRecord(good, unknown, message);
+  const fields = layout.encode(view, 0, view.byteLength)!;
+  const deep = `${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const wrong = [
+    [layout.id, fields.replace(/"price":\d+/, '"price":"x"')],
+    [layout.id, fields.replace('"kind":1,', "")],
+    [layout.id, fields.replace("}", `,"more":${deep}}`)],
+    [layout.id, fields.replace('"kind":1', `"kind":${deep}`)],
+    [layout.id, fields.replace('"kind":1', '"kind":65537')],
+    [layout.id, "[]"],
+    [layout.id, "null"],
+    ["trade:00000000", fields],
+    ["constructor", fields],
+  ];
+  for (const [id, text] of wrong) {
+    const forged = Object.create(layout, { encode: { value: () => text }, id: { value: id } });
+    lines.addRecord(good, forged, message);
+  }
   const path = Deno.makeTempFileSync();
   Deno.writeFileSync(path, Uint8Array.from([...bytes, ...lines.bytes]));
   const { records, counts } = await readAll(path);
   assertEquals(records.map(({ sequence }) => sequence), [1, 2, 3]);
-  assertEquals(counts.damaged, 10);
+  assertEquals(counts.damaged, 9 + wrong.length);
   Deno.removeSync(path);
 });
 

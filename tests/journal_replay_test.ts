@@ -18,7 +18,7 @@ async function collect(consumer: Consumer, count: number): Promise<[Uint8Array, 
   return messages;
 }
 
-Deno.test("replayJournal() publishes the very bytes and flags again, also into a small ring", async () => {
+Deno.test("replayJournal() publishes the very bytes again, also into a small ring", async () => {
   using test = new JournalScratch();
   const sent = range(1, 500).map((id): [Uint8Array, number] =>
     id % 3 === 0 ? [eventOf(id), 64] : [tradeOf(id), 0]
@@ -46,7 +46,7 @@ function recordAt(sequence: number, publishTimeUs: number, journalTimeUs = 0): J
   };
 }
 
-Deno.test("replayJournal() keeps the recorded times, or those of writing, at any pace", async () => {
+Deno.test("replayJournal() keeps the times of publishing, or of writing", async () => {
   using scratch = new Scratch();
   const channel = scratch.create();
   const consumer = openConsumer(channel);

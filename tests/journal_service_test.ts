@@ -46,7 +46,7 @@ class Running implements AsyncDisposable {
   }
 }
 
-Deno.test("mt journal writes channels that are there or come later, all of it at SIGTERM", async () => {
+Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", async () => {
   using directory = new TaskDirectory();
   Deno.mkdirSync(directory.channels, { mode: 0o700 });
   const place = { directory: directory.channels };
@@ -94,7 +94,7 @@ Deno.test("mt journal refuses settings that make no sense", async () => {
   assertStringIncludes(sync, 'expected "batch", "none", or a number');
 });
 
-Deno.test("mt journal read prints what verifies; mt journal replay publishes it again", async () => {
+Deno.test("mt journal read prints what verifies, and mt journal replay publishes it", async () => {
   using directory = new TaskDirectory();
   Deno.mkdirSync(directory.channels, { mode: 0o700 });
   using channel = createChannel("feed", { directory: directory.channels });

@@ -8,9 +8,9 @@ import {
   openProducer,
   removeChannel,
 } from "../mod.ts";
-import { openJournal } from "../lib/market/journal.ts";
+import { openJournal } from "../lib/market/open_journal.ts";
 import { JournalScratch, readAll, sequencesIn, tradeOf } from "./_journal.ts";
-import { range } from "./_support.ts";
+import { range, Scratch } from "./_support.ts";
 
 const trades = (first: number, last: number) => range(first, last).map((id) => tradeOf(id));
 
@@ -48,7 +48,7 @@ Deno.test("Journal of a channel with a schema tells that schema's fields", async
   assertEquals(records[0]?.payload, bytes);
 });
 
-Deno.test("Journal begins another file with the day, and none when the clock goes back", async () => {
+Deno.test("Journal begins a file with the day, and none when the clock goes back", async () => {
   using test = new JournalScratch();
   let now = Date.UTC(2026, 1, 28, 23, 59, 59);
   const journal = test.open({ nowUs: () => now * 1000, sync: "batch" });
@@ -99,7 +99,7 @@ Deno.test("Journal acknowledges what is written, and by an interval what is sync
   }
 });
 
-Deno.test("Journal with a long interval acknowledges as soon as the ring needs the room", async () => {
+Deno.test("Journal with a long interval acknowledges when the ring needs the room", async () => {
   using test = new JournalScratch({ sizeBytes: 16 * 1024 });
   const journal = test.open({ sync: { intervalMs: 1_000_000 } });
   await test.send(...trades(1, 1000)); // More than the ring holds.
@@ -212,6 +212,16 @@ Deno.test("Journal counts what a consumer that may lose messages has lost", asyn
   assertEquals([records + lost, lastSequence], [200, 200]);
 });
 
+Deno.test("Journal that may spill holds nobody back, and loses nothing", async () => {
+  using directory = new Scratch();
+  const walDir = `${directory.directory}/wal`;
+  using test = new JournalScratch({ sizeBytes: 16 * 1024, walDir });
+  const journal = test.open({ onSlow: "spill" });
+  for (const trade of trades(1, 2_000)) test.producer.write(trade); // It has no turn meanwhile.
+  assertEquals((await journal.stop()).records, 2_000);
+  assertEquals(await sequencesIn(test.directory), range(1, 2_000));
+});
+
 Deno.test("Journal goes on with the oldest message where its place was overrun", async () => {
   using test = new JournalScratch({ sizeBytes: 4096 });
   await test.journalOf(trades(1, 10));
@@ -223,7 +233,7 @@ Deno.test("Journal goes on with the oldest message where its place was overrun",
   assertEquals([counts.missing, counts.records], [lost, 10 + records]);
 });
 
-Deno.test("openJournal() refuses a directory that another one writes, and wrong options", async () => {
+Deno.test("openJournal() refuses a directory that has a journal, and wrong options", async () => {
   using test = new JournalScratch();
   const journal = test.open();
   assertThrows(() => test.open({ consumer: "other" }), Deno.errors.Busy, "another at work");
@@ -237,7 +247,7 @@ Deno.test("openJournal() refuses a directory that another one writes, and wrong 
   await test.open().stop();
 });
 
-Deno.test("Journal.ended rejects when its channel is closed, and its directory is free", async () => {
+Deno.test("Journal.ended rejects when its channel is closed, and frees its place", async () => {
   using test = new JournalScratch();
   const journal = test.open();
   test.channel.close();

@@ -28,7 +28,8 @@ export interface ReadonlyBookSide {
  *
  * Prices are kept as keys that rise towards the best: bids as they are, asks negated. There is room
  * at both ends, so that a change moves the levels on its shorter side only: few near the best one,
- * where most changes happen, few at the far end, and never more than half.
+ * where most changes happen, few at the far end, and never more than half. At either end of 10,000
+ * levels a change costs what it costs in 100, in the middle about 20 times as much.
  *
  * Tried on a recorded feed, whose median change moves 100 levels, and found no better than this:
  * chunks of 32 to 128 levels, both arrays in one, moving by a loop, searching from the best level.

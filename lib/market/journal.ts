@@ -7,23 +7,19 @@
 import { setImmediate } from "node:timers/promises";
 import type { Channel } from "../channel/channel.ts";
 import type { Consumer } from "../channel/consumer.ts";
-import type { ConsumerOptions } from "../channel/consumer_options.ts";
-import { openConsumer } from "../channel/open_consumer.ts";
 import type { Message } from "../channel/record.ts";
-import { NoSpaceError, SequenceGapError } from "../errors.ts";
+import { NoSpaceError } from "../errors.ts";
 import { LineBuffer, MESSAGE_BYTES_MAX } from "./journal_line.ts";
-import { type JournalTail, mendJournalTail } from "./journal_tail.ts";
-import { type BatchStart, JournalWriter } from "./journal_writer.ts";
-import { type JsonLayout, jsonLayoutOf } from "./json_layout.ts";
-import { knownLayoutOf, knownLayouts } from "./known_layouts.ts";
+import type { JournalTail } from "./journal_tail.ts";
+import type { BatchStart, JournalWriter } from "./journal_writer.ts";
+import type { JsonLayout } from "./json_layout.ts";
+import { knownLayoutOf } from "./known_layouts.ts";
 
 /** Records in a batch. What is asked of it: few enough that one waits for no other. */
 const BATCH_RECORDS = 64;
 
 /** Bytes of lines that a batch has room for at first: 64 of the longest market-data message. */
 const BUFFER_BYTES = 64 * 1024;
-
-const DEFAULT_ROTATE_BYTES = 256 * 1024 * 1024;
 
 /** Bytes in the ring that wait for a sync, at most, and at most a quarter of it. Arbitrary. */
 const UNACKED_BYTES_MAX = 1024 * 1024;
@@ -62,7 +58,7 @@ export interface JournalOptions {
 export interface JournalStats {
   /** Records written. */
   records: number;
-  /** Records that were in the journal already: written, not acknowledged, by a process that died. */
+  /** Records that were there already: a process died before it had acknowledged them. */
   repeated: number;
   /** Messages that were overrun: with `onSlow: "drop"`, or without a log while no journal ran. */
   lost: number;
@@ -78,11 +74,25 @@ export interface JournalStats {
   lastSequence: number;
 }
 
-/** A feed's name is part of the names of files. */
-const FEED_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}$/;
-
 /** Batches between two turns of the event loop, in which a service hears its end. */
 const BATCHES_PER_TURN = 16;
+
+/** @ignore What a journal works with, and closes. Not for applications. */
+export interface JournalParts {
+  readonly directory: string;
+  readonly channel: Channel;
+  readonly consumer: Consumer;
+  /** Messages that were gone when it was opened. */
+  readonly goneCount: number;
+  readonly lock: Deno.FsFile;
+  readonly tail: JournalTail;
+  readonly writer: JournalWriter;
+  /** Of all its messages, where the channel was made for one. */
+  readonly layout: JsonLayout | undefined;
+  readonly sync: NonNullable<JournalOptions["sync"]>;
+  readonly nowUs: () => number;
+  readonly onFull: JournalOptions["onFull"];
+}
 
 /**
  * Writes a channel's messages into files, in the background. Made by {@linkcode openJournal}.
@@ -256,108 +266,4 @@ export class Journal {
     this.#unackedBytes = 0;
     this.#syncDueMs = Infinity;
   }
-}
-
-/** What a journal works with, and closes. */
-interface JournalParts {
-  readonly directory: string;
-  readonly channel: Channel;
-  readonly consumer: Consumer;
-  /** Messages that were gone when it was opened. */
-  readonly goneCount: number;
-  readonly lock: Deno.FsFile;
-  readonly tail: JournalTail;
-  readonly writer: JournalWriter;
-  /** Of all its messages, where the channel was made for one. */
-  readonly layout: JsonLayout | undefined;
-  readonly sync: NonNullable<JournalOptions["sync"]>;
-  readonly nowUs: () => number;
-  readonly onFull: JournalOptions["onFull"];
-}
-
-/**
- * Opens the journal of a channel, and begins to write.
- *
- * Each message becomes a line of JSON, in the order of their sequences, and is acknowledged when it
- * is as durable as `sync` says. A process that is killed leaves at most a torn last line, which is
- * set aside here; what it had written but not acknowledged is not written twice. On a full disk
- * nothing is half written: the journal waits for room, and its consumer holds producers back as
- * `onSlow` says.
- *
- * The files are this user's alone (0600 in directories of 0700). It does not delete old ones.
- *
- * @throws {Deno.errors.Busy} If another journal writes there, or a consumer of that name lives.
- * @throws {RangeError} If an option is out of its range.
- * @throws {NoSpaceError} If there is no room to set a torn end aside.
- */
-export function openJournal(channel: Channel, options: JournalOptions): Journal {
-  const { feed = channel.name, sync = "batch", rotateBytes = DEFAULT_ROTATE_BYTES } = options;
-  checkOptions(feed, sync, rotateBytes);
-  const directory = `${options.directory}/${feed}`;
-  Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
-  using opened = new DisposableStack();
-  const lock = opened.use(lockDirectory(directory));
-  const { consumer: name = "journal", onSlow = "block", onFull } = options;
-  const { consumer, goneCount } = openPlace(channel, { name, onSlow, ack: "manual" });
-  opened.use(consumer);
-  const { salt, schemaText } = channel.identity;
-  // With a log it outlives the ring; without, sequences begin at 1 in the next one.
-  const origin = salt.toString(16).padStart(8, "0");
-  const layout = jsonLayoutOf(schemaText);
-  const layouts = (layout === undefined ? knownLayouts : [layout]).map(({ text }) => text);
-  const header = { channel: channel.name, origin, layouts };
-  const tail = mendJournalTail(directory, { origin, cursor: consumer.cursor });
-  const writer = new JournalWriter({ directory, feed, header, rotateBytes }, tail);
-  opened.move();
-  const { nowUs = wallClockUs } = options;
-  return new Journal({
-    ...{ directory, channel, consumer, goneCount, lock, tail, writer, layout, sync, nowUs, onFull },
-  });
-}
-
-/** Opens the consumer where it left, or with the oldest message where that is gone. */
-function openPlace(
-  channel: Channel,
-  options: ConsumerOptions,
-): { consumer: Consumer; goneCount: number } {
-  try {
-    return { consumer: openConsumer(channel, options), goneCount: 0 };
-  } catch (error) {
-    if (!(error instanceof SequenceGapError)) throw error;
-    // Without a log nothing is kept for a consumer that is away.
-    const consumer = openConsumer(channel, { ...options, from: "earliest" });
-    return { consumer, goneCount: consumer.cursor + 1 - error.expected };
-  }
-}
-
-function checkOptions(
-  feed: string,
-  sync: NonNullable<JournalOptions["sync"]>,
-  rotateBytes: number,
-): void {
-  const cannot = `Cannot open a journal of "${feed}"`;
-  if (!FEED_NAME.test(feed)) {
-    throw new RangeError(`${cannot}: expected a name of 1 to 96 of A-Z a-z 0-9 . _ -`);
-  }
-  if (typeof sync === "object" && !(sync.intervalMs >= 1 && sync.intervalMs <= 1e6)) {
-    throw new RangeError(
-      `${cannot}: expected sync.intervalMs to be 1 to 1000000, found ${sync.intervalMs}`,
-    );
-  }
-  if (!(Number.isSafeInteger(rotateBytes) && rotateBytes > 0)) {
-    throw new RangeError(`${cannot}: expected rotateBytes to be bytes, found ${rotateBytes}`);
-  }
-}
-
-/** Takes the directory for this process, until it ends or closes the file. */
-function lockDirectory(directory: string): Deno.FsFile {
-  const path = `${directory}/.lock`;
-  const lock = Deno.openSync(path, { create: true, write: true, mode: 0o600 });
-  if (lock.tryLockSync(true)) return lock;
-  lock.close();
-  throw new Deno.errors.Busy(`Cannot write a journal into "${directory}": found another at work`);
-}
-
-function wallClockUs(): number {
-  return Number(Temporal.Now.instant().epochNanoseconds / 1000n);
 }

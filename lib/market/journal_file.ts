@@ -10,7 +10,7 @@ import { DurabilityError, NoSpaceError } from "../errors.ts";
 import { dayOfName } from "./journal_files.ts";
 
 /** A file of lines. Thread: its isolate's only. */
-export class JournalFile implements Disposable {
+export class JournalFile {
   /** Its path. */
   readonly path: string;
   /** The day in its name, such as `20260131`. */
@@ -92,8 +92,8 @@ export class JournalFile implements Disposable {
   /**
    * Makes durable what was appended.
    *
-   * @throws {DurabilityError} If that failed. What is not durable is taken back, so that it is never
-   * taken for what was kept.
+   * @throws {DurabilityError} If that failed. What is not durable is taken back, so that it is
+   * never taken for what was kept.
    */
   async sync(): Promise<void> {
     const size = this.#size;
@@ -110,11 +110,6 @@ export class JournalFile implements Disposable {
   /** Closes it. */
   close(): void {
     this.#file.close();
-  }
-
-  /** Closes it. */
-  [Symbol.dispose](): void {
-    this.close();
   }
 }
 

@@ -9,6 +9,7 @@
  */
 
 import { crc32 } from "node:zlib";
+import { MESSAGE_FLAGS } from "../channel/record.ts";
 import type { JsonLayout } from "./json_layout.ts";
 
 /** Version of the format: docs/format.md. */
@@ -25,6 +26,9 @@ const FIELDS_BYTES_MAX = 1024 * 1024;
 
 /** Layouts that a header may name: so many fit no channel. Bounds what a hostile file costs. */
 const LAYOUTS_MAX = 64;
+
+/** Bits that a message may have: others are the channel's own. */
+const FLAGS = MESSAGE_FLAGS.critical | MESSAGE_FLAGS.user;
 
 const CRC_DIGITS = 8;
 const CRC_BEGIN = ',"crc":"';
@@ -182,7 +186,9 @@ export function toRecord(
 ): JournalRecord | undefined {
   const { sequence, journalTimeUs, publishTimeUs = 0, flags = 0, layout, fields, bytes } = line;
   if (!isCount(sequence) || sequence === 0 || !isCount(journalTimeUs)) return undefined;
-  if (!isCount(publishTimeUs) || !isCount(flags) || flags > 0xff) return undefined;
+  if (!isCount(publishTimeUs) || !isCount(flags) || (flags | FLAGS) !== FLAGS) {
+    return undefined;
+  }
   const head = { sequence, journalTimeUs, publishTimeUs, flags };
   if (typeof bytes === "string") {
     const payload = fromBase64(bytes);

@@ -34,7 +34,7 @@ export interface JournalCounts {
   missing: number;
 }
 
-/** Which records are read. */
+/** Which records are read. Times tell more where a channel was made anew and sequences repeat. */
 export interface ReadJournalOptions {
   /** The first: a sequence, or a time of writing. Default: the oldest. */
   from?: number | Date;

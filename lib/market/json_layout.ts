@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type AccessorBase, defineSchema, type FieldMap, type Schema } from "../channel/schema.ts";
+import { type AccessorBase, defineSchema, type Schema } from "../channel/schema.ts";
 
 /** Longest text of a layout. Arbitrary: eight times what a ring's header has room for. */
 const TEXT_CHARACTERS_MAX = 16 * 1024;
@@ -70,8 +70,8 @@ export class JsonLayout {
    * Returns a message's fields as a JSON object.
    *
    * @param length Bytes of the message.
-   * @returns undefined if that would not give the very same bytes back: another length, padding that
-   * is not zero, an integer beyond 2^53, a number that JSON does not have.
+   * @returns undefined if that would not give the very same bytes back: another length, padding
+   * that is not zero, an integer beyond 2^53, a number that JSON does not have.
    */
   encode(view: DataView, offset: number, length: number): string | undefined {
     if (length !== this.#sizeBytes) return undefined;
@@ -123,6 +123,7 @@ export class JsonLayout {
    */
   decode(fields: unknown): Uint8Array<ArrayBuffer> | undefined {
     if (typeof fields !== "object" || fields === null) return undefined;
+    if (Object.keys(fields).length !== this.#fields.length) return undefined;
     const bytes = this.#cleared();
     try {
       for (const { name, count, setter } of this.#fields) {

@@ -16,7 +16,7 @@ export { BookSide, type ReadonlyBookSide } from "./book_side.ts";
 export { CorruptInstrumentsError } from "../errors.ts";
 export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
-export { Journal, type JournalOptions, type JournalStats, openJournal } from "./journal.ts";
+export { Journal, type JournalOptions, type JournalStats } from "./journal.ts";
 export type { JournalRecord } from "./journal_line.ts";
 export {
   type JournalCounts,
@@ -67,6 +67,7 @@ export {
   type OrderBookCounts,
   type OrderBookOptions,
 } from "./order_book.ts";
+export { openJournal } from "./open_journal.ts";
 export { Pacer } from "./pacer.ts";
 export {
   newRecordingCounts,

@@ -12,9 +12,10 @@ const SEED = seedOf(4_711);
 /** What a kill leaves behind it. */
 type Loss = "process" | "power";
 
-/** Publishes until told to stop, a few messages in each turn of the event loop. */
-class Source {
+/** Publishes up to a limit, a few messages in each turn of the event loop. */
+class Source implements AsyncDisposable {
   sent = 0;
+  limit = 0;
   readonly #producer: Producer;
   readonly #done: Promise<void>;
   #isStopped = false;
@@ -26,13 +27,17 @@ class Source {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      for (let i = 0; i < 100; i++) {
+      for (let i = 0; i < 100 && this.sent < this.limit; i++) {
         const message = JournalFolder.messageAt(this.sent + 1);
         if (this.#producer.offer(message) === BACK_PRESSURED) break;
         this.sent++;
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
   }
 
   async stop(): Promise<void> {
@@ -55,7 +60,7 @@ async function killAgainAndAgain(
   });
   const journals = `${directory.path}/journals`;
   const folder = new JournalFolder(`${journals}/feed`, random);
-  const source = new Source(openProducer(channel));
+  await using source = new Source(openProducer(channel));
   const config = { channel: "feed", journals, sync, rotateBytes: 300_000 };
   const options = { directory: directory.path };
   for (let round = 0; round < ROUNDS; round++) {
@@ -63,6 +68,7 @@ async function killAgainAndAgain(
     await using child = new Child("journal", config, options);
     await child.expect("open");
     const goal = source.sent + random.below(2_000);
+    source.limit = goal + 500; // Else a slow machine journals for ever in the end.
     await until("some more are sent", () => source.sent > goal);
     child.kill();
     await child.ended();
