@@ -20,6 +20,9 @@ export interface FinishedTests extends Finished {
 /** Real recordings beside the checkout; tests that need one are skipped where it is absent. */
 const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 
+/** Debian's browser; the tests of pages are skipped where it is absent. */
+const CHROMIUM = "/usr/bin/chromium";
+
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
@@ -78,7 +81,7 @@ async function mountNamespace(): Promise<string[]> {
 function permissions(temporary: string): string[] {
   return [
     "--no-prompt",
-    `--allow-read=${ROOT},${temporary},${RECORDINGS}`,
+    `--allow-read=${ROOT},${temporary},${RECORDINGS},${CHROMIUM}`,
     `--allow-write=${temporary}`,
     `--allow-run=${[Deno.execPath(), ...PROGRAMS]}`,
     `--allow-ffi=${ROOT}zig-out`,

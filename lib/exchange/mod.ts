@@ -37,8 +37,10 @@ export {
 } from "./engine_service.ts";
 export { type Replay, type ReplayOptions, replayOrders } from "./replay.ts";
 export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
+export { ExchangeFeed } from "./exchange_feed.ts";
 export type { ClientLimits } from "./feed_client.ts";
 export { FanOut, type FanOutCounts, type FanOutOptions } from "./fan_out.ts";
+export { FeedSource, type FeedSourceOptions } from "./feed_source.ts";
 export {
   type Hop,
   HopLatencies,
@@ -54,5 +56,10 @@ export {
   serveMarketData,
 } from "./market_data.ts";
 export type { MarketDataReport } from "./market_data_stats.ts";
-export { type FeedCounts, type InstrumentDirectory, MarketFeed } from "./market_feed.ts";
+export {
+  type FeedCounts,
+  type FeedMessage,
+  type InstrumentDirectory,
+  MarketFeed,
+} from "./market_feed.ts";
 export { type TapeTrade, TradeTape } from "./trade_tape.ts";

@@ -1,41 +1,42 @@
 /**
  * The files of the page that market data serves: its own, and uPlot from npm.
  *
+ * They are imported as text, so that they come with the module: a path that `import.meta.resolve`
+ * gives for a package leads nowhere on a machine that has not loaded it yet.
+ *
  * @module
  */
 
+import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
+import uplot from "uplot/dist/uPlot.esm.js" with { type: "text" };
 import type { Asset } from "../../lib/exchange/mod.ts";
+import book from "./dashboard/book.js" with { type: "text" };
+import charts from "./dashboard/charts.js" with { type: "text" };
+import icon from "./dashboard/icon.svg" with { type: "text" };
+import page from "./dashboard/index.html" with { type: "text" };
+import main from "./dashboard/main.js" with { type: "text" };
+import stream from "./dashboard/stream.js" with { type: "text" };
+import style from "./dashboard/style.css" with { type: "text" };
 
-const TYPES: Record<string, string> = {
-  html: "text/html; charset=utf-8",
-  css: "text/css; charset=utf-8",
-  js: "text/javascript; charset=utf-8",
-  svg: "image/svg+xml",
-};
+const HTML = "text/html; charset=utf-8";
+const CSS = "text/css; charset=utf-8";
+const JAVASCRIPT = "text/javascript; charset=utf-8";
 
-const OWN = ["index.html"];
-
-/** From the path under which it is served to where the package is. */
-const UPLOT = {
-  "/uplot.js": import.meta.resolve("npm:uplot@1.6.32/dist/uPlot.esm.js"),
-  "/uplot.css": import.meta.resolve("npm:uplot@1.6.32/dist/uPlot.min.css"),
-};
-
-/** Paths that have to be read: files and directories. */
-export const DASHBOARD_FILES: readonly URL[] = [
-  new URL("dashboard/", import.meta.url),
-  ...Object.values(UPLOT).map((url) => new URL(url)),
+const FILES: [path: string, type: string, text: string][] = [
+  ["/", HTML, page],
+  ["/style.css", CSS, style],
+  ["/uplot.css", CSS, uplotStyle],
+  ["/main.js", JAVASCRIPT, main],
+  ["/stream.js", JAVASCRIPT, stream],
+  ["/book.js", JAVASCRIPT, book],
+  ["/charts.js", JAVASCRIPT, charts],
+  ["/uplot.js", JAVASCRIPT, uplot],
+  ["/icon.svg", "image/svg+xml", icon],
 ];
 
-/** Reads them, by the paths under which they are served. */
-export async function readDashboard(): Promise<Map<string, Asset>> {
-  const own = OWN.map((name) => [`/${name}`, new URL(`dashboard/${name}`, import.meta.url)]);
-  const all = [...own, ...Object.entries(UPLOT)] as [string, URL | string][];
-  const assets = new Map<string, Asset>();
-  for (const [path, url] of all) {
-    const type = TYPES[path.split(".").at(-1)!]!;
-    assets.set(path, { type, bytes: await Deno.readFile(new URL(url)) });
-  }
-  assets.set("/", assets.get("/index.html")!);
-  return assets;
-}
+const encoder = new TextEncoder();
+
+/** The page's files, by the paths under which they are served. */
+export const DASHBOARD: ReadonlyMap<string, Asset> = new Map(
+  FILES.map(([path, type, text]) => [path, { type, bytes: encoder.encode(text) }]),
+);

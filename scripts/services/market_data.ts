@@ -4,10 +4,16 @@
  * @module
  */
 
-import { fileURLToPath } from "node:url";
-import { EngineEventSource } from "../../lib/exchange/market_source.ts";
-import { EngineEvent, MarketFeed, serveMarketData } from "../../lib/exchange/mod.ts";
-import { createChannel, monotonicNs } from "../../mod.ts";
+import {
+  EngineEvent,
+  ExchangeFeed,
+  type FeedMessage,
+  FeedSource,
+  type FeedSourceOptions,
+  MarketFeed,
+  serveMarketData,
+} from "../../lib/exchange/mod.ts";
+import { type Channel, createChannel, monotonicNs } from "../../mod.ts";
 import {
   CHANNEL_SETTINGS,
   channelPermissions,
@@ -16,15 +22,14 @@ import {
   serverPermissions,
   toChannelOptions,
 } from "./_channels.ts";
-import { DASHBOARD_FILES, readDashboard } from "./_dashboard.ts";
+import { DASHBOARD } from "./_dashboard.ts";
 import {
   INSTRUMENT_SETTINGS,
   instrumentsDirectory,
   openConfiguredInstruments,
 } from "./_instruments.ts";
-import { allow } from "./_permissions.ts";
 import { defineService, serve, type Service } from "./_service.ts";
-import { bytes, integer, text } from "./_settings.ts";
+import { bytes, integer, list, text, type Values } from "./_settings.ts";
 
 const SETTINGS = {
   ...CHANNEL_SETTINGS,
@@ -41,6 +46,7 @@ const SETTINGS = {
     { min: 1, max: 3_600, byDefault: 30 },
     "seconds after which a client is ended that leaves everything unread",
   ),
+  markets: list([], "symbols whose market.<symbol> channels a collector fills"),
   consumer: text("market-data", "its name as a consumer; another one for a second instance"),
 };
 
@@ -51,27 +57,35 @@ export const marketData: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions: (values) => [
     ...channelPermissions(values, { paths: [instrumentsDirectory(values)] }),
-    ...allow("read", DASHBOARD_FILES.map((url) => fileURLToPath(url))),
     ...serverPermissions(values),
   ],
   async start(values) {
     const { host, port, allowRemote, flushMs, clientsMax, consumer } = values;
     const { lagBytes, bufferedBytesMax, stallSeconds } = values;
     const instruments = openConfiguredInstruments(values);
-    const assets = await readDashboard();
-    const options = { ...toChannelOptions(values), schema: EngineEvent };
-    const channel = createChannel(ownChannel(values, "engine.events"), options);
     const clockOffsetMs = Date.now() - monotonicNs() / 1e6;
     const feed = new MarketFeed(instruments, { clockOffsetMs });
     const startMs = performance.now();
-    const source = new EngineEventSource(channel, feed, consumer);
-    await source.catchUp();
+    using opened = new DisposableStack(); // What a failure below leaves open.
+    // What has changed while nobody listens is forgotten, or it would grow without end.
+    const forget = () => Array.from(feed.markets, (market) => market.flush());
+    let onBatch: () => void = forget;
+    const sources = channelsOf(values, feed).map(({ channel, apply }) => {
+      opened.use(channel);
+      return opened.use(
+        new FeedSource(channel, { name: consumer, apply, onBatch: () => onBatch() }),
+      );
+    });
+    await Promise.all(sources.map((source) => source.catchUp()));
     const rebuildMs = Math.round(performance.now() - startMs);
     const rebuiltTo = feed.sequence;
     const server = await serveMarketData(feed, {
-      ...{ host, port, allowRemote, flushMs, clientsMax, assets },
+      ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
       ...{ lagBytes, bufferedBytesMax, stallSeconds },
     });
+    onBatch = () => server.notify();
+    feed.latencies.begin(monotonicNs());
+    const open = opened.move();
     const { address } = server;
     const name = address.host.includes(":") ? `[${address.host}]` : address.host;
     return {
@@ -79,16 +93,36 @@ export const marketData: Service<typeof SETTINGS> = defineService({
         ...{ host: address.host, port: address.port, url: `http://${name}:${address.port}/` },
         ...{ rebuiltTo, rebuildMs, isComplete: feed.isComplete },
       },
-      ended: source.follow(() => server.notify()),
+      ended: Promise.all(sources.map((source) => source.follow())).then(() => {}),
       async stop() {
-        source[Symbol.dispose]();
+        open.dispose();
         await server.stop();
-        channel.close();
         const { isComplete, sequence } = feed;
         return { sequence, isComplete, ...feed.counts, ...server.fanOut.counts };
       },
     };
   },
 });
+
+/** The channels that fill a feed, and who takes their messages. */
+function channelsOf(
+  values: Values<typeof SETTINGS>,
+  feed: MarketFeed,
+): { channel: Channel; apply: FeedSourceOptions["apply"] }[] {
+  const options = toChannelOptions(values);
+  const engineEvents = {
+    channel: createChannel(ownChannel(values, "engine.events"), {
+      ...options,
+      schema: EngineEvent,
+    }),
+    apply: (message: FeedMessage, nowNs: number) => feed.applyEvent(message, nowNs),
+  };
+  const exchanges = values.markets.map((symbol) => {
+    const market = new ExchangeFeed(feed, symbol);
+    const channel = createChannel(`market.${symbol.toLowerCase()}`, options);
+    return { channel, apply: (message: FeedMessage) => market.apply(message) };
+  });
+  return [engineEvents, ...exchanges];
+}
 
 if (import.meta.main) await serve(marketData);

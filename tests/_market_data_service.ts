@@ -1,0 +1,119 @@
+/**
+ * The service of market data in a process of its own, and the engine's end of its channel.
+ *
+ * @module
+ */
+
+import { assertEquals } from "@std/assert";
+import { EngineEvent } from "../lib/exchange/mod.ts";
+import { type Channel, createChannel, monotonicNs, openProducer, type Producer } from "../mod.ts";
+import { marketData } from "../scripts/services/market_data.ts";
+import { spawnService } from "../scripts/services/_service.ts";
+import { encodeEvent, type Happening } from "./_market_data.ts";
+
+monotonicNs(); // Loads the library, for good: in a test that would be taken for a leak.
+
+/** A channel of engine events that a test fills. */
+export class Engine implements Disposable {
+  /** Where everything is. */
+  readonly directory: string = Deno.makeTempDirSync();
+  readonly #channel: Channel;
+  readonly #producer: Producer;
+
+  constructor(options: { hasLog: boolean }) {
+    const log = options.hasLog
+      ? { walDir: `${this.directory}/wal`, durability: "disk" as const, segmentBytes: "1MB" }
+      : {};
+    this.#channel = createChannel("engine.events", {
+      ...{ directory: this.directory, sizeBytes: "64KB", schema: EngineEvent, ...log },
+    });
+    this.#producer = openProducer(this.#channel);
+  }
+
+  /** Sequence of the last event. */
+  get lastSequence(): number {
+    return this.#channel.stats().nextSequence - 1;
+  }
+
+  /** Publishes events, and waits until they are where they are to be. */
+  async happen(...happenings: Happening[]): Promise<void> {
+    let last = this.lastSequence;
+    for (const happening of happenings) {
+      const timeNs = monotonicNs();
+      const times = { intendedTimeNs: timeNs, gatewayTimeNs: timeNs, engineTimeNs: timeNs };
+      last = this.#producer.write(encodeEvent(happening, last + 1, times));
+    }
+    await this.#producer.durable(last);
+  }
+
+  [Symbol.dispose](): void {
+    this.#channel.close();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+/** The service, which ends with its scope. */
+export class Service implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: ReadableStreamDefaultReader<string>;
+  /** What it has said. */
+  ready: { port: number; rebuiltTo: number; isComplete: boolean } = {
+    ...{ port: 0, rebuiltTo: 0, isComplete: false },
+  };
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  /** Starts it; returns when it is ready. */
+  static async start(engine: Engine, hasLog: boolean, args: string[] = []): Promise<Service> {
+    const { directory } = engine;
+    const service = new Service(spawnService(marketData, [
+      ...["--json", "--directory", directory, "--buffer-size", "64KB"],
+      ...hasLog ? ["--wal-dir", `${directory}/wal`, "--segment-bytes", "1MB"] : [],
+      ...["--instruments-file", `${directory}/instruments`, "--instruments", "BTC-USD:2:4"],
+      ...args,
+    ], "piped"));
+    service.ready = await service.#event("ready");
+    return service;
+  }
+
+  // deno-lint-ignore no-explicit-any
+  async #event(name: string): Promise<any> {
+    const { value } = await this.#lines.read();
+    const event = JSON.parse(value!);
+    assertEquals(event.event, name);
+    return event;
+  }
+
+  /** Ends it; what it has counted. */
+  async stop(): Promise<Record<string, number>> {
+    this.#child.kill("SIGTERM");
+    const event = await this.#event("stopped");
+    assertEquals((await this.#child.status).code, 0);
+    return event;
+  }
+
+  /** Kills it. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.status;
+  }
+
+  /** Halts it, or lets it go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void {
+    this.#child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended.
+    }
+    await this.#child.status;
+    await this.#child.stdin.abort().catch(() => {});
+    await this.#lines.cancel();
+  }
+}
