@@ -30,7 +30,7 @@ import { Scratch } from "./_support.ts";
 const FAST = {
   times: {
     connectMs: 2_000,
-    silenceMs: 400,
+    silenceMs: 60_000,
     overlapMs: 20,
     backOff: { minMs: 1, maxMs: 20 },
     stableMs: 100,
@@ -49,6 +49,7 @@ export class BookConsumer {
   readonly tradeIds: number[] = [];
   /** Comparisons of the book with the exchange's. */
   compared = 0;
+  #comparedId = 0;
   readonly #consumer: Consumer;
   readonly #exchange: FakeExchange;
   readonly #trade = Trade.accessor();
@@ -68,7 +69,7 @@ export class BookConsumer {
       if (kind === KIND_TRADE) this.tradeIds.push(this.#trade.wrap(view, offset).tradeId);
     };
     while (this.#consumer.poll(handler) > 0);
-    if (this.book.isInStep) this.#compare();
+    if (this.book.isInStep && this.book.finalUpdateId !== this.#comparedId) this.#compare();
   }
 
   #compare(): void {
@@ -76,6 +77,7 @@ export class BookConsumer {
     const { bids, asks } = this.#exchange.bookAt(instrument.symbol, book.finalUpdateId);
     assertEquals(this.#texts(book.bids), bids);
     assertEquals(this.#texts(book.asks), asks);
+    this.#comparedId = book.finalUpdateId;
     this.compared++;
   }
 
@@ -105,8 +107,12 @@ export class Station implements AsyncDisposable {
   readonly consumers: BookConsumer[];
   /** Causes that were told. */
   readonly troubles: string[] = [];
+  /** The collector's end. */
+  readonly running: Promise<void>;
+  /** Whether consumers take what comes. */
+  isPolling = true;
   readonly #scratch = new Scratch();
-  #running: Promise<void>;
+  readonly #channels: Channel[] = [];
 
   private constructor(exchange: FakeExchange, options: StationOptions) {
     const { exchange: { symbols = ["BTCUSDT"], market = "spot" } = {}, live } = options;
@@ -118,6 +124,7 @@ export class Station implements AsyncDisposable {
         { sizeBytes: options.sizeBytes ?? 1024 * 1024 },
         `market.${symbol.toLowerCase()}`,
       );
+      this.#channels.push(channel);
       this.consumers.push(new BookConsumer(channel, instrument, exchange));
       return { instrument, producer: openProducer(channel) };
     });
@@ -134,8 +141,8 @@ export class Station implements AsyncDisposable {
       ...live,
       times: { ...FAST.times, ...live?.times },
     });
-    this.#running = this.collector.run();
-    this.#running.catch(() => {}); // Told at the end.
+    this.running = this.collector.run();
+    this.running.catch(() => {}); // Told at the end.
   }
 
   static async start(options: StationOptions = {}): Promise<Station> {
@@ -173,7 +180,21 @@ export class Station implements AsyncDisposable {
   /** Lets everything happen that is under way, and takes what has come. */
   async turn(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 1));
-    for (const consumer of this.consumers) consumer.poll();
+    if (this.isPolling) { for (const consumer of this.consumers) consumer.poll(); }
+  }
+
+  /** Adds a consumer of the first instrument, which has missed what came before. */
+  addConsumer(): BookConsumer {
+    const { instrument } = this.consumer;
+    const consumer = new BookConsumer(this.#channels[0]!, instrument, this.exchange);
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  /** Takes the channels away from everybody. */
+  closeChannels(): void {
+    this.consumers.length = 0;
+    for (const channel of this.#channels) channel.close();
   }
 
   /** Goes on until all books are in step, and some comparisons more. */
@@ -189,7 +210,7 @@ export class Station implements AsyncDisposable {
   /** Ends the collector, which must not have failed. */
   async stop(): Promise<void> {
     this.collector.stop();
-    await this.#running;
+    await this.running;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

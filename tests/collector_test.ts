@@ -1,5 +1,6 @@
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { REST_FAULTS, type RestFault, type StreamFault } from "../lib/market/fake_exchange.ts";
+import { ChannelClosedError } from "../mod.ts";
 import { Station } from "./_collector.ts";
 
 /** Whether every trade came, once and in order, from the first that came to the last. */
@@ -47,7 +48,8 @@ const STREAM_CASES: readonly [StreamFault, (station: Station) => boolean][] = [
 for (const [fault, hasShown] of STREAM_CASES) {
   for (const market of ["spot", "futures"] as const) {
     Deno.test(`LiveCollector is in step again after the fault "${fault}" (${market})`, async () => {
-      await using station = await Station.start({ exchange: { market } });
+      const live = fault === "stall" ? { times: { silenceMs: 300 } } : {};
+      await using station = await Station.start({ exchange: { market }, live });
       await station.untilInStep();
       for (let round = 0; round < (fault === "stall" ? 1 : 8); round++) {
         station.exchange.streamFaults.inject(fault);
@@ -63,24 +65,36 @@ for (const [fault, hasShown] of STREAM_CASES) {
 }
 
 Deno.test("LiveCollector loses nothing where one connection replaces another", async () => {
-  await using station = await Station.start({ live: { times: { lifetimeMs: 50 } } });
-  const { tradeIds } = station.consumer;
-  await station.until("five connections have aged", () => station.collector.counts.feed.aged >= 5);
-  station.exchange.streamFaults.inject("shutdown");
-  await station.until("one was shut down", () => station.collector.counts.feed.shutdown === 1);
-  await station.untilInStep();
-  await station.stop();
-  const { feed, collector, resyncs } = station.collector.counts;
-  assertEquals([feed.lost, feed.silent, resyncs], [0, 0, 1]);
-  assert(isWhole(tradeIds), "each trade came once");
-  assertGreater(collector.duplicates, 0, "both connections have delivered");
+  const cases = [
+    { times: { lifetimeMs: 50 }, end: "aged", faults: [] },
+    { times: {}, end: "shutdown", faults: Array<StreamFault>(4).fill("shutdown") },
+  ] as const;
+  for (const { times, end, faults } of cases) {
+    await using station = await Station.start({ live: { times } });
+    await station.untilInStep();
+    for (let round = 0; round < 4; round++) {
+      station.exchange.streamFaults.inject(...faults.slice(0, 1));
+      const { feed: before } = station.collector.counts;
+      await station.until("it was replaced", () => {
+        const { feed } = station.collector.counts;
+        return feed[end] > before[end] && feed.connections > before.connections;
+      });
+      await station.until("the old one is gone", () => station.exchange.connectionCount === 1);
+    }
+    await station.untilInStep();
+    await station.stop();
+    const { feed: { lost, silent }, resyncs, collector: { duplicates } } = station.collector.counts;
+    assertEquals([lost, silent, resyncs], [0, 0, 1], end);
+    assert(isWhole(station.consumer.tradeIds), "each trade came once");
+    assertGreater(duplicates, 0, "both connections have delivered");
+  }
 });
 
 for (const fault of REST_FAULTS) {
   Deno.test(`LiveCollector gets a snapshot in spite of "${fault}" answers`, async () => {
     const faults: RestFault[] = fault === "silent" ? [fault] : [fault, fault, fault];
-    const exchange = { market: "spot" as const };
-    await using station = await Station.start({ exchange });
+    await using station = await Station.start();
+    station.exchange.advance(2_000); // So that what was before is too old.
     station.exchange.restFaults.inject(...faults);
     await station.untilInStep();
     const { rest } = station.collector.counts;
@@ -89,3 +103,70 @@ for (const fault of REST_FAULTS) {
     assertEquals(rest.limited, isLimited ? faults.length : 0);
   });
 }
+
+Deno.test("LiveCollector tells each cause once, and counts the rest", async () => {
+  await using station = await Station.start({ exchange: { streamFaults: { garbage: 0.5 } } });
+  await station.until(
+    "there was much garbage",
+    () => (station.exchange.streamFaults.counts.garbage ?? 0) > 500,
+  );
+  station.exchange.streamFaults.setRates({});
+  await station.untilInStep();
+  const { feed, collector } = station.collector.counts;
+  for (
+    const cause of ["malformed", "unknown", "incomplete", "inexact", "unknownInstrument"] as const
+  ) {
+    assertEquals(station.troubles.filter((told) => told === cause).length, 1, cause);
+    assertGreater(collector[cause], 1, cause);
+  }
+  assertGreater(feed.binary, 1);
+  assertEquals(feed.connections, 1, "garbage is no reason to leave");
+  assertGreater(station.consumer.compared, 100);
+});
+
+Deno.test("LiveCollector makes the exchange wait while a consumer is behind", async () => {
+  const live = { times: { silenceMs: 300 } };
+  await using station = await Station.start({ sizeBytes: 16 * 1024, live });
+  await station.untilInStep();
+  station.isPolling = false;
+  const { exchange, collector } = station;
+  exchange.advance(20_000);
+  for (let turn = 0; turn < 600; turn++) await station.turn(); // Longer than may be silent.
+  const { messages } = collector.counts.feed;
+  assertGreater(10_000, messages, "most of it stays with the exchange");
+  station.isPolling = true;
+  await station.untilInStep();
+  await station.until(
+    "all has come",
+    () => station.consumer.book.finalUpdateId > exchange.updateIdOf("BTCUSDT") - 200,
+  );
+  const { feed } = collector.counts;
+  assertEquals([feed.silent, feed.lost, feed.connections], [0, 0, 1]);
+  assert(isWhole(station.consumer.tradeIds));
+});
+
+Deno.test("LiveCollector ends at once while a consumer is behind", async () => {
+  await using station = await Station.start({ sizeBytes: 16 * 1024 });
+  await station.untilInStep();
+  station.isPolling = false;
+  station.exchange.advance(3_000);
+  for (let turn = 0; turn < 50; turn++) await station.turn();
+  await station.stop();
+});
+
+Deno.test("LiveCollector.run() rejects when a channel cannot be written any more", async () => {
+  const station = await Station.start();
+  await station.untilInStep();
+  station.closeChannels();
+  station.exchange.advance(100);
+  await assertRejects(() => station.running, ChannelClosedError);
+  await assertRejects(() => station[Symbol.asyncDispose](), ChannelClosedError);
+});
+
+Deno.test("LiveCollector publishes snapshots for consumers that come later", async () => {
+  await using station = await Station.start({ live: { refreshMs: 100 } });
+  await station.untilInStep();
+  const late = station.addConsumer();
+  await station.until("the late one is in step", () => late.book.isInStep && late.compared > 5);
+  assertEquals(station.collector.counts.resyncs, 1);
+});

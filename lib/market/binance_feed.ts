@@ -81,10 +81,10 @@ const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
  * come.
  *
  * A connection that is lost or silent is replaced after a back-off; one that is about to be closed
- * by the exchange, as it announces or by its age, is replaced before, and for a moment both deliver:
- * messages come twice then, and none is missing. Messages that the exchange sent while there was no
- * connection are missing; who needs them must see that by their ids. While the handler has no room,
- * nothing is read, so that memory is bounded and the exchange has to wait.
+ * by the exchange, as it announces or by its age, is replaced before, and for a moment both
+ * deliver: messages come twice then, and none is missing. Messages that the exchange sent while
+ * there was no connection are missing; who needs them must see that by their ids. While the handler
+ * has no room, nothing is read, so that memory is bounded and the exchange has to wait.
  *
  * Thread: one. Cost: some microseconds a message, most of it reading and decoding text.
  */
@@ -131,7 +131,7 @@ export class BinanceFeed {
   /**
    * Delivers until {@linkcode BinanceFeed.stop}, or until the handler throws. Call it once.
    *
-   * @throws {Error} What the handler has thrown.
+   * @throws {Error} What the handler has thrown; `NotCapable` without permission.
    */
   async run(): Promise<void> {
     const { signal } = this.#life;
@@ -182,6 +182,7 @@ export class BinanceFeed {
       return this.#deliver(client);
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof Deno.errors.NotCapable) throw error; // It names the missing flag.
       this.counts.refused++;
       this.#onTrouble("refused", messageOf(error));
       return undefined;

@@ -39,6 +39,16 @@ export interface RestCounts {
   failed: number;
 }
 
+/** Something to ask for. */
+interface Request {
+  /** Behind the root. */
+  readonly path: string;
+  /** What it costs. */
+  readonly weight: number;
+  /** Whether the server's "bad request" is an answer; else it is asked again. */
+  readonly isRefusable: boolean;
+}
+
 /** Longest answer. Arbitrary: the list of all instruments has some 15 MB. */
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -77,13 +87,13 @@ export class BinanceRest {
    * Fetches a depth snapshot, however many attempts it takes.
    *
    * @returns The answer as it came: nothing has parsed it.
-   * @throws {RangeError} If the exchange has no such instrument.
    * @throws {Error} The signal's reason.
    */
   snapshot(symbol: string, signal: AbortSignal): Promise<string> {
     const { depthLimit = 1_000, market } = this.#options;
     const query = new URLSearchParams({ symbol, limit: String(depthLimit) });
-    return this.#insist(`depth?${query}`, snapshotWeight(depthLimit, market), signal);
+    const weight = snapshotWeight(depthLimit, market);
+    return this.#insist({ path: `depth?${query}`, weight, isRefusable: false }, signal);
   }
 
   /**
@@ -96,8 +106,9 @@ export class BinanceRest {
     // Futures know no filter: the answer has all instruments.
     const isFiltered = this.#options.market === "spot";
     const query = isFiltered ? `?symbols=${encodeURIComponent(JSON.stringify(symbols))}` : "";
+    const request = { path: `exchangeInfo${query}`, weight: INFO_WEIGHT, isRefusable: true };
     for (let failures = 1;; failures++) {
-      const text = await this.#insist(`exchangeInfo${query}`, INFO_WEIGHT, signal);
+      const text = await this.#insist(request, signal);
       const all = readScales(text);
       if (all !== undefined) {
         return new Map(symbols.map((symbol) => [symbol, scalesOf(all, symbol)]));
@@ -112,9 +123,9 @@ export class BinanceRest {
     await setTimeout(backOffMs(failures, this.#backOff), undefined, { signal });
   }
 
-  async #insist(path: string, weight: number, signal: AbortSignal): Promise<string> {
+  async #insist(request: Request, signal: AbortSignal): Promise<string> {
     for (let failures = 1;; failures++) {
-      const attempt = this.#turn.then(() => this.#attempt(path, weight, signal));
+      const attempt = this.#turn.then(() => this.#attempt(request, signal));
       this.#turn = attempt.catch(() => {});
       const text = await attempt;
       if (text !== undefined) return text;
@@ -122,11 +133,11 @@ export class BinanceRest {
     }
   }
 
-  async #attempt(path: string, weight: number, signal: AbortSignal): Promise<string | undefined> {
+  async #attempt(request: Request, signal: AbortSignal): Promise<string | undefined> {
     const waitMs = this.#notBeforeMs - performance.now();
     if (waitMs > 0) await setTimeout(waitMs, undefined, { signal });
-    await this.#budget.spend(weight, signal);
-    const url = new URL(`${this.#root}/${path}`, this.#options.url);
+    await this.#budget.spend(request.weight, signal);
+    const url = new URL(`${this.#root}/${request.path}`, this.#options.url);
     const { timeoutMs = 10_000 } = this.#options;
     this.counts.requests++;
     let answer: HttpText;
@@ -139,10 +150,10 @@ export class BinanceRest {
       this.#trouble("unanswered", error instanceof Error ? error.message : String(error));
       return undefined;
     }
-    return this.#take(path, answer);
+    return this.#take(request, answer);
   }
 
-  #take(path: string, { status, headers, text }: HttpText): string | undefined {
+  #take(request: Request, { status, headers, text }: HttpText): string | undefined {
     if (status === 200) {
       this.counts.answered++;
       return text;
@@ -153,8 +164,10 @@ export class BinanceRest {
       const askedMs = seconds >= 0 ? seconds * 1000 : MINUTE_MS;
       this.#notBeforeMs = performance.now() + Math.min(RETRY_AFTER_MS_MAX, askedMs);
     } else this.counts.failed++;
-    if (status === BAD_REQUEST) {
-      throw new RangeError(`Cannot ask the exchange for ${path}: found "${text.slice(0, 200)}"`);
+    if (status === BAD_REQUEST && request.isRefusable) {
+      throw new RangeError(
+        `Cannot ask the exchange for ${request.path}: found ${text.slice(0, 200)}`,
+      );
     }
     this.#trouble(`status ${status}`, text.slice(0, 200));
     return undefined;

@@ -26,8 +26,8 @@ export interface BookSyncOptions {
 }
 
 /**
- * Keeps the book that a consumer of the channel has, from the same records, and publishes a snapshot
- * whenever that book waits for one.
+ * Keeps the book that a consumer of the channel has, from the same records, and publishes a
+ * snapshot whenever that book waits for one.
  *
  * With the consumers' own code: a second rule for gaps would be a second answer. The levels cost a
  * binary search each, which is less than reading them from JSON.
@@ -38,17 +38,13 @@ export class BookSync {
   /** Times that a snapshot was needed, besides those at fixed intervals. */
   resyncs = 0;
   readonly #options: BookSyncOptions;
-  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #isAsking = false;
 
   /** Waits for the first record. */
   constructor(options: BookSyncOptions) {
     this.#options = options;
     this.book = new OrderBook(options.instrumentId);
-    const { refreshMs, signal } = options;
-    if (refreshMs === 0) return;
-    this.#timer = setInterval(() => this.#ask(), refreshMs);
-    signal.addEventListener("abort", () => clearInterval(this.#timer), { once: true });
   }
 
   /** Takes note of a record that is being published. */
@@ -63,11 +59,19 @@ export class BookSync {
   #ask(): void {
     if (this.#isAsking) return;
     this.#isAsking = true;
+    this.#askRegularly();
     this.#askUntilInStep()
       .catch((error) => {
         if (!this.#options.signal.aborted) this.#options.onFailure(error);
       })
       .finally(() => this.#isAsking = false);
+  }
+
+  #askRegularly(): void {
+    const { refreshMs, signal } = this.#options;
+    if (refreshMs === 0 || this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#ask(), refreshMs);
+    signal.addEventListener("abort", () => clearInterval(this.#timer), { once: true });
   }
 
   async #askUntilInStep(): Promise<void> {

@@ -44,10 +44,10 @@ const DROP_CAUSES: readonly DropCause[] = [
  * Normalises messages and publishes what they say, each into its instrument's channel.
  *
  * Loses nothing: where a ring is full, the rest of the message waits beside it, and
- * {@linkcode Collector.room} says when it has been sent. Nothing may be brought before, as only then
- * memory is bounded.
+ * {@linkcode Collector.room} says when it has been sent. Nothing may be brought before: only so is
+ * memory bounded.
  *
- * Thread: one. Cost: that of the normaliser; nothing is allocated but for a message that is dropped.
+ * Thread: one. Cost: that of the normaliser; nothing is allocated but for dropped messages.
  */
 export class Collector {
   readonly #sinks = new MarketSinks();

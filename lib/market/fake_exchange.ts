@@ -162,7 +162,7 @@ export class FakeExchange implements AsyncDisposable {
   /**
    * The whole book of an instrument as it was after the change of an update id.
    *
-   * @throws {RangeError} If there is no such instrument, or that is longer ago than 100,000 changes.
+   * @throws {RangeError} If there is no such instrument, or that is over 100,000 changes ago.
    */
   bookAt(symbol: string, updateId: number): TrueBook {
     return this.#instrument(symbol).bookAt(updateId);
@@ -222,7 +222,7 @@ export class FakeExchange implements AsyncDisposable {
         `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n\r\n`,
     );
     const stream = new FakeStream(socket, {
-      streams: names.split("/"),
+      streams: names.split("/").filter((name) => name !== ""),
       isCombined,
       faults: this.streamFaults,
       random: this.#random,

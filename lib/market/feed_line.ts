@@ -58,8 +58,11 @@ export interface LineOptions {
   readonly onBreak: (error: unknown) => void;
 }
 
-/** Looks at the clock for each span of silence that is allowed. */
-const LOOKS_PER_SILENCE = 4;
+/**
+ * Looks without a message after which there is silence. Counted, not timed: whoever was suspended
+ * must first read what has come meanwhile.
+ */
+const QUIET_LOOKS_MAX = 4;
 
 const SHUTDOWN = '"serverShutdown"';
 
@@ -78,7 +81,7 @@ export class FeedLine {
   readonly #closed = Promise.withResolvers<void>();
   #closing: ReturnType<typeof setTimeout> | undefined;
   #receiveUs = 0;
-  #heardMs = this.#startMs;
+  #quietLooks = 0;
   #isFirst = true;
   #isWaiting = false;
   #hasFailed = false;
@@ -91,7 +94,7 @@ export class FeedLine {
     this.ending = promise;
     this.#end = resolve;
     const { silenceMs, lifetimeMs } = options;
-    this.#timers.push(setInterval(() => this.#watch(), silenceMs / LOOKS_PER_SILENCE));
+    this.#timers.push(setInterval(() => this.#watch(), silenceMs / QUIET_LOOKS_MAX));
     this.#timers.push(setTimeout(() => resolve("aged"), lifetimeMs));
     this.done = this.#deliver();
   }
@@ -135,7 +138,7 @@ export class FeedLine {
     const { handler, counts, onFirst } = this.#options;
     if (this.#receiveUs === 0) {
       this.#receiveUs = this.#clock.nowUs(); // The same for all that one read has brought.
-      this.#heardMs = performance.now();
+      this.#quietLooks = 0;
     }
     counts.messages++;
     if (this.#isFirst) {
@@ -159,7 +162,7 @@ export class FeedLine {
       this.#isWaiting = true;
       await Promise.race([room, this.#closed.promise]);
       this.#isWaiting = false;
-      this.#heardMs = performance.now();
+      this.#quietLooks = 0;
     } catch (error) {
       this.#fail(error);
       throw error;
@@ -172,7 +175,7 @@ export class FeedLine {
   }
 
   #watch(): void {
-    if (this.#isWaiting || performance.now() - this.#heardMs < this.#options.silenceMs) return;
+    if (this.#isWaiting || ++this.#quietLooks <= QUIET_LOOKS_MAX) return;
     this.#end("silent");
     this.close();
   }

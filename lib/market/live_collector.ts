@@ -28,7 +28,7 @@ export interface LiveCollectorOptions {
   readonly markets: readonly CollectedMarket[];
   /** Names of streams, without the instrument. Default: {@linkcode BINANCE_STREAMS}. */
   readonly streams?: readonly string[];
-  /** Between two snapshots for consumers that come later; 0 = only where needed. Default: 60,000. */
+  /** Between two snapshots for consumers that come later; 0 = where needed. Default: 60,000. */
   readonly refreshMs?: number;
   /** Between snapshots that did not help. Default: 500 ms to 30,000 ms. */
   readonly backOff?: BackOffOptions;

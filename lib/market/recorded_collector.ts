@@ -72,7 +72,7 @@ export class RecordedCollector {
   }
 
   /**
-   * Collects to the end of the recording, or until {@linkcode RecordedCollector.stop}. Call it once.
+   * Collects to the end of the recording, or until {@linkcode RecordedCollector.stop}. Call once.
    *
    * @throws {Error} If a channel cannot be written any more, or the recording cannot be read.
    */

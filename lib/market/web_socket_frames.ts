@@ -29,6 +29,9 @@ const LENGTH_IN_2_BYTES = 126;
 /** In the second byte: the length follows in eight bytes. */
 const LENGTH_IN_8_BYTES = 127;
 const MASK_BYTES = 4;
+/** Where a long length begins in a frame, and where its lower half, if it has eight bytes. */
+const LENGTH_AT = 2;
+const LENGTH_LOW_AT = 6;
 /** Bytes that a reader has room for at first. Arbitrary: most messages have less. */
 const BUFFER_BYTES = 16 * 1024;
 
@@ -76,10 +79,10 @@ export function encodeFrame(
   if (lengthBytes === 0) frame[1] = maskBit | length;
   else if (lengthBytes === 2) {
     frame[1] = maskBit | LENGTH_IN_2_BYTES;
-    view.setUint16(2, length);
+    view.setUint16(LENGTH_AT, length);
   } else {
     frame[1] = maskBit | LENGTH_IN_8_BYTES;
-    view.setUint32(6, length); // The four bytes before it stay zero.
+    view.setUint32(LENGTH_LOW_AT, length); // No array is so long that its upper half were not 0.
   }
   frame.set(payload, headBytes);
   if (mask !== undefined) {
@@ -167,8 +170,8 @@ export class FrameReader {
       if (held < (short === LENGTH_IN_2_BYTES ? 4 : 10)) return undefined;
       const view = new DataView(this.#bytes.buffer, this.#start);
       length = short === LENGTH_IN_2_BYTES
-        ? view.getUint16(2)
-        : view.getUint32(2) * 2 ** 32 + view.getUint32(6);
+        ? view.getUint16(LENGTH_AT)
+        : view.getUint32(LENGTH_AT) * 2 ** 32 + view.getUint32(LENGTH_LOW_AT);
     }
     if (length <= this.#payloadBytesMax) return length;
     throw new WebSocketError(
