@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { runScript, ScriptError, UsageError } from "./_command.ts";
 import { runFeed } from "./demo/_feed_run.ts";
-import { toFeedText } from "./demo/_feed_print.ts";
+import { toFeedText } from "./demo/_feed_report.ts";
 import { InterruptedError } from "./demo/_interruption.ts";
 import { runOrders } from "./demo/_order_run.ts";
 import { toText } from "./demo/_print.ts";

@@ -79,7 +79,7 @@ export function placeOf(values: PlaceValues): { directory?: string } {
  * @throws {UsageError} If `buffer_file` names no ring file.
  */
 export function ownChannel(
-  { bufferFile, ...prefix }: Pick<ChannelValues, "bufferFile"> & PrefixValues,
+  { bufferFile, ...prefix }: PlaceValues & PrefixValues,
   byDefault: string,
 ): string {
   if (bufferFile === undefined) return channelNamed(prefix, byDefault);

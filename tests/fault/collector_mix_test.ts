@@ -1,5 +1,5 @@
 import { STREAM_FAULTS } from "../../lib/market/fake_exchange.ts";
-import { Station } from "../_exchange.ts";
+import { Station } from "../_collector.ts";
 import { IS_LONG, note, Random, seedOf } from "./_support.ts";
 
 const SEED = seedOf(20_261_129);
