@@ -99,9 +99,10 @@ async function run(values: Values): Promise<{ report: { problems: string[] }; te
   if (!/^[A-Z0-9]{1,20}$/.test(symbol)) {
     throw new UsageError(`Cannot use --symbol "${symbol}": expected one such as BTCUSDT`);
   }
+  const pace = toPace(values.pace ?? "max");
   const source = feed === undefined
     ? { live: true as const, seconds }
-    : { path: toFeedPath(feed), pace: toPace(values.pace ?? "max") };
+    : { path: toFeedPath(feed), pace };
   const report = await runFeed({ ...shown, symbol, source });
   return { report, text: toFeedText(report) };
 }

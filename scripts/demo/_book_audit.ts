@@ -55,8 +55,6 @@ export interface FeedFigures {
 
 /** Follows one instrument. */
 export class BookAudit {
-  /** Sequence of the last message. */
-  lastSequence = 0;
   readonly #instrument: Instrument;
   readonly #oracle = new TickerOracle();
   readonly #book: OrderBook;
@@ -76,8 +74,7 @@ export class BookAudit {
   }
 
   /** Takes a message of the collector's channel. */
-  take({ sequence, view, offset, length }: Message): void {
-    this.lastSequence = sequence;
+  take({ view, offset, length }: Message): void {
     switch (messageKind(view, offset)) {
       case KIND_TRADE:
         this.#messages++;

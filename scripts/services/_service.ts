@@ -160,13 +160,10 @@ export function spawnService<S extends Settings>(
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
   );
   const { lockFile } = values as Values<typeof OWN>;
-  // One for everything would become one for these alone.
-  if (!permissions.includes("--allow-read")) {
-    permissions.push(...allow("read", [...config, lockFile]));
-  }
+  permissions.push(...allow("read", [...config, lockFile]));
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...permissions],
+      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
       ...[fileURLToPath(script), ...args],
     ],
     stdin: "piped",
@@ -174,6 +171,14 @@ export function spawnService<S extends Settings>(
     stderr: "inherit",
     detached: stdout === "piped",
   }).spawn();
+}
+
+/** Leaves out what is part of a permission for everything: beside it, it would be all there is. */
+function widest(permissions: string[]): string[] {
+  return permissions.filter((flag) => {
+    const [name = "", places] = flag.split("=", 2);
+    return places === undefined || !permissions.includes(name);
+  });
 }
 
 const ROOT_CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
