@@ -25,6 +25,7 @@ export { type Level, openProducer, Producer } from "./lib/channel/producer.ts";
 export type { Batch, ProducerOptions, WriteOptions } from "./lib/channel/producer_options.ts";
 export { Consumer } from "./lib/channel/consumer.ts";
 export { openConsumer, openObserver } from "./lib/channel/open_consumer.ts";
+export { removeConsumer } from "./lib/channel/remove_consumer.ts";
 export type {
   ConsumerOptions,
   Gap,

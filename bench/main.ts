@@ -13,6 +13,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { collector } from "./collector.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
+import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
@@ -31,6 +32,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   recovery: anyResult(recovery),
   checkpoint: anyResult(checkpoint),
   collector: anyResult(collector),
+  fanout: anyResult(fanout),
   micro: anyResult(micro),
 };
 

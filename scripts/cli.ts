@@ -7,8 +7,7 @@
 import { Command, CommanderError } from "commander";
 import { resolve } from "node:path";
 import config from "../deno.json" with { type: "json" };
-import { removeChannel } from "../mod.ts";
-import { run, runScript, ScriptError, UsageError } from "./_command.ts";
+import { run, runScript, UsageError } from "./_command.ts";
 import { ROOT } from "./_zig.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./cli/_checkpoints.ts";
 import { inspectionText, inspectPath, isSound } from "./cli/_inspect.ts";
@@ -21,6 +20,7 @@ import {
 } from "./cli/_journal.ts";
 import { persist, type PersistOptions } from "./cli/_persist.ts";
 import { planRecovery, planText, recover, recoveryText } from "./cli/_recover.ts";
+import { remove, removeConsumerOf } from "./cli/_remove.ts";
 import { readStatus, statusText } from "./cli/_status.ts";
 import { verifiedText, verifyPath } from "./cli/_verify.ts";
 import { demo } from "./demo.ts";
@@ -59,6 +59,11 @@ async function main(args: string[]): Promise<number> {
       const layouts = findLayouts(names);
       console.log(json ? JSON.stringify({ layouts }) : layoutsText(layouts));
     });
+  withPlace(program.command("remove-consumer"))
+    .description("remove a consumer that never comes back; its log keeps nothing for it any more")
+    .argument("<channel>", "name of the channel")
+    .argument("<name>", "name of the consumer, which must not be open")
+    .action(removeConsumerOf);
   addLogCommands(program, (code) => status = code);
   for (const service of SERVICES) {
     const command = forwardTo(
@@ -191,19 +196,6 @@ async function bench(args: string[]): Promise<number> {
 function showStatus({ directory, json }: PlaceOptions): void {
   const channels = readStatus(directory === undefined ? undefined : resolve(directory));
   console.log(json ? JSON.stringify({ channels }) : statusText(channels));
-}
-
-function remove(name: string, { directory, json }: PlaceOptions): void {
-  try {
-    removeChannel(name, directory === undefined ? {} : { directory: resolve(directory) });
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) {
-      throw new ScriptError(error.message);
-    }
-    throw error;
-  }
-  console.log(json ? JSON.stringify({ removed: name }) : `Removed channel "${name}"`);
 }
 
 if (import.meta.main) await runScript("mt", main);

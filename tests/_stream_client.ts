@@ -100,7 +100,7 @@ export class RawClient implements Disposable {
     return client;
   }
 
-  /** Writes text or bytes; fails silently where the server has gone. */
+  /** Writes text or bytes; says nothing where the server has gone. */
   async write(data: string | Uint8Array): Promise<void> {
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     try {

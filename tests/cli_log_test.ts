@@ -5,6 +5,7 @@ import {
   BACK_PRESSURED,
   createChannel,
   openChannel,
+  openConsumer,
   openProducer,
   readLog,
   verifyLog,
@@ -225,6 +226,29 @@ Deno.test("mt persist makes a channel where there is none, and refuses wrong opt
     assertEquals((await mt("persist", ...args, ...wrong)).code, 2, wrong.join(" "));
   }
   assertEquals((await mt("persist", "orders")).code, 2);
+});
+
+Deno.test("mt remove-consumer removes one that is not open, else names its process", async () => {
+  using log = new TestLog(10);
+  using channel = createChannel("test", log.options);
+  const place = ["test", "gone", "--directory", log.root];
+  const gone = openConsumer(channel, { name: "gone" });
+  const busy = await mt("remove-consumer", ...place);
+  assertEquals([busy.code, busy.stdout], [1, ""]);
+  assertMatch(busy.stderr, /^error: Cannot remove consumer "gone" of channel "test": found live /);
+  assertStringIncludes(busy.stderr, `process ${Deno.pid} ("gone")`);
+  gone.close();
+  const { code, stdout } = await mt("remove-consumer", ...place);
+  assertEquals([code, stdout], [0, 'Removed consumer "gone" of channel "test"\n']);
+  assertEquals(channel.stats().consumers.map(({ name }) => name), ["mt.persister"]);
+  assertMatch((await mt("remove-consumer", ...place)).stderr, /: found none of that name\n$/);
+  openConsumer(channel, { name: "gone" }).close();
+  const again = await mtJson("remove-consumer", ...place);
+  assertEquals([again.code, again.value], [0, { removed: "gone", channel: "test" }]);
+  const nowhere = ["nowhere", "gone", "--directory", log.root];
+  assertMatch((await mt("remove-consumer", ...nowhere)).stderr, /found no such file/);
+  assertEquals((await mt("remove-consumer", "test", "", "--directory", log.root)).code, 2);
+  assertEquals((await mt("remove-consumer", "test")).code, 2);
 });
 
 Deno.test("Tools answer for any bytes, and for what is no file", async () => {

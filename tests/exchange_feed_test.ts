@@ -55,7 +55,7 @@ Deno.test("ExchangeFeed follows an exchange's book and trades", () => {
   session.send(
     snapshotText(7, [["100.5", "2"], ["100", "1"]], [["101", "3"]]),
     depthText(8, 9, [["100.5", "0"], ["99", "4"]], [["101", "2.5"]]),
-    '{"e":"trade","E":1,"s":"BTCUSDT","t":5,"p":"100.5","q":"2","T":1700000000000,"m":true,"M":true}',
+    '{"e":"trade","E":1,"s":"BTCUSDT","t":5,"p":"100.5","q":"2","T":1700000000000,"m":true}',
   );
   assertEquals(session.market, {
     ...{ isComplete: true, lastTrade: 1 },

@@ -152,6 +152,15 @@ Deno.test("serveMarketData() listens at loopback only, unless it is told otherwi
   assert(error.message.includes("0.0.0.0"));
 });
 
+Deno.test("serveMarketData() says that a port is taken", async () => {
+  await using server = await TestServer.open();
+  await assertRejects(
+    () => serveMarketData(makeFeed(), { port: server.port }),
+    Deno.errors.AddrInUse,
+    `${server.port}`,
+  );
+});
+
 Deno.test("The stream sends a snapshot, and then what changes", async () => {
   await using server = await TestServer.open();
   server.happen(level(100_00));
@@ -280,6 +289,34 @@ Deno.test("A client that reads nothing is ended within its cap, and another gets
   }
   // What waits for the slow one, and a close; the fast one has nothing waiting for long.
   assert(highest < 1.1 * 2 ** 20, `found ${highest} bytes`);
+});
+
+Deno.test("A client that does not read its answer is cut, and others are served", async () => {
+  const bytes = new Uint8Array(24 * 2 ** 20); // More than the kernel takes for a reader.
+  const assets = new Map([["/big", { type: "text/plain", bytes }]]);
+  await using server = await TestServer.open({ assets, answerMs: 100 });
+  let count = Infinity;
+  for (let pauseMs = 200; count > bytes.length; pauseMs *= 2) {
+    assert(pauseMs < 30_000, "It got everything, however late it read");
+    using client = await RawClient.open(server.port);
+    await client.write("GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    assertEquals((await server.get("/api/instruments")).status, 200);
+    count = (await client.readAll()).length;
+  }
+});
+
+Deno.test("Connections beyond what may be are refused, and the others go on", async () => {
+  await using server = await TestServer.open({ clientsMax: 1 });
+  await using client = await StreamClient.open(server.port, ["BTC-USD"]);
+  using crowd = new DisposableStack();
+  const ends: Promise<string>[] = [];
+  for (let i = 0; i < 200; i++) ends.push(crowd.use(await RawClient.open(server.port)).readAll());
+  assertEquals(await Promise.any(ends), "");
+  server.happen(level(100_00));
+  await client.until("it goes on", ({ markets }) => markets.get("BTC-USD")?.sequence === 1);
+  crowd.dispose();
+  await Promise.allSettled(ends);
 });
 
 Deno.test("MarketDataServer.stop() tells its clients that it goes away", async () => {

@@ -106,12 +106,10 @@ pub const Consumer = struct {
         errdefer allocator.destroy(consumer);
         liveness.lock(channel.fd, .registration) catch return error.Os;
         defer liveness.unlock(channel.fd, .registration);
-        const index = try consumer_slot.take(channel, options.name, detail);
-        errdefer consumer_slot.drop(channel, index);
-        const slot = &channel.ring.consumers[index];
-        const is_return = options.name.len > 0 and
-            std.mem.eql(u8, channel_module.ownerName(&slot.owner), options.name);
-        if (!is_return) std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
+        const taken = try consumer_slot.take(channel, options.name, detail);
+        errdefer consumer_slot.drop(channel, taken.index);
+        const slot = &channel.ring.consumers[taken.index];
+        if (!taken.is_return) std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
         consumer.* = .{
             .ring = channel.ring,
             .position = 0,
@@ -120,12 +118,12 @@ pub const Consumer = struct {
             .replays = options.replays and channel.identity.isDurable(),
             .channel = channel,
             .slot = slot,
-            .slot_index = index,
+            .slot_index = taken.index,
             .policy = options.policy,
             .counters = slot.counters,
         };
         errdefer replay.end(consumer);
-        try consumer.start(options, is_return, detail);
+        try consumer.start(options, taken.is_return, detail);
         memory.store(u32, &slot.policy, @intFromEnum(options.policy), .monotonic);
         channel_module.writeOwner(&slot.owner, options.name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);

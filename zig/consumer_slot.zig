@@ -10,21 +10,18 @@ const ownerName = @import("channel.zig").ownerName;
 
 pub const Error = error{ Busy, SlotsFull };
 
+/// A slot that was taken.
+pub const Taken = struct {
+    index: u32,
+    /// Whether a consumer of the same name has left it, with its cursor.
+    is_return: bool,
+};
+
 /// Takes the slot of that name, else a free one, else one that its consumer has left.
-pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
+pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!Taken {
     const ring = &channel.ring;
     const slots = ring.consumers[0..ring.consumers_max];
-    if (name.len > 0) {
-        for (slots, 0..) |*slot, i| {
-            const state = memory.load(u32, &slot.owner.state, .acquire);
-            if (state == header.SlotState.free) continue;
-            if (!std.mem.eql(u8, ownerName(&slot.owner), name)) continue;
-            if (tryTake(channel, @intCast(i))) return @intCast(i);
-            detail.pid = memory.load(u32, &slot.owner.pid, .monotonic);
-            detail.setName(name);
-            return error.Busy;
-        }
-    }
+    if (try takeNamed(channel, name, detail)) |index| return .{ .index = index, .is_return = true };
     for ([_]bool{ true, false }) |want_free| {
         for (slots, 0..) |*slot, i| {
             const state = memory.load(u32, &slot.owner.state, .acquire);
@@ -35,11 +32,29 @@ pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!u32 {
                 if (is_left and i != header.persister_index) detail.setName(ownerName(&slot.owner));
                 continue;
             }
-            if (tryTake(channel, @intCast(i))) return @intCast(i);
+            if (tryTake(channel, @intCast(i))) {
+                return .{ .index = @intCast(i), .is_return = false };
+            }
         }
     }
     detail.expected = @floatFromInt(ring.consumers_max);
     return error.SlotsFull;
+}
+
+/// Takes the slot that a consumer of that name has left; null if there is none.
+pub fn takeNamed(channel: *Channel, name: []const u8, detail: *Detail) error{Busy}!?u32 {
+    if (name.len == 0) return null;
+    const ring = &channel.ring;
+    for (ring.consumers[0..ring.consumers_max], 0..) |*slot, i| {
+        const state = memory.load(u32, &slot.owner.state, .acquire);
+        if (state == header.SlotState.free) continue;
+        if (!std.mem.eql(u8, ownerName(&slot.owner), name)) continue;
+        if (tryTake(channel, @intCast(i))) return @intCast(i);
+        detail.pid = memory.load(u32, &slot.owner.pid, .monotonic);
+        detail.setName(name);
+        return error.Busy;
+    }
+    return null;
 }
 
 fn tryTake(channel: *Channel, index: u32) bool {

@@ -3,6 +3,7 @@
 //! The rules of exports.zig hold here too.
 const std = @import("std");
 const constants = @import("constants.zig");
+const consumer_removal = @import("consumer_removal.zig");
 const durability = @import("durability.zig");
 const exports = @import("exports.zig");
 const file = @import("file.zig");
@@ -146,6 +147,22 @@ pub export fn mt_consumer_keep(handle: u32, sequence: f64) callconv(.c) i32 {
     const slot = consumer.slot orelse return code(.invalid_argument);
     @atomicStore(u64, &slot.keep, wanted, .release);
     return code(.ok);
+}
+
+/// Removes a named consumer that does not live: its slot, and what its log keeps for it.
+pub export fn mt_channel_remove_consumer(
+    handle: u32,
+    name: [*]const u8,
+    name_bytes: u32,
+    detail: [*]u8,
+) callconv(.c) i32 {
+    var result: DetailOut = .{ .bytes = detail };
+    const channel = handles.get(Channel, handle) orelse return result.finish(.closed);
+    const is_name = name_bytes > 0 and name_bytes <= constants.name_bytes_max;
+    if (!is_name or channel.access == .read_only) return result.finish(.invalid_argument);
+    consumer_removal.remove(channel, name[0..name_bytes], &result.value) catch |err|
+        return result.finish(consumer_removal.statusOf(err));
+    return result.finish(if (channel.isPoisoned()) .truncated else .ok);
 }
 
 /// Writes the `Detail` of a consumer's last `corrupt_log` or `sequence_gone`.

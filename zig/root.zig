@@ -87,6 +87,7 @@ test {
     _ = testing.wal_faults;
     _ = @import("wal/control.zig");
     _ = @import("wal/format.zig");
+    _ = @import("wal/removal.zig");
     _ = store;
     _ = store_batch;
     _ = @import("wal/verify_file.zig");

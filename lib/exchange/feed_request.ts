@@ -62,7 +62,8 @@ export function readFeedRequest(text: string): FeedRequest | RequestFault {
     if (!Object.hasOwn(resume, symbol) || symbol === "epoch") continue;
     const sequence = resume[symbol];
     const named = isObject(epoch) && Object.hasOwn(epoch, symbol) ? epoch[symbol] : epoch;
-    if (!Number.isSafeInteger(sequence) || typeof named !== "string") {
+    const isSequence = Number.isSafeInteger(sequence) && (sequence as number) >= 0;
+    if (!isSequence || typeof named !== "string") {
       return bad('expected "resume" to have a sequence of each symbol, and an epoch');
     }
     points.push({ symbol, sequence: sequence as number, epoch: named });

@@ -33,6 +33,8 @@ export interface MarketDataOptions extends FanOutOptions {
   clientsMax?: number;
   /** Milliseconds in which changes are gathered into one update; 0: none. Default: 5. */
   flushMs?: number;
+  /** Milliseconds that a client of the REST API may take nothing of its answer. Default: 10000. */
+  answerMs?: number;
   /** Files by their paths, such as `/app.js`; `/` is the page. Default: none. */
   assets?: ReadonlyMap<string, Asset>;
 }
@@ -45,8 +47,8 @@ const HEAD_MS = 5_000;
 const REQUEST_MS = 10_000;
 const HEAD_BYTES_MAX = 16 * 1024;
 
-const LOOPBACK_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
-const LOOPBACK_HOSTS: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "::1"]);
+/** Addresses and names of this host that no other one can reach. */
+const LOOPBACK = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i;
 
 /** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
 const HEADERS: Record<string, string> = {
@@ -57,6 +59,7 @@ const HEADERS: Record<string, string> = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",
+  "connection": "close", // Nobody queues requests up, whose answers would wait here.
 };
 
 /** Milliseconds for answers that are on their way when the server ends. */
@@ -82,6 +85,7 @@ export class MarketDataServer {
   readonly #allowRemote: boolean;
   readonly #clientsMax: number;
   readonly #flushMs: number;
+  readonly #answerMs: number;
   readonly #stats: MarketDataStats;
   readonly #connections = new Set<StreamConnection>();
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -99,6 +103,7 @@ export class MarketDataServer {
     this.#allowRemote = options.allowRemote ?? false;
     this.#clientsMax = options.clientsMax ?? 1000;
     this.#flushMs = options.flushMs ?? 5;
+    this.#answerMs = options.answerMs ?? REQUEST_MS;
     this.#stats = new MarketDataStats(feed, this.fanOut);
     server.on("request", (request, response) => this.#answer(request, response));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
@@ -155,7 +160,8 @@ export class MarketDataServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { method = "", url = "" } = request;
+    const { method = "", url = "", socket } = request;
+    socket.setTimeout(this.#answerMs, () => socket.destroy());
     if (!this.#isOurs(request)) {
       return sendAnswer(response, refusal(403, "bad_host", "expected a loopback name as Host"));
     }
@@ -213,7 +219,7 @@ export class MarketDataServer {
 
   /** Whether a request names this host as one that it may be reached by. */
   #isOurs({ headers: { host = "" } }: IncomingMessage): boolean {
-    return this.#allowRemote || LOOPBACK_NAMES.has(host.replace(/:\d{1,5}$/, "").toLowerCase());
+    return this.#allowRemote || LOOPBACK.test(host.replace(/:\d{1,5}$/, ""));
   }
 }
 
@@ -221,13 +227,18 @@ export class MarketDataServer {
  * Begins to serve a feed.
  *
  * @throws {TypeError} If `host` is none of loopback's and `allowRemote` was not given.
- * @throws {Error} If the port is taken.
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
  * @example A book over HTTP
- * ```ts ignore
+ * ```ts
  * import { MarketFeed, serveMarketData } from "message_transport/exchange";
+ * import { assertEquals } from "@std/assert";
  *
- * const server = await serveMarketData(feed, { port: 8080 });
- * // GET http://127.0.0.1:8080/api/book/BTC-USD?depth=5
+ * const bitcoin = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };
+ * const feed = new MarketFeed({ at: () => bitcoin, all: () => [bitcoin] });
+ * const server = await serveMarketData(feed);
+ * const { port } = server.address;
+ * const response = await fetch(`http://127.0.0.1:${port}/api/book/BTC-USD?depth=5`);
+ * assertEquals((await response.json()).bids, []);
  * await server.stop();
  * ```
  */
@@ -236,7 +247,7 @@ export async function serveMarketData(
   options: MarketDataOptions = {},
 ): Promise<MarketDataServer> {
   const { host = "127.0.0.1", port = 0, allowRemote = false, clientsMax = 1000 } = options;
-  if (!allowRemote && !LOOPBACK_HOSTS.has(host)) {
+  if (!allowRemote && !LOOPBACK.test(host)) {
     throw new TypeError(
       `Cannot listen at "${host}" as a loopback address: found another one, without allowRemote`,
     );
@@ -251,11 +262,15 @@ export async function serveMarketData(
   });
   server.maxConnections = clientsMax + OTHER_CONNECTIONS_MAX;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(port, host, () => resolve());
+  server.once("error", (cause) => reject(listenFailure(cause, host, port)));
+  server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
   await promise;
-  server.off("error", reject);
   return new MarketDataServer(feed, server, options);
+}
+
+function listenFailure(cause: Error, host: string, port: number): Error {
+  if (!("code" in cause) || cause.code !== "EADDRINUSE") return cause;
+  return new Deno.errors.AddrInUse(`Cannot listen at "${host}:${port}": found it taken`, { cause });
 }
 
 function sendAnswer(response: ServerResponse, { status, body }: ApiAnswer): void {

@@ -129,8 +129,8 @@ export function failure(status: number, context: Context, detail: Detail): Error
           (detail.name === ""
             ? ` by live processes; create it with a larger maxConsumers, or close one`
             : `, one by consumer "${detail.name}", which has left and for which the log keeps ` +
-              `messages; open it again under that name, or create the channel with a larger ` +
-              `maxConsumers`),
+              `messages; open it again under that name, remove it with removeConsumer(), or ` +
+              `create the channel with a larger maxConsumers`),
       );
     case layout.NO_SPACE:
       return new NoSpaceError(path, detail.needed, detail.available);

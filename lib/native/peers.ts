@@ -5,7 +5,7 @@
  */
 
 import * as layout from "./_layout.ts";
-import { readText } from "./failure.ts";
+import { Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
 
 /** A producer or consumer of a channel, as any process sees it. Counts are since it joined. */
@@ -121,4 +121,21 @@ export function readGating(producerHandle: number): Peer | undefined {
   const bytes = new Uint8Array(layout.PEER_REPORT_SIZE);
   const status = native().mt_producer_gating(producerHandle, bytes);
   return status === layout.OK ? decodePeer(bytes) : undefined;
+}
+
+/** Removes a consumer that does not live from an open channel, and from its log. */
+export function removePeer(
+  handle: number,
+  consumer: string,
+  place: { channel: string; path: string },
+): void {
+  const name = new TextEncoder().encode(consumer);
+  const detail = new Detail();
+  const status = native().mt_channel_remove_consumer(handle, name, name.length, detail.bytes);
+  if (status === layout.OK) return;
+  const action = `remove consumer "${consumer}" of`;
+  if (status !== layout.NOT_FOUND) throw failure(status, { action, ...place }, detail);
+  throw new Deno.errors.NotFound(
+    `Cannot ${action} channel "${place.channel}": found none of that name`,
+  );
 }

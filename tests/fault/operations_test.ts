@@ -18,7 +18,7 @@ import { range, runChild } from "../_support.ts";
 import { runTask } from "../_task.ts";
 import { SmallDisk } from "./_disk.ts";
 import { expectedSum } from "./_engine.ts";
-import { Child, ROOT, TestDirectory, testUnless } from "./_support.ts";
+import { Child, ROOT, TestDirectory, testUnless, until } from "./_support.ts";
 import { straceObstacle } from "./_trace.ts";
 import { WAL_OPTIONS, WalLedger } from "./_wal.ts";
 
@@ -235,6 +235,37 @@ testSection("Disk full", async () => {
   const gap = assertThrows(() => reader.poll(() => {}), SequenceGapError);
   assertMatch(gap.message, /\d/);
 }, await SmallDisk.obstacle());
+
+testSection("A consumer is gone for good", async () => {
+  using directory = new TestDirectory();
+  const options = { ...WAL_OPTIONS, directory: directory.path, walDir: `${directory.path}/wal` };
+  using channel = createChannel("orders", options);
+  const reader = openConsumer(channel, { name: "reader", onSlow: "spill" });
+  using producer = openProducer(channel);
+  {
+    using gone = openConsumer(channel, { name: "gone", onSlow: "spill" });
+    gone.keep(1);
+    const busy = await mt(1, "remove-consumer", "orders", "gone", "--directory", directory.path);
+    assertMatch(busy, new RegExp(`found live process ${Deno.pid} `));
+  }
+  let last = 0;
+  while (channel.stats().log!.segments < 5) {
+    last = producer.write(new Uint8Array(1000), { timeoutMs: 60_000 });
+  }
+  while (reader.cursor < last) reader.pollWait(() => {}, { timeoutMs: 60_000 });
+  reader.keep(last - 10);
+  producer.waitDurable(last);
+  assertMatch(await mt(0, "status", "--directory", directory.path), / gone .* detached /);
+  assertMatch(await mt(0, "inspect", `${channel.logDirectory}/control`), /^gone +1 +1$/m);
+  assertEquals(channel.stats().log!.oldest, 1);
+  await mt(0, "remove-consumer", "orders", "gone", "--directory", directory.path);
+  await until("the log is cut", () => channel.stats().log!.oldest > 1);
+  assert(channel.stats().log!.oldest <= last - 10);
+  const control = await mt(0, "inspect", `${channel.logDirectory}/control`);
+  assertEquals(control.includes("gone"), false);
+  using again = openConsumer(channel, { name: "gone", onSlow: "spill" });
+  assertGreaterOrEqual(again.cursor + 1, channel.stats().log!.oldest);
+});
 
 testSection("A disk that fails", async () => {
   using directory = new TestDirectory();

@@ -44,6 +44,12 @@ pub const Label = enum {
     after_rename,
     /// The control file says that segments are cut; they are there.
     before_unlink,
+    /// A consumer is being removed: its slot is free, its log was not told.
+    mid_removal,
+    /// Its log was told, and nobody has forgotten it yet.
+    after_removal,
+    /// Cursors are written down, without those of the removed, of whom the log is still told.
+    mid_forget,
     /// A store's transaction is put together, and nothing of it is written.
     before_store_commit,
     /// A store's transaction is durable, and nobody knows yet.

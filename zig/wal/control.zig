@@ -82,6 +82,15 @@ pub const Control = extern struct {
         }
         return null;
     }
+
+    /// Forgets a consumer, if it is known.
+    pub fn dropCursor(control: *Control, name: []const u8) void {
+        const cursor = control.findCursor(name) orelse return;
+        control.cursors_count -= 1;
+        const last = &control.cursors[control.cursors_count];
+        cursor.* = last.*;
+        last.* = std.mem.zeroes(Cursor);
+    }
 };
 
 /// Whole pages, so that a slot can be read past the page cache.
@@ -154,5 +163,25 @@ test "wal control: every flipped bit of a slot is found" {
         var copy = control;
         std.mem.asBytes(&copy)[i] ^= @as(u8, 1) << @intCast(i % 8);
         try std.testing.expect(!copy.isSound());
+    }
+}
+
+test "wal control: a cursor that is dropped takes no other one along" {
+    var control = initial(&format.exampleLog(), 1, @splat(0));
+    for ([_][]const u8{ "a", "b", "c" }, 0..) |name, i| {
+        const cursor = &control.cursors[i];
+        cursor.sequence = i + 1;
+        cursor.name_bytes = 1;
+        cursor.name[0] = name[0];
+    }
+    control.cursors_count = 3;
+    for ([_][]const u8{ "d", "a", "c" }, [_]u32{ 3, 2, 1 }) |name, left| {
+        control.dropCursor(name);
+        try std.testing.expectEqual(left, control.cursors_count);
+        try std.testing.expectEqual(null, control.findCursor(name));
+        try std.testing.expectEqual(2, control.findCursor("b").?.sequence);
+    }
+    for (control.cursors[1..]) |cursor| {
+        try std.testing.expectEqual(std.mem.zeroes(Cursor), cursor);
     }
 }

@@ -12,6 +12,7 @@ const format = @import("format.zig");
 const log_module = @import("log.zig");
 const open = @import("open.zig");
 const record = @import("../record.zig");
+const removal = @import("removal.zig");
 const scan = @import("scan.zig");
 const Detail = @import("../detail.zig").Detail;
 
@@ -325,23 +326,34 @@ pub const Reader = struct {
     }
 };
 
-/// The cursor that a named consumer had when the control file was written last.
+/// The cursor that a named consumer had when the control file was written last, unless it was
+/// removed.
 pub fn readCursor(path: [*:0]const u8, name: []const u8) ?control_module.Cursor {
-    var control = readControl(path) orelse return null;
+    var detail: Detail = .{};
+    const directory = disk.Directory.open(path, false, &detail) catch return null;
+    defer directory.close();
+    return cursorIn(directory, name);
+}
+
+/// The same, in the log of an open directory.
+pub fn cursorIn(directory: disk.Directory, name: []const u8) ?control_module.Cursor {
+    if (removal.isMarked(directory, name)) return null;
+    var control = controlIn(directory) orelse return null;
     const cursor = control.findCursor(name) orelse return null;
     return cursor.*;
 }
 
 /// First sequence of the log, as its control file says.
 pub fn readOldest(path: [*:0]const u8) ?u64 {
-    const control = readControl(path) orelse return null;
-    return control.oldest_sequence;
-}
-
-fn readControl(path: [*:0]const u8) ?control_module.Control {
     var detail: Detail = .{};
     const directory = disk.Directory.open(path, false, &detail) catch return null;
     defer directory.close();
+    const control = controlIn(directory) orelse return null;
+    return control.oldest_sequence;
+}
+
+fn controlIn(directory: disk.Directory) ?control_module.Control {
+    var detail: Detail = .{};
     const file = directory.openFile(control_module.file_name, .read, &detail) catch return null;
     defer file.close();
     const slots = control_module.read(file, &detail) catch return null;

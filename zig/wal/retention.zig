@@ -3,6 +3,7 @@
 //!
 //! - Needs are read out of the ring and written down in the control file before anything is cut, so
 //!   that they are known when the ring is lost.
+//! - A consumer that was removed is forgotten first (removal.zig).
 //! - Who joins while segments are cut is noted first, or finds them cut: the registration lock
 //!   sees to that. While somebody else has it, nothing is cut.
 //! - A consumer that never comes back keeps the log growing. A cap ends that, as its owner chose:
@@ -12,9 +13,11 @@ const channel_module = @import("../channel.zig");
 const constants = @import("../constants.zig");
 const control_module = @import("control.zig");
 const disk = @import("disk.zig");
+const fault_points = @import("../testing/fault_points.zig");
 const header = @import("../header.zig");
 const liveness = @import("../liveness.zig");
 const memory = @import("../memory.zig").direct;
+const removal = @import("removal.zig");
 const Channel = channel_module.Channel;
 const Control = control_module.Control;
 const Detail = @import("../detail.zig").Detail;
@@ -31,14 +34,24 @@ pub const Cap = struct {
     when_full: WhenFull,
 };
 
-/// Writes down what named consumers need, if that has changed, and cuts what nobody does.
+/// Forgets who was removed, writes down what named consumers need, if that has changed, and cuts
+/// what nobody does.
 pub fn keep(log: *Log, channel: *const Channel, detail: *Detail) Log.Error!void {
     const ring = &channel.ring;
     const next = log.durable_sequence + 1;
-    if (gather(&log.control, ring, next).has_changed) try log.writeControl(detail);
-    liveness.tryLock(channel.fd, .registration) catch return; // The next time, then.
+    const removed: removal.Pending = .read(log.directory);
+    for (removed.list()) |*name| log.control.dropCursor(name.text());
+    const has_changed = blk: { // Written without the lock, for which others may wait.
+        liveness.tryLock(channel.fd, .registration) catch return; // The next time, then.
+        defer liveness.unlock(channel.fd, .registration);
+        break :blk gather(&log.control, ring, next, &removed).has_changed;
+    };
+    if (has_changed or removed.count > 0) try log.writeControl(detail);
+    if (removed.count > 0) fault_points.hit(.mid_forget);
+    try removed.unlink(log.directory, detail);
+    liveness.tryLock(channel.fd, .registration) catch return;
     defer liveness.unlock(channel.fd, .registration);
-    const needs = gather(&log.control, ring, next);
+    const needs = gather(&log.control, ring, next, &.{});
     if (needs.has_changed) try log.writeControl(detail);
     const lowest = floor(&log.control) orelse return;
     _ = try log.cut(@min(lowest, needs.unrecorded), detail);
@@ -72,14 +85,23 @@ const Needs = struct {
 };
 
 /// Brings the cursors up to what the ring says, as far as `next`, the sequence behind the last one
-/// that is durable: a consumer may be ahead of the log, which may yet end there.
-fn gather(control: *Control, ring: *const Ring, next: u64) Needs {
+/// that is durable: a consumer may be ahead of the log, which may yet end there. Passes over those
+/// whose name is yet to be forgotten.
+///
+/// Under the registration lock, so that no slot gets another name meanwhile.
+fn gather(
+    control: *Control,
+    ring: *const Ring,
+    next: u64,
+    removed: *const removal.Pending,
+) Needs {
     var needs: Needs = .{};
     for (ring.consumers[0..ring.consumers_max], 0..) |*slot, index| {
         if (index == header.persister_index) continue;
         const state = memory.load(u32, &slot.owner.state, .acquire);
         const name = channel_module.ownerName(&slot.owner);
         if (state == header.SlotState.free or name.len == 0) continue;
+        if (removed.has(name)) continue;
         const sequence = @min(memory.load(u64, &slot.cursor.sequence, .acquire), next);
         const needed = memory.load(u64, &slot.keep, .acquire);
         if (sequence == 0) continue; // No sound consumer writes that.

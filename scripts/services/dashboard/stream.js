@@ -3,7 +3,7 @@
 /** Trades that are kept to be shown. */
 const TRADES_MAX = 60;
 
-/** Milliseconds without a message after which a connection counts as lost: stats come each second. */
+/** Milliseconds without a message after which a connection is lost: stats come each second. */
 const SILENCE_MS = 4_000;
 
 /** Milliseconds to wait before another attempt: doubled each time. */

@@ -1,0 +1,59 @@
+/**
+ * `mt remove` and `mt remove-consumer`.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { NoSpaceError, openChannel, removeChannel, removeConsumer } from "../../mod.ts";
+import { ScriptError, UsageError } from "../_command.ts";
+
+/** Where the ring files are, and how to tell what was done. */
+export interface RemoveOptions {
+  directory?: string;
+  json?: boolean;
+}
+
+/** Removes a channel's file. */
+export function remove(name: string, options: RemoveOptions): void {
+  attempt(() => removeChannel(name, placeOf(options)));
+  say(options, { removed: name }, `Removed channel "${name}"`);
+}
+
+/** Removes a consumer for good. */
+export function removeConsumerOf(name: string, consumer: string, options: RemoveOptions): void {
+  attempt(() => {
+    using channel = openChannel(name, { ...placeOf(options), prefault: false });
+    removeConsumer(channel, consumer);
+  });
+  const text = `Removed consumer "${consumer}" of channel "${name}"`;
+  say(options, { removed: consumer, channel: name }, text);
+}
+
+function placeOf({ directory }: RemoveOptions): { directory?: string } {
+  return directory === undefined ? {} : { directory: resolve(directory) };
+}
+
+/** What stands in the way is told in a line. */
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (OBSTACLES.some((kind) => error instanceof kind)) {
+      throw new ScriptError((error as Error).message);
+    }
+    throw error;
+  }
+}
+
+const OBSTACLES = [
+  Deno.errors.NotFound,
+  Deno.errors.PermissionDenied,
+  Deno.errors.Busy,
+  NoSpaceError,
+];
+
+function say({ json }: RemoveOptions, event: object, text: string): void {
+  console.log(json ? JSON.stringify(event) : text);
+}
