@@ -31,6 +31,11 @@ export class Interruption implements Disposable {
     return [signal, listener] as const;
   });
 
+  /** Begins to listen. */
+  constructor() {
+    this.#deferred.promise.catch(() => {}); // It may come before somebody waits for it.
+  }
+
   /** Rejects with an {@linkcode InterruptedError}. */
   get promise(): Promise<never> {
     return this.#deferred.promise;

@@ -76,7 +76,7 @@ export async function serve<S extends Settings>(service: Service<S>): Promise<ne
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
-    if (tied) untilOrphaned().then(stopped.resolve);
+    if (tied) untilOrphaned().then(() => endOrphan(stopped.resolve));
     const start = asFailure(service.start(values as Values<S>));
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
@@ -123,6 +123,14 @@ function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Nobody listens any more.
   }
+}
+
+/** Milliseconds that an orphan has to end in good order: what it needs for that may be gone too. */
+const ORPHAN_MS = 2_000;
+
+function endOrphan(stop: () => void): void {
+  stop();
+  setTimeout(() => Deno.exit(1), ORPHAN_MS);
 }
 
 /** Resolves when the standard input has ended. */
