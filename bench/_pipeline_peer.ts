@@ -4,8 +4,8 @@
  * @module
  */
 
-import { setTimeout } from "node:timers/promises";
 import { monotonicNs, openChannel, openConsumer, openProducer } from "../mod.ts";
+import { pace } from "../scripts/demo/_pace.ts";
 import { percentilesOf } from "./_context.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 
@@ -23,21 +23,6 @@ export type FloorJob =
 const TEXT_BYTES = 250;
 /** Bytes of an order in a ring. */
 const RECORD_BYTES = 88;
-
-/** Calls `send` for each message when it is due, with that time; catches up when it was late. */
-async function pace({ rate, count }: FloorJob, send: (dueNs: number) => void): Promise<void> {
-  const intervalNs = 1e9 / rate;
-  const startNs = monotonicNs();
-  for (let i = 0; i < count;) {
-    const dueNs = startNs + i * intervalNs;
-    const waitNs = dueNs - monotonicNs();
-    if (waitNs > 0) await setTimeout(waitNs / 1e6);
-    else {
-      send(dueNs);
-      i++;
-    }
-  }
-}
 
 /** Sends back what comes, until its one client has closed. */
 async function serveEcho(port: number): Promise<void> {

@@ -17,6 +17,7 @@ import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
+import { pipeline } from "./pipeline.ts";
 import { recovery } from "./recovery.ts";
 import { throughput } from "./throughput.ts";
 import { wakeup } from "./wakeup.ts";
@@ -33,6 +34,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   checkpoint: anyResult(checkpoint),
   collector: anyResult(collector),
   fanout: anyResult(fanout),
+  pipeline: anyResult(pipeline),
   micro: anyResult(micro),
 };
 

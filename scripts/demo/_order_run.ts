@@ -130,8 +130,8 @@ class OrderRun {
     await setTimeout(seconds * 500);
     const undisturbed = await market.stats();
     const recovery = await this.#killEngine();
-    const rest = setTimeout(options.seconds * 500 - recovery.downMs);
-    await (options.seconds > 0 ? rest : interruption.promise.catch(() => {}));
+    const restMs = Math.max(0, options.seconds * 500 - recovery.downMs);
+    await (options.seconds > 0 ? setTimeout(restMs) : interruption.promise.catch(() => {}));
     state.phase = "waiting for answers";
     await load.stop();
     await pipeline.settled();
