@@ -14,8 +14,15 @@ import {
   TickerOracle,
   UNTOLD_SCALES,
 } from "../lib/market/mod.ts";
-import { type Channel, type Claim, openChannel, openConsumer, openProducer } from "../mod.ts";
-import type { Message, Producer } from "../mod.ts";
+import {
+  type Channel,
+  type Claim,
+  type Message,
+  openChannel,
+  openConsumer,
+  openProducer,
+  type Producer,
+} from "../mod.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 
 /** What a peer is to do. */

@@ -123,6 +123,10 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 async function publishAll(server: Server): Promise<void> {
   const { updates, rateHz, clients } = job;
   const startNs = monotonicNs();
@@ -132,7 +136,7 @@ async function publishAll(server: Server): Promise<void> {
       intendedNs = startNs + update / rateHz * 1e9;
       while (monotonicNs() < intendedNs) await pause((intendedNs - monotonicNs()) / 1e6);
     } else if (update % 4 === 0) {
-      do await pause(0); while (server.waitingBytes > WAITING_BYTES_MAX * clients);
+      do await nextTurn(); while (server.waitingBytes > WAITING_BYTES_MAX * clients);
     }
     change(Math.round(intendedNs / 1000));
     server.publish();

@@ -3,12 +3,12 @@
  *
  *     JSON text ──▶ parse, normalise ──▶ claimed memory of the ring, publish
  *
- * Budget: a depth update less than what `JSON.parse` takes for the same text, which would leave all
- * prices as strings still to be read; a trade, whose text is short, at most 1.5 times that; and under
- * 300 bytes of heap, all of it numbers that V8 boxes and what `TextEncoder.encodeInto` returns.
- * Trades and depth updates of a recorded feed, or of a made-up one where there is no recording.
- * Before anything is timed, all of it goes through the ring into an order book that is checked
- * against the exchange's own best prices.
+ * Budget: a depth update less than what `JSON.parse` takes for the same text, which would leave
+ * all prices as strings still to be read; a trade, whose text is short, at most 1.5 times that;
+ * under 300 bytes of heap, all of it numbers that V8 boxes and what `encodeInto` returns. Trades
+ * and depth updates of a recorded feed, or of a made-up one where there is no recording. Before
+ * anything is timed, all of it goes through the ring into an order book that is checked against
+ * the exchange's own best prices.
  *
  * JSON: `{ "feed": "recording" | "generated", "kinds": [ { "kind", "messages", "jsonBytes",
  * "records", "levels", "parseNs", "normaliseNs", "publishNs", "ratio", "parseHeapBytes",

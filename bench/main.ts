@@ -13,6 +13,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { collector } from "./collector.ts";
 import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
+import { engine } from "./engine.ts";
 import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
@@ -33,6 +34,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   recovery: anyResult(recovery),
   checkpoint: anyResult(checkpoint),
   collector: anyResult(collector),
+  engine: anyResult(engine),
   fanout: anyResult(fanout),
   pipeline: anyResult(pipeline),
   micro: anyResult(micro),

@@ -6,6 +6,7 @@
  */
 
 import {
+  type ClientRequest,
   EngineEvent,
   type Gateway,
   type GatewayOptions,
@@ -212,6 +213,14 @@ export function newOrder(clientSequence: number, fields: object = {}): Told {
     ...{ type: "new", clientSequence, clientOrderId: clientSequence, symbol: "BTC-USD" },
     ...{ side: "buy", orderType: "limit", timeInForce: "gtc", price: "100.25", quantity: "0.5" },
     ...fields,
+  };
+}
+
+/** The same for a {@linkcode GatewayClient}. */
+export function restingOrder(clientOrderId: number): ClientRequest {
+  return {
+    ...{ type: "new", clientOrderId, symbol: "BTC-USD", side: "buy", orderType: "limit" },
+    ...{ timeInForce: "gtc", price: "1", quantity: "1" },
   };
 }
 

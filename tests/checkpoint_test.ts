@@ -355,3 +355,24 @@ Deno.test("Checkpoints.checkpoint() refuses a second one of a state under way", 
   assertEquals((await first).id, 1);
   await assertRejects(() => checkpoints.checkpoint("no/name", content), RangeError, "no/name");
 });
+
+Deno.test("Checkpoints.checkpoint() waits for a writer of the log, not for ever", async () => {
+  using scratch = new Scratch();
+  createDurable(scratch).close();
+  const options = { walDir: `${scratch.directory}/wal`, durability: "disk" } as const;
+  using channel = scratch.create({ ...options, persister: "outside", sizeBytes: "64KB" }, "orders");
+  using checkpoints = openIn(scratch);
+  const producer = openProducer(channel);
+  const consumer = openConsumer(channel, { name: "engine" });
+  pollUpTo(consumer, producer.write(encode("order")));
+  const make = (logTimeoutMs: number) =>
+    checkpoints.checkpoint("engine", { state: encode("1"), consumers: [consumer], logTimeoutMs });
+  const error = await assertRejects(() => make(5), Deno.errors.TimedOut, "durable up to 0");
+  assert(error.message.includes(channel.logDirectory!));
+  await assertRejects(() => make(-1), RangeError, "found -1");
+  assertEquals((await checkpoints.recover("engine", channel)).checkpoint, 0);
+  const waiting = make(60_000);
+  using _persister = createDurable(scratch);
+  assertEquals((await waiting).cursors[0]?.sequence, 1);
+  assertEquals((await make(0)).id, 2, "the log has it already");
+});

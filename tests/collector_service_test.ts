@@ -132,12 +132,12 @@ Deno.test("mt collector goes on after kill -9, and ends at SIGTERM with its coun
 Deno.test("mt collector may reach the exchange and nobody else", () => {
   const args = ["--url", "ws://127.0.0.1:7001/x", "--rest", "http://127.0.0.1:7002"];
   const flags = collector.permissions(
-    readSettings("collector", collector.settings, [...args, ...inDirectory("/tmp/d")]),
+    readSettings(collector, collector.settings, [...args, ...inDirectory("/tmp/d")]),
   );
   const net = flags.filter((flag) => flag.startsWith("--allow-net"));
   assertEquals(net, ["--allow-net=127.0.0.1:7001,127.0.0.1:7002"]);
   const recording = collector.permissions(
-    readSettings("collector", collector.settings, ["--feed", "/tmp/f", ...inDirectory("/tmp/d")]),
+    readSettings(collector, collector.settings, ["--feed", "/tmp/f", ...inDirectory("/tmp/d")]),
   );
   assert(!recording.some((flag) => /net|run|env|sys/.test(flag)));
 });

@@ -32,6 +32,9 @@ Deno.test("LiveCollector keeps the books of several symbols apart, spot and futu
   }
 });
 
+/** Faults by which no trade is lost. */
+const LOSSLESS: readonly StreamFault[] = ["gap", "duplicate", "reorder", "garbage", "shutdown"];
+
 /** What a fault of the stream must have led to. */
 const STREAM_CASES: readonly [StreamFault, (station: Station) => boolean][] = [
   ["drop", () => true],
@@ -60,14 +63,16 @@ for (const [fault, hasShown] of STREAM_CASES) {
         if (round === 0) await station.until("it has shown", () => hasShown(station));
         await station.untilInStep();
       }
+      const { tradeIds } = station.consumer;
+      if (LOSSLESS.includes(fault)) assert(isWhole(tradeIds.toSorted((a, b) => a - b)));
     });
   }
 }
 
 Deno.test("LiveCollector loses nothing where one connection replaces another", async () => {
   const cases = [
-    { times: { lifetimeMs: 50 }, end: "aged", faults: [] },
-    { times: {}, end: "shutdown", faults: Array<StreamFault>(4).fill("shutdown") },
+    { times: { lifetimeMs: 800, overlapMs: 400 }, end: "aged", faults: [] },
+    { times: { overlapMs: 400 }, end: "shutdown", faults: Array<StreamFault>(4).fill("shutdown") },
   ] as const;
   for (const { times, end, faults } of cases) {
     await using station = await Station.start({ live: { times } });
@@ -86,7 +91,7 @@ Deno.test("LiveCollector loses nothing where one connection replaces another", a
     const { feed: { lost, silent }, resyncs, collector: { duplicates } } = station.collector.counts;
     assertEquals([lost, silent, resyncs], [0, 0, 1], end);
     assert(isWhole(station.consumer.tradeIds), "each trade came once");
-    assertGreater(duplicates, 0, "both connections have delivered");
+    assertGreater(duplicates, 60, "both connections have delivered for a while");
   }
 });
 

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
+  CorruptHeaderError,
   CorruptLogError,
   createChannel,
   LayoutMismatchError,
@@ -10,8 +11,10 @@ import {
   openChannel,
   openConsumer,
   openProducer,
+  removeChannel,
 } from "../mod.ts";
 import { forgeIdentity, IDENTITY } from "./_format.ts";
+import { TestLog } from "./_log.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
 import { drain, encode, pattern, range, ROOT, runChild, Scratch } from "./_support.ts";
 
@@ -139,6 +142,24 @@ Deno.test("createChannel() refuses a ring or a log that is another one", () => {
   Deno.removeSync(foreign.path());
   assertThrows(() => foreign.create({ alignment: 8 }), LayoutMismatchError, "log of another one");
   assertThrows(() => foreign.create({ timestamps: true }), LayoutMismatchError);
+});
+
+Deno.test("createChannel() that refuses a ring leaves its directory of logs as it was", () => {
+  using scratch = new Scratch();
+  const walDir = `${scratch.directory}/wal`;
+  scratch.create().close();
+  assertThrows(() => scratch.create({ walDir }), LayoutMismatchError, "found none");
+  assertThrows(() => Deno.statSync(walDir), Deno.errors.NotFound);
+  Deno.writeTextFileSync(scratch.path(), "no ring file");
+  assertThrows(() => scratch.create({ walDir }), CorruptHeaderError);
+  assertThrows(() => Deno.statSync(walDir), Deno.errors.NotFound);
+  Deno.removeSync(scratch.path());
+  using log = new TestLog(100);
+  removeChannel("test", { directory: log.root });
+  createChannel("test", { directory: log.root, sizeBytes: "64KB" }).close();
+  const before = log.copy();
+  assertThrows(() => createChannel("test", log.options), LayoutMismatchError, "found none");
+  assertEquals([log.changedSince(before), log.files()], [[], [...before.keys()].sort()]);
 });
 
 Deno.test("Channel.close() writes everything that was published, and the end", () => {

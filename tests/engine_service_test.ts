@@ -39,7 +39,11 @@ class Venue implements Disposable {
   }
 
   open(eventBytes = "1MB"): void {
-    const log = { walDir: `${this.directory}/wal`, segmentBytes: "256KB" } as const;
+    const log = {
+      walDir: `${this.directory}/wal`,
+      segmentBytes: "256KB",
+      snapshotIntervalMs: 1,
+    } as const;
     const common = { durability: "disk", ...log } as const;
     const sizeBytes = "256KB";
     this.orders = this.scratch.create(
@@ -236,7 +240,7 @@ Deno.test("startEngine() refuses to begin in the middle of the requests", async 
   );
 });
 
-Deno.test("replayOrders() ends where it is told to, and comes to the same state twice", async () => {
+Deno.test("replayOrders() ends where it is told to, and to the same state twice", async () => {
   using venue = new Venue();
   venue.send(200);
   await (await venue.start()).stop();
@@ -245,4 +249,27 @@ Deno.test("replayOrders() ends where it is told to, and comes to the same state 
   const half = replayOrders({ logDirectory, instruments: INSTRUMENTS, to: 100 });
   assertEquals([half.lastSequence, half.requests], [100, 100]);
   assertEquals(venue.replay(), venue.replay());
+});
+
+Deno.test("startEngine() makes the log keep all requests until a checkpoint has them", async () => {
+  using venue = new Venue();
+  const service = await venue.start({ checkpointIntervalMs: 1_000_000 });
+  for (let sent = 1_000; sent <= 8_000; sent += 1_000) { // Four segments.
+    venue.send(1_000);
+    await until("all are applied", () => service.engine.lastSequence === sent);
+  }
+  // Nothing is cut while nobody has said what it needs: now somebody has, who needs little.
+  const other = openConsumer(venue.orders, { name: "other", from: 8_000, onSlow: "spill" });
+  other.keep(8_000);
+  const end = venue.orders.stats().log!.syncs + 20;
+  await until("it has looked again", () => {
+    venue.send(1);
+    return venue.orders.stats().log!.syncs > end;
+  });
+  assertEquals(venue.orders.stats().log!.oldest, 1);
+  await service.stop();
+  await until("it has cut", () => {
+    venue.send(1);
+    return venue.orders.stats().log!.oldest > 1;
+  });
 });

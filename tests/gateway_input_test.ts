@@ -155,7 +155,7 @@ Deno.test("Gateway refuses what is no WebSocket with an HTTP status", async () =
   await checkAlive(exchange, webSocketPort);
 });
 
-Deno.test("Gateway refuses orders in bytes that are none, and goes on with the connection", async () => {
+Deno.test("Gateway refuses orders in bytes that are none, and goes on", async () => {
   await using exchange = new TestExchange();
   exchange.startEngine();
   const { webSocketPort, tcpPort } = await exchange.gateway();
@@ -186,7 +186,7 @@ Deno.test("Gateway refuses orders in bytes that are none, and goes on with the c
   await checkAlive(exchange, webSocketPort);
 });
 
-Deno.test("Gateway ends a TCP connection behind whose bytes there is nothing to go on with", async () => {
+Deno.test("Gateway ends a TCP connection whose bytes are no frames", async () => {
   await using exchange = new TestExchange();
   exchange.startEngine();
   const { webSocketPort, tcpPort } = await exchange.gateway();

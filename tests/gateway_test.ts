@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { newOrder, RawSocket, TestExchange, until, within } from "./_gateway.ts";
 
-Deno.test("Gateway acknowledges an order at its channel's level, and tells what came of it", async () => {
+Deno.test("Gateway acknowledges an order at its level, and tells what comes", async () => {
   await using exchange = new TestExchange();
   exchange.startEngine();
   const { webSocketPort } = await exchange.gateway();
@@ -63,7 +63,7 @@ Deno.test("Gateway tells a trade to both sessions, each with numbers of its own"
   assertEquals([made.clientSequence, taken.clientSequence], [0, 1]);
 });
 
-Deno.test("Gateway resends what a client has missed, and answers its resends once executed", async () => {
+Deno.test("Gateway sends again what a client has missed, and answers what it resends", async () => {
   await using exchange = new TestExchange();
   const engine = exchange.startEngine();
   const { webSocketPort } = await exchange.gateway();
@@ -123,7 +123,7 @@ Deno.test("Gateway gives a session to the connection that logs on last", async (
   await until("the first is gone", () => gateway.counts().connections === 1);
 });
 
-Deno.test("Gateway knows its sessions, their numbers and windows again after a restart", async () => {
+Deno.test("Gateway knows sessions, numbers and windows again after a restart", async () => {
   await using exchange = new TestExchange();
   exchange.startEngine();
   const before = await exchange.gateway();

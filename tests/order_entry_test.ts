@@ -107,7 +107,7 @@ const WRONG: [object, string, string][] = [
   [{ intendedTimeNs: "now" }, "bad_intended_time", 'found "now"'],
 ];
 
-Deno.test("OrderEntry.readJson() refuses each wrong field by its name, the right and the found", () => {
+Deno.test("OrderEntry.readJson() refuses a wrong field by its name and value", () => {
   for (const [fields, reason, text] of WRONG) {
     const refusal = read(newOrder(1, fields));
     assertEquals(refusal?.reason, reason, JSON.stringify(fields));
@@ -174,7 +174,7 @@ const BAD: number[] = [
   ...[REASONS.badOrder, REASONS.badPrice, REASONS.badQuantity, REASONS.unknownInstrument],
 ];
 
-Deno.test("OrderEntry.check() takes any bytes, and what it lets through the engine takes too", () => {
+Deno.test("OrderEntry.check() lets nothing through that the engine refuses", () => {
   const flips = fc.array(fc.tuple(fc.nat(OrderRequest.sizeBytes - 1), fc.nat(255)), {
     ...{ maxLength: 4 },
   });

@@ -27,7 +27,7 @@ const SETTINGS = {
 };
 
 function read(...args: string[]) {
-  return readSettings("gateway", SETTINGS, args);
+  return readSettings({ name: "gateway", shared: { timeoutMs: SETTINGS.port } }, SETTINGS, args);
 }
 
 Deno.test("readSettings() takes flags over the service's table over the file over defaults", () => {
@@ -35,7 +35,7 @@ Deno.test("readSettings() takes flags over the service's table over the file ove
   const file = directory.write(
     "mt.toml",
     [
-      'buffer_size = "64MB"\nport = 1\nhost = "::1"\nsymbols = ["X", "Y"]\n',
+      'timeout_ms = "theirs"\nbuffer_size = "64MB"\nport = 1\nhost = "::1"\nsymbols = ["X", "Y"]\n',
       "[gateway]\nport = 2\nis_fast = true\n[collector]\nport = 3\nwhatever = 4\n",
     ].join(""),
   );
@@ -56,6 +56,7 @@ Deno.test("readSettings() refuses what is wrong, and says what would be right", 
     assertThrows(() => read("--config", directory.write("mt.toml", toml)), UsageError).message;
   assertStringIncludes(refuse("bufer_size = 1"), "expected one of buffer_size, host, port, sync");
   assertStringIncludes(refuse("[gateway]\nwal = 1"), 'Cannot use "wal" in');
+  assertStringIncludes(refuse("[gateway]\ntimeout_ms = 1"), 'Cannot use "timeout_ms" in');
   for (
     const wrong of [
       ...['port = "x"', "port = 65536", "port = 1.5", "port = -1", "port = nan", "port = true"],

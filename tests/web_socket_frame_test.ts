@@ -55,7 +55,7 @@ Deno.test("FrameReader.take() tells the same of bytes in any pieces, whatever th
 });
 
 Deno.test("FrameReader.take() returns the texts that clients send, in one or many frames", () => {
-  const texts = fc.array(fc.string({ unit: "binary", maxLength: 60 }), { maxLength: 5 });
+  const texts = fc.array(fc.string({ unit: "grapheme", maxLength: 15 }), { maxLength: 4 });
   fc.assert(fc.property(texts, lengths, lengths, (texts, lengths, parts) => {
     const frames = texts.flatMap((text) => {
       const pieces = cut(new TextEncoder().encode(text), parts);
@@ -68,13 +68,7 @@ Deno.test("FrameReader.take() returns the texts that clients send, in one or man
     const told = read(cut(bytes, lengths), 1000);
     assertEquals(
       told,
-      texts.map((text) =>
-        `text ${
-          new TextDecoder().decode(
-            new TextEncoder().encode(text),
-          )
-        }`
-      ),
+      texts.map((text) => `text ${text}`),
     );
   }));
 });

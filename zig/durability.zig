@@ -20,25 +20,34 @@ pub inline fn durable(ring: *const Ring) u64 {
 /// this very core, as Linux keeps threads that wake each other on one even where another is idle.
 const looks_per_yield = 32;
 
-/// Spins, then sleeps, until `sequence` is durable, at most `timeout_ns`: at 0 it only spins.
+/// Says for which sequence another thread of this producer is to sleep, or sleeps already. Who
+/// looks at `durable` afterwards, and finds a lower one not reached, may rely on its commit to wake
+/// it.
+pub fn want(producer: *Producer, sequence: u64) void {
+    memory.store(u64, &producer.wanted_durable, sequence, .release);
+    memory.fullFence(); // Before the caller's look at `durable`.
+}
+
+/// Spins, then sleeps, until the sequence in `wanted` is durable, at most `timeout_ns`: at 0 it
+/// only spins.
 pub fn awaitDurable(
     producer: *Producer,
-    sequence: u64,
+    wanted: *const u64,
     spins: u32,
     timeout_ns: u64,
 ) Status {
     const ring = &producer.ring;
     for (0..spins) |i| {
-        if (durable(ring) >= sequence) return .ok;
+        if (isReached(ring, wanted)) return .ok;
         if (i % looks_per_yield == looks_per_yield - 1) std.Thread.yield() catch {};
         std.atomic.spinLoopHint();
     }
-    if (timeout_ns == 0) return look(producer, sequence) orelse .timed_out;
+    if (timeout_ns == 0) return look(producer, wanted) orelse .timed_out;
     const lines = ring.lines;
     var end = Sleeper.deadline(timeout_ns);
     while (true) {
         const seen = wait.prepare(&lines.commit, &lines.control);
-        if (look(producer, sequence)) |status| return status;
+        if (look(producer, wanted)) |status| return status;
         switch (producer.sleeper.sleep(&lines.commit, seen, constants.wait_slice_ns, &end)) {
             .look => if (producer.sleeper.slice_ended) producer.channel.checkSize(),
             .timed_out => return .timed_out,
@@ -48,9 +57,13 @@ pub fn awaitDurable(
     }
 }
 
+inline fn isReached(ring: *const Ring, wanted: *const u64) bool {
+    return durable(ring) >= memory.load(u64, wanted, .acquire); // Pairs with `want`.
+}
+
 /// Whether the waiting is over, and how.
-fn look(producer: *const Producer, sequence: u64) ?Status {
-    if (durable(&producer.ring) >= sequence) return .ok;
+fn look(producer: *const Producer, wanted: *const u64) ?Status {
+    if (isReached(&producer.ring, wanted)) return .ok;
     if (producer.channel.isPoisoned()) return .truncated;
     const refusal = memory.load(u32, &producer.ring.lines.control.refusal, .acquire);
     return if (refusal == header.Refusal.failed) .wal_failed else null;

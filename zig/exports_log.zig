@@ -125,19 +125,24 @@ pub export fn mt_producer_await_durable(
     const producer = handles.get(Producer, handle) orelse return code(.closed);
     const wanted = exports.toSequence(sequence) orelse return code(.invalid_argument);
     const timeout_ns = exports.msToNs(timeout_ms);
-    return code(durability.awaitDurable(producer, wanted, spins, timeout_ns));
+    return code(durability.awaitDurable(producer, &wanted, spins, timeout_ns));
 }
 
-/// The same on another thread, without spinning.
-pub export fn mt_producer_durable_wait(
-    handle: u32,
-    sequence: f64,
-    timeout_ms: u32,
-) callconv(.c) i32 {
+/// Says for which sequence `mt_producer_durable_wait` is, the next one or the one under way. After
+/// lowering it, look at `mt_producer_durable`: only a later commit ends the wait.
+pub export fn mt_producer_want_durable(handle: u32, sequence: f64) callconv(.c) i32 {
+    const producer = handles.get(Producer, handle) orelse return code(.closed);
+    const wanted = exports.toSequence(sequence) orelse return code(.invalid_argument);
+    durability.want(producer, wanted);
+    return code(.ok);
+}
+
+/// Sleeps on another thread, for up to `timeout_ms`, until what is wanted is on the disk.
+pub export fn mt_producer_durable_wait(handle: u32, timeout_ms: u32) callconv(.c) i32 {
     const producer = handles.enterWait(Producer, handle) orelse return code(.closed);
     defer handles.leaveWait(Producer, producer);
-    const wanted = exports.toSequence(sequence) orelse return code(.invalid_argument);
-    return code(durability.awaitDurable(producer, wanted, 0, exports.msToNs(timeout_ms)));
+    const timeout_ns = exports.msToNs(timeout_ms);
+    return code(durability.awaitDurable(producer, &producer.wanted_durable, 0, timeout_ns));
 }
 
 /// Makes the log keep everything from a sequence on for this consumer, whatever it acknowledges.

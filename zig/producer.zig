@@ -73,6 +73,8 @@ pub const Producer = struct {
     open_claim: ?OpenClaim = null,
     /// Bytes of the claim that was refused last for want of room: what `park` waits for.
     wanted_bytes: u64 = 0,
+    /// Sequence that the thread waits for which sleeps until the log is that far.
+    wanted_durable: u64 = 0,
     counters: header.ProducerCounters,
     /// When the slowest consumer's lock was looked at last.
     checked_ticks: u64 = 0,

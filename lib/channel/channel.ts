@@ -9,9 +9,10 @@ import { type Durability, type LogReport, readDurability } from "../native/log.t
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
 import type { RingIdentity } from "../native/ring.ts";
-import { type ChannelLog, openLog } from "./channel_log.ts";
+import { type ChannelLog, logDirectoryOf, openLog } from "./channel_log.ts";
 import {
   type ChannelOptions,
+  type LogSettings,
   type OpenChannelOptions,
   parseSize,
   toLogSettings,
@@ -228,6 +229,7 @@ export function createChannel(name: string, options: ChannelOptions = {}): Chann
   const settings = toRingSettings(name, options);
   const logSettings = toLogSettings(settings, options);
   const { path, isDefault } = bufferFileOf(name, options);
+  if (logSettings !== undefined) refuseOther(name, options, logSettings);
   const log = logSettings && openLog(options.walDir!, logSettings);
   let channel: Channel | undefined;
   try {
@@ -294,11 +296,25 @@ export function openChannel(name: string, options: OpenChannelOptions = {}): Cha
   throw new LayoutMismatchError(path, "schema", schema.text, found, difference);
 }
 
+/** Refuses a ring that is there and is another one, before a log is made that it will not have. */
+function refuseOther(name: string, options: ChannelOptions, settings: LogSettings): void {
+  const log = {
+    directory: logDirectoryOf(options.walDir!, name),
+    level: settings.isLevelDisk ? "disk" : "memory",
+  } as const;
+  try {
+    const looking = { ...options, prefault: false, lock: false, readOnly: true };
+    checkSame(openChannel(name, looking), options, log).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 /** Compares what the caller has named with what the existing channel is. */
 function checkSame(
   channel: Channel,
   options: ChannelOptions,
-  log: ChannelLog | undefined,
+  log: Pick<ChannelLog, "directory" | "level"> | undefined,
 ): Channel {
   const wanted: [string, unknown, unknown][] = [
     ["walDir with the log", log?.directory, channel.logDirectory ?? "none"],

@@ -104,12 +104,21 @@ export class ChannelLog {
 }
 
 /**
- * Opens a log's directory, `<walDir>/<name>`, making it where it is missing.
+ * Returns the directory of a channel's log, which need not be there.
+ *
+ * @throws {Deno.errors.NotCapable} Without permission to read and write it.
+ */
+export function logDirectoryOf(walDir: string, name: string): string {
+  return `${checkDirectory(walDir)}/${name}`;
+}
+
+/**
+ * Opens a log's directory, making it where it is missing.
  *
  * @throws {Deno.errors.NotCapable} Without permission to read and write it.
  */
 export function openLog(walDir: string, settings: LogSettings): ChannelLog {
-  const directory = `${checkDirectory(walDir)}/${settings.persister.name}`;
+  const directory = logDirectoryOf(walDir, settings.persister.name);
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   return new ChannelLog(openPersister(directory, settings.persister), directory, settings);
 }

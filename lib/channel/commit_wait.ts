@@ -6,6 +6,7 @@
 
 import * as layout from "../native/_layout.ts";
 import { type Native, native } from "../native/library.ts";
+import { CommitQueue, type CommitWaiter } from "./commit_queue.ts";
 import { type BlockingWait, checkTimeout, nextTurn, POOL_WAIT_MS } from "./wait_strategy.ts";
 
 /** Turns of the event loop that are tried before sleeping: some 250 us, more than a fast sync. */
@@ -14,20 +15,15 @@ const TURNS = 128;
 /** Looks in each turn: so many that the native side offers the core to the log's writer once. */
 const LOOKS_PER_TURN = 32;
 
-/** Somebody who waits. */
-interface Waiter {
-  sequence: number;
-  settle: (isDurable: boolean) => void;
-  reject: (error: unknown) => void;
-}
-
 /** The waiting of one producer: one native call sleeps for all who wait. */
 export class CommitWait {
   readonly #native: Native = native();
   readonly #handle: number;
   readonly #refuse: (status: number) => never;
-  readonly #waiters = new Set<Waiter>();
+  readonly #queue = new CommitQueue();
   #isRunning = false;
+  /** What the native call under way sleeps for; 0 while none is. */
+  #asleepFor = 0;
 
   /** Waits for an open producer; `refuse` throws what a status stands for. */
   constructor(handle: number, refuse: (status: number) => never) {
@@ -40,11 +36,17 @@ export class CommitWait {
     if (this.#isDurable(sequence)) return true;
     const wholeMs = checkTimeout(timeoutMs);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    const waiter: Waiter = { sequence, settle: resolve, reject };
-    this.#waiters.add(waiter);
+    const waiter: CommitWaiter = { sequence, resolve, reject };
+    this.#queue.add(waiter);
     if (!this.#isRunning) void this.#run();
+    else if (sequence < this.#asleepFor) {
+      this.#wantDurable(sequence);
+      this.#serve(); // What was durable before the sleeper knew wakes nobody.
+    }
     if (timeoutMs === Infinity) return await promise;
-    const timer = setTimeout(() => this.#settle(waiter, false), wholeMs);
+    const timer = setTimeout(() => {
+      if (this.#queue.remove(waiter)) resolve(false);
+    }, wholeMs);
     try {
       return await promise;
     } finally {
@@ -82,48 +84,52 @@ export class CommitWait {
     if (status !== layout.OK && !isWaiting) this.#refuse(status);
   }
 
-  #settle(waiter: Waiter, isDurable: boolean): void {
-    if (this.#waiters.delete(waiter)) waiter.settle(isDurable);
+  /** Tells those whose messages are durable. */
+  #serve(): void {
+    const durable = this.#native.mt_producer_durable(this.#handle);
+    if (durable < 0) return this.#failAll(durable);
+    for (let waiter; (waiter = this.#queue.take(durable)) !== undefined;) waiter.resolve(true);
   }
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    for (let turn = 0; this.#waiters.size > 0;) {
-      const durable = this.#native.mt_producer_durable(this.#handle);
-      if (durable < 0) this.#failAll(durable);
-      let lowest = Infinity;
-      for (const waiter of [...this.#waiters]) {
-        if (waiter.sequence <= durable) this.#settle(waiter, true);
-        else lowest = Math.min(lowest, waiter.sequence);
-      }
+    for (let turn = 0; this.#queue.size > 0;) {
+      this.#serve();
+      const { lowest } = this.#queue;
       if (lowest === Infinity) {
         turn = 0;
         await nextTurn(); // Those who were told may have more.
       } else if (turn++ < TURNS) {
         this.#native.mt_producer_await_durable(this.#handle, lowest, LOOKS_PER_TURN, 0);
         await nextTurn();
-      } else {
-        const { mt_producer_durable_wait } = this.#native;
-        const status = await mt_producer_durable_wait(this.#handle, lowest, POOL_WAIT_MS);
-        if (status === layout.OK) turn = 0;
-        else if (status !== layout.TIMED_OUT && status !== layout.INTERRUPTED) {
-          this.#failAll(status);
-        }
-      }
+      } else if (await this.#sleep(lowest)) turn = 0;
     }
     this.#isRunning = false;
   }
 
+  /** Sleeps until the sequence is durable, or a lower one that is waited for meanwhile. */
+  async #sleep(sequence: number): Promise<boolean> {
+    this.#wantDurable(sequence);
+    const status = await this.#native.mt_producer_durable_wait(this.#handle, POOL_WAIT_MS);
+    this.#asleepFor = 0;
+    const isWaiting = status === layout.TIMED_OUT || status === layout.INTERRUPTED;
+    if (status !== layout.OK && !isWaiting) this.#failAll(status);
+    return status === layout.OK;
+  }
+
+  #wantDurable(sequence: number): void {
+    this.#asleepFor = sequence;
+    this.#native.mt_producer_want_durable(this.#handle, sequence);
+  }
+
   #failAll(status: number): void {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    if (waiters.length === 0) return;
+    if (this.#queue.size === 0) return;
     let reason: unknown;
     try {
       this.#refuse(status);
     } catch (error) {
       reason = error;
     }
-    for (const waiter of waiters) waiter.reject(reason);
+    for (let waiter; (waiter = this.#queue.take(Infinity)) !== undefined;) waiter.reject(reason);
   }
 }

@@ -38,6 +38,11 @@ export interface CheckpointContent {
    * the log keeps what they would need after a crash.
    */
   consumers: readonly Consumer[];
+  /**
+   * Milliseconds that it waits, on a channel with `durability: "disk"`, while nobody writes the
+   * log: who does may be on its way back. Default: 10,000; `Infinity` for as long as it takes.
+   */
+  logTimeoutMs?: number;
 }
 
 /** A checkpoint that was made. */
@@ -66,6 +71,9 @@ export interface CheckpointSchedule {
 
 const DEFAULT_INTERVAL_MS = 5_000;
 
+/** Long enough for a persister that is started again. */
+const DEFAULT_LOG_TIMEOUT_MS = 10_000;
+
 /** Milliseconds between two looks whether the log has got as far as the state. */
 const DURABLE_INTERVAL_MS = 1;
 
@@ -91,18 +99,28 @@ export class Checkpoints implements Disposable {
    *
    * On a channel with `durability: "disk"` it waits until the log is durable as far as the state
    * is, so that a state never knows messages that a power cut takes away; on others it can. Event
-   * loop and consumers go on meanwhile.
+   * loop and consumers go on meanwhile. A log that is full or slow is waited for; one that nobody
+   * writes only for `logTimeoutMs`.
    *
    * @param stateId Name of the state: 1 to 96 of `A-Z a-z 0-9 . _ -`.
    * @throws {TypeError} If a checkpoint of this state is under way.
-   * @throws {DurabilityError} If disk or log have failed. The checkpoint before stays.
+   * @throws {RangeError} If `logTimeoutMs` is less than 0 or no number.
+   * @throws {Deno.errors.TimedOut} If nobody writes the log, which lacks messages of the state. The
+   *     checkpoint before stays.
+   * @throws {DurabilityError} If disk or log have failed. The same.
    * @throws {NoSpaceError} If the disk is full. The same.
    * @throws {CorruptStoreError} If what was read back is not what was written. The same.
    */
   async checkpoint(stateId: string, content: CheckpointContent): Promise<Checkpoint> {
     const begin = performance.now();
     checkStateId(stateId);
-    const { state, consumers } = content;
+    const { state, consumers, logTimeoutMs = DEFAULT_LOG_TIMEOUT_MS } = content;
+    if (!(logTimeoutMs >= 0)) {
+      throw new RangeError(
+        `Cannot make a checkpoint of "${stateId}": expected logTimeoutMs to be 0 or more, ` +
+          `found ${logTimeoutMs}`,
+      );
+    }
     const cursors = consumers.map(toCursor); // Now: they may go on while the state is written.
     if (this.#underWay.has(stateId)) {
       throw new TypeError(`Cannot make a checkpoint of "${stateId}": found one under way`);
@@ -114,7 +132,7 @@ export class Checkpoints implements Disposable {
       const store = this.#vault.other(kept?.store);
       const seal = await writeSnapshot(store, stateId, id, state);
       for (const [i, consumer] of consumers.entries()) {
-        await durableUpTo(consumer.channel, cursors[i]!.sequence);
+        await durableUpTo(consumer.channel, cursors[i]!.sequence, logTimeoutMs);
       }
       const manifest: Manifest = { version: 1, id, createdMs: Date.now(), cursors, ...seal };
       await commitManifest(store, stateId, manifest);
@@ -330,12 +348,21 @@ async function commitManifest(store: Store, stateId: string, manifest: Manifest)
 }
 
 /** Waits until the log has what the state knows, where the channel promises the disk. */
-async function durableUpTo(channel: Channel, sequence: number): Promise<void> {
+async function durableUpTo(channel: Channel, sequence: number, timeoutMs: number): Promise<void> {
   if (channel.durability !== "disk") return;
+  let absentSince: number | undefined;
   for (;;) {
     const { durable, state, errno } = channel.stats().log!;
     if (durable >= sequence) return;
     if (state === "failed") throw new DurabilityError(channel.logDirectory!, errno);
+    absentSince = state === "absent" ? absentSince ?? performance.now() : undefined;
+    if (absentSince !== undefined && performance.now() - absentSince >= timeoutMs) {
+      throw new Deno.errors.TimedOut(
+        `Cannot make a checkpoint of channel "${channel.name}" at sequence ${sequence}: ` +
+          `found its log "${channel.logDirectory}" durable up to ${durable}, and nobody who ` +
+          `writes it since ${timeoutMs} ms; start who created the channel, or "mt persist"`,
+      );
+    }
     await new Promise((resolve) => setTimeout(resolve, DURABLE_INTERVAL_MS));
   }
 }

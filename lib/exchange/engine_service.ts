@@ -105,9 +105,8 @@ class EnginePump {
       ? new MatchingEngine({ ...options.engine, onEvent })
       : MatchingEngine.restore(state, { ...options.engine, onEvent });
     this.outbox.begin(this.engine.lastEventNumber);
-    // Without a state from the very first request on: not from what is left of them.
     this.consumer = state === undefined
-      ? openConsumer(orders, { name: NAME, from: 1 })
+      ? openFromTheFirst(orders)
       : recovery.replay({ name: NAME });
     this.#witness = orders.durability === "disk" ? openProducer(orders, { name: NAME }) : undefined;
   }
@@ -140,6 +139,13 @@ class EnginePump {
   }
 }
 
+/** A consumer of all requests, not of what is left. The log keeps all, until a checkpoint. */
+function openFromTheFirst(orders: Channel): Consumer {
+  const consumer = openConsumer(orders, { name: NAME, from: 1 });
+  if (orders.logDirectory !== undefined) consumer.keep(1);
+  return consumer;
+}
+
 /**
  * A running engine. Made by {@linkcode startEngine}.
  *
@@ -155,7 +161,7 @@ export class EngineService {
   readonly #options: EngineServiceOptions;
   readonly #pump: EnginePump;
   readonly #timer: CheckpointTimer;
-  readonly #stopping = Promise.withResolvers<void>();
+  #wake = () => {};
   #checkpointCount = 0;
   #stopAt = Infinity;
 
@@ -181,18 +187,26 @@ export class EngineService {
   }
 
   async #run(): Promise<void> {
-    const { consumer, engine } = this.#pump;
+    const { engine } = this.#pump;
     try {
       for (;;) {
         const count = await this.#pump.step(this.#stopAt);
         if (count > 0) this.#timer.poke(engine.lastSequence);
         else if (this.#stopAt < Infinity) return;
-        else await Promise.race([consumer.wait(), this.#stopping.promise]);
+        else await this.#untilAwake();
         await nextTurn(); // For checkpoints and signals, as there may always be more requests.
       }
     } finally {
       await this.#timer.stop();
     }
+  }
+
+  /** Waits for a request, or for the end. */
+  async #untilAwake(): Promise<void> {
+    // A promise for each wait: one for all would keep what every race has left with it.
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    await Promise.race([this.#pump.consumer.wait(), promise]);
   }
 
   /** The state of now, and the consumer that has come as far. */
@@ -217,7 +231,7 @@ export class EngineService {
   async stop(): Promise<EngineSummary> {
     const { engine } = this.#pump;
     this.#stopAt = this.#options.orders.stats().nextSequence - 1;
-    this.#stopping.resolve();
+    this.#wake();
     try {
       await this.ended;
       await this.#options.checkpoints.checkpoint(NAME, this.#capture());

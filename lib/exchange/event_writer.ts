@@ -53,7 +53,7 @@ export class EventWriter {
     this.#isPending = false;
   }
 
-  /** Begins an event about an order. What is not told of it afterwards is 0. */
+  /** Begins an event about an order; its amounts must follow. What else is not told of it is 0. */
   write(kind: number, order: OrderImage): this {
     if (this.#isPending) this.#handOver();
     const view = this.#view;
@@ -65,8 +65,6 @@ export class EventWriter {
     writeSafe(view, AT.clientOrderId, order.clientOrderId);
     writeSafe(view, AT.orderId, order.orderId);
     writeSafe(view, AT.price, order.price);
-    writeSafe(view, AT.quantity, 0);
-    writeSafe(view, AT.remaining, 0);
     writeSafe(view, AT.levelQuantity, 0);
     if (this.#hasMaker) this.#clearMaker();
     view.setUint16(AT.answerKind, 0, true);

@@ -24,6 +24,7 @@ import { JsonCodec } from "./json_codec.ts";
 import { LogonDesk } from "./logon_desk.ts";
 import { OrderEntry } from "./order_entry.ts";
 import type { RefusalReason } from "./refusal.ts";
+import { SteadyInstruments } from "./steady_instruments.ts";
 import { readUnanswered } from "./unanswered.ts";
 import { SessionCheckpoints } from "./session_checkpoints.ts";
 import { openSessionStore } from "./session_store.ts";
@@ -100,7 +101,8 @@ export class Gateway implements AsyncDisposable {
     this.#checkpoints = checkpoints;
     this.#ends = ends;
     this.#onProblem = options.onProblem ?? (() => {});
-    const { instruments, webSocket = {}, tcp } = options;
+    const { webSocket = {}, tcp } = options;
+    const { instruments } = core;
     const { maxMessageBytes, heartbeatMs, logonTimeoutMs } = core.limits;
     const entry = new OrderEntry(instruments);
     const json = () => new JsonCodec(entry, instruments, maxMessageBytes);
@@ -239,13 +241,13 @@ async function recoverGateway(
   limits: GatewayLimits,
   ends: DisposableStack,
 ): Promise<Gateway> {
-  const { orders, events, instruments, stateDirectory, gatewayId = 1, onProblem } = options;
+  const { orders, events, stateDirectory, gatewayId = 1, onProblem = () => {} } = options;
   const store = ends.use(await openSessionStore(`${stateDirectory}/sessions`, gatewayId));
   const sessions = new GatewaySessions(gatewayId, limits);
   for (const key of await store.all()) sessions.add(key);
   const checkpoints = new SessionCheckpoints(`${stateDirectory}/checkpoints`, sessions, {
     intervalMs: limits.snapshotIntervalMs,
-    onFailure: (error) => onProblem?.(error instanceof Error ? error.message : String(error)),
+    onFailure: ({ message }) => onProblem(message),
   });
   ends.use(checkpoints);
   const name = `gateway-${gatewayId}`;
@@ -253,6 +255,10 @@ async function recoverGateway(
   ends.use(consumer);
   const producer = ends.use(openProducer(orders, { name }));
   const desk = new LogonDesk(sessions, store, limits.maxSessions);
+  const instruments = new SteadyInstruments(
+    options.instruments,
+    ({ message }) => onProblem(message),
+  );
   const core = new GatewayCore(limits, { producer, desk, instruments });
   const relay = new EventRelay({
     ...{ consumer, sessions, resendWindow: limits.resendWindow },

@@ -7,22 +7,23 @@
 import type { Producer } from "../channel/producer.ts";
 import { monotonicNs } from "../native/clock.ts";
 import type { ConnectionOwner, GatewayConnection } from "./gateway_connection.ts";
-import type { GatewayLimits, GatewayOptions } from "./gateway_options.ts";
+import type { GatewayLimits } from "./gateway_options.ts";
 import type { LogonDesk } from "./logon_desk.ts";
 import { type AckBatch, OrderIntake } from "./order_intake.ts";
 import { OrderRequest } from "./orders.ts";
 import type { Refusal, RefusalReason } from "./refusal.ts";
+import type { InstrumentSource } from "./steady_instruments.ts";
 
 /** Publishes orders, and has them acknowledged. */
 export class GatewayCore implements ConnectionOwner {
   readonly limits: GatewayLimits;
   readonly intake: OrderIntake;
   readonly desk: LogonDesk;
+  readonly instruments: InstrumentSource;
   /** Orders that were published; logons to new and to old sessions. */
   readonly counts = { orders: 0, logons: 0, resumed: 0 };
   /** Requests that were refused and connections that were ended, by reason. */
   readonly refused: Partial<Record<RefusalReason, number>> = {};
-  readonly #instruments: GatewayOptions["instruments"];
   readonly #order = OrderRequest.accessor();
   #isStopping = false;
 
@@ -32,13 +33,13 @@ export class GatewayCore implements ConnectionOwner {
     { producer, desk, instruments }: {
       producer: Producer;
       desk: LogonDesk;
-      instruments: GatewayOptions["instruments"];
+      instruments: InstrumentSource;
     },
   ) {
     this.limits = limits;
     this.desk = desk;
     this.intake = new OrderIntake(producer);
-    this.#instruments = instruments;
+    this.instruments = instruments;
   }
 
   /** Takes no more orders. */
@@ -64,7 +65,7 @@ export class GatewayCore implements ConnectionOwner {
     connection.codec.session({
       ...{ sessionId: session.id, token: admission.token, isResumed, heartbeatMs },
       ...{ lastClientSequence, lastNumber: releasedNumber, ordersPerSecond },
-      instruments: this.#instruments.all(),
+      instruments: this.instruments.all(),
     });
     connection.attach(session, lastReceived);
   }

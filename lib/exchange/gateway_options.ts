@@ -5,8 +5,7 @@
  */
 
 import type { Channel } from "../channel/channel.ts";
-import type { Instrument } from "../market/instruments.ts";
-import type { InstrumentLookup } from "./order_entry.ts";
+import type { InstrumentSource } from "./steady_instruments.ts";
 
 /** Limits of a gateway. Each has a default. */
 export interface GatewayLimits {
@@ -45,7 +44,7 @@ export interface GatewayOptions extends Partial<GatewayLimits> {
   /** `engine.events`: with a log, of {@linkcode EngineEvent}s. Stays open. */
   events: Channel;
   /** What is traded. */
-  instruments: InstrumentLookup & { all(): readonly Instrument[] };
+  instruments: InstrumentSource;
   /** Directory of its sessions. Exists; its own alone. */
   stateDirectory: string;
   /** 1 to 1048576; no two gateways of an engine may have the same, ever. Default: 1. */

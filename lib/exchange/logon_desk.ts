@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DurabilityError, NoSpaceError } from "../errors.ts";
 import type { GatewayConnection } from "./gateway_connection.ts";
 import type { GatewaySession } from "./gateway_session.ts";
 import type { GatewaySessions } from "./gateway_sessions.ts";
@@ -16,6 +17,18 @@ export interface Admission {
   session: GatewaySession;
   token: Uint8Array<ArrayBuffer>;
   isResumed: boolean;
+}
+
+/** Says why a session could not be kept. */
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof NoSpaceError) {
+    return { reason: "wal_full", text: "session: expected room on the disk, found none" };
+  }
+  if (!(error instanceof DurabilityError)) throw error;
+  return {
+    reason: "log_failed",
+    text: "session: expected a disk that works, found that it failed",
+  };
 }
 
 /** The sessions that there are, and the connections that use them. */
@@ -61,6 +74,8 @@ export class LogonDesk {
     this.#pendingCount++;
     try {
       await this.#store.add(key);
+    } catch (error) {
+      return refusalOf(error);
     } finally {
       this.#pendingCount--;
     }

@@ -62,9 +62,6 @@ const HEADERS: Record<string, string> = {
   "connection": "close", // Nobody queues requests up, whose answers would wait here.
 };
 
-/** Milliseconds for answers that are on their way when the server ends. */
-const LAST_ANSWERS_MS = 100;
-
 /**
  * Serves a feed. Whoever fills the feed calls {@linkcode MarketDataServer.notify} afterwards.
  *
@@ -133,10 +130,9 @@ export class MarketDataServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     this.#server.closeIdleConnections();
-    // Deno takes a connection that has had a second request for one that is never idle.
-    const overdue = setTimeout(() => this.#server.closeAllConnections(), LAST_ANSWERS_MS);
+    const cut = setTimeout(() => this.#server.closeAllConnections(), HEAD_MS);
     await promise;
-    clearTimeout(overdue);
+    clearTimeout(cut);
   }
 
   #flushSoon(): void {

@@ -254,7 +254,7 @@ export class MatchingEngine {
     order.orderId = 0;
     order.clientOrderId = request.subject;
     order.price = 0;
-    this.#events.write(KIND_REJECTED, order).because(reason);
+    this.#events.write(KIND_REJECTED, order).because(reason).amounts(0, 0);
   }
 
   /** Answers a request again that was applied before; or says that nobody knows any more. */
@@ -266,7 +266,8 @@ export class MatchingEngine {
     order.clientOrderId = answer.clientOrderId;
     order.side = 0; // Not those that are asked for now: it may be another order.
     order.price = 0;
-    this.#events.write(KIND_DUPLICATE, order).because(answer.reason).again(answer.kind);
+    this.#events.write(KIND_DUPLICATE, order).because(answer.reason).amounts(0, 0)
+      .again(answer.kind);
   }
 }
 

@@ -7,7 +7,7 @@
 
 import type { Level, Producer } from "../channel/producer.ts";
 import { BACK_PRESSURED, WAL_FULL } from "../channel/record.ts";
-import { DurabilityError } from "../errors.ts";
+import { ChannelClosedError, DurabilityError } from "../errors.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** Result of an offer when the log has failed, which only a mended disk and a restart change. */
@@ -17,6 +17,8 @@ const LOG_FAILED = -1;
 const RING_RETRY_MS = 10;
 /** When it should where the disk is full or broken: somebody has to do something first. */
 const DISK_RETRY_MS = 1000;
+/** Milliseconds between two looks whether there is room on the disk again. */
+const DISK_LOOK_MS = 100;
 
 /** Orders that one connection has sent in one piece: they share a wait. */
 export class AckBatch {
@@ -91,10 +93,11 @@ export class OrderIntake {
   }
 
   async #awaitRoom(code: number): Promise<void> {
-    if (code === BACK_PRESSURED) {
-      await this.#producer.ready({ timeoutMs: DISK_RETRY_MS });
-    } else {
-      await new Promise((resolve) => setTimeout(resolve, DISK_RETRY_MS / 10));
+    try {
+      if (code === BACK_PRESSURED) await this.#producer.ready({ timeoutMs: DISK_RETRY_MS });
+      else await new Promise((resolve) => setTimeout(resolve, DISK_LOOK_MS));
+    } catch (error) {
+      if (!(error instanceof DurabilityError)) throw error; // The next offer tells.
     }
   }
 
@@ -111,6 +114,7 @@ export class OrderIntake {
         receiver.acknowledge(batch, await this.durable(batch.sequences.at(-1)!));
         this.#acknowledgedCount += batch.sequences.length;
       } catch (error) {
+        if (error instanceof ChannelClosedError) return; // The gateway has stopped waiting.
         if (!(error instanceof DurabilityError)) throw error;
         receiver.fail(this.#describeFailure());
       }

@@ -16,7 +16,7 @@ export class SessionCheckpoints implements Disposable {
   readonly #checkpoints: Checkpoints;
   readonly #sessions: GatewaySessions;
   readonly #intervalMs: number;
-  readonly #onFailure: (error: unknown) => void;
+  readonly #onFailure: (error: Error) => void;
   #consumer: Consumer | undefined;
   #keptSequence = 0;
   #begunMs = performance.now();
@@ -26,7 +26,7 @@ export class SessionCheckpoints implements Disposable {
   constructor(
     directory: string,
     sessions: GatewaySessions,
-    { intervalMs, onFailure }: { intervalMs: number; onFailure: (error: unknown) => void },
+    { intervalMs, onFailure }: { intervalMs: number; onFailure: (error: Error) => void },
   ) {
     this.#checkpoints = openCheckpoints({ directory });
     this.#sessions = sessions;
@@ -70,6 +70,7 @@ export class SessionCheckpoints implements Disposable {
       await this.#checkpoints.checkpoint(STATE_ID, { state, consumers: [consumer] });
       this.#keptSequence = delivered;
     } catch (error) {
+      if (!(error instanceof Error)) throw error;
       this.#onFailure(error); // The one before stays.
     }
   }

@@ -38,23 +38,19 @@ export class SessionRecord {
   readonly id: number;
   /** Its place among the records. */
   readonly index: number;
+  /** Client sequence of the last request that was applied; 0 before the first. */
+  lastClientSequence = 0;
   readonly #limit: number;
   #answers: Float64Array;
-  /** Answers that were ever recorded here; the next one's place follows from it. */
+  /** Answers that were ever recorded here, and where the next one goes. */
   #recorded = 0;
+  #next = 0;
 
   constructor(id: number, index: number, limit: number) {
     this.id = id;
     this.index = index;
     this.#limit = limit;
     this.#answers = new Float64Array(Math.min(ANSWERS_MIN, limit) * ANSWER_DOUBLES);
-  }
-
-  /** Client sequence of the last request that was applied; 0 before the first. */
-  get lastClientSequence(): number {
-    return this.#recorded === 0
-      ? 0
-      : this.#answers[this.#placeOf(this.#recorded - 1) + CLIENT_SEQUENCE]!;
   }
 
   /** Answers that are kept. */
@@ -66,7 +62,10 @@ export class SessionRecord {
   record(answer: Answer): void {
     const isFull = this.#recorded * ANSWER_DOUBLES === this.#answers.length;
     if (isFull && this.#recorded < this.#limit) this.#grow();
-    const at = this.#placeOf(this.#recorded++);
+    const at = this.#next;
+    this.#recorded++;
+    this.#next = at + ANSWER_DOUBLES === this.#limit * ANSWER_DOUBLES ? 0 : at + ANSWER_DOUBLES;
+    this.lastClientSequence = answer.clientSequence;
     this.#answers[at + CLIENT_SEQUENCE] = answer.clientSequence;
     this.#answers[at + ORDER_ID] = answer.orderId;
     this.#answers[at + CLIENT_ORDER_ID] = answer.clientOrderId;

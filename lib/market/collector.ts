@@ -48,6 +48,30 @@ const DROP_CAUSES: readonly DropCause[] = [
  * memory bounded.
  *
  * Thread: one. Cost: that of the normaliser; nothing is allocated but for dropped messages.
+ *
+ * @example A trade into a channel
+ * ```ts
+ * import { Collector, Trade } from "message_transport/market";
+ * import { createChannel, openConsumer, openProducer, removeChannel } from "message_transport";
+ * import { assertEquals } from "@std/assert";
+ *
+ * {
+ *   using channel = createChannel("doc.btcusdt", { sizeBytes: "64KB" });
+ *   const consumer = openConsumer(channel);
+ *   const instrument = { id: 1, symbol: "BTCUSDT", priceDecimals: 2, quantityDecimals: 5 };
+ *   const collector = new Collector([{ instrument, producer: openProducer(channel) }]);
+ *   collector.take(
+ *     '{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":7,"p":"61837.63","q":"0.02",' +
+ *       '"T":1723161255342,"m":true,"M":true}',
+ *     1_723_161_255_344_000,
+ *   );
+ *   const trade = Trade.accessor();
+ *   const prices: number[] = [];
+ *   consumer.poll(({ view, offset }) => prices.push(trade.wrap(view, offset).price));
+ *   assertEquals(prices, [6_183_763]);
+ * }
+ * removeChannel("doc.btcusdt");
+ * ```
  */
 export class Collector {
   readonly #sinks = new MarketSinks();

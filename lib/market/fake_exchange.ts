@@ -64,7 +64,7 @@ const DEPTH_LIMIT = 100;
  *
  * @example The true book
  * ```ts
- * import { FakeExchange } from "../lib/market/fake_exchange.ts";
+ * import { FakeExchange } from "./fake_exchange.ts";
  * import { assertEquals } from "@std/assert";
  *
  * await using exchange = await FakeExchange.start({ seed: 7, rateHz: 0 });

@@ -28,8 +28,8 @@ const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 /** Pings that may stay unanswered: Binance sends one in 20 s and waits for a minute. */
 const PINGS_UNANSWERED_MAX = 3;
 
-/** Messages between the announcement of a shutdown and the end. Arbitrary. */
-const MESSAGES_BEFORE_SHUTDOWN = 30;
+/** Messages between the announcement of a shutdown and the end. Arbitrary: about a second. */
+const MESSAGES_BEFORE_SHUTDOWN = 1_000;
 
 /** Close codes of RFC 6455: going away, and a protocol error. */
 const GOING_AWAY = 1001;

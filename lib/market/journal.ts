@@ -39,9 +39,10 @@ export interface JournalOptions {
   /** Name of the consumer, whose cursor says where to go on. Default: `journal`. */
   consumer?: string;
   /**
-   * When written records are synced, and so acknowledged: each batch (`batch`), every so many
-   * milliseconds or sooner if the ring needs the room, or never (`none`: acknowledged when written,
-   * which survives the process, not the host). Default: `batch`.
+   * When written records are synced, and so acknowledged: each batch, or several at once where
+   * more are there (`batch`), every so many milliseconds or sooner if the ring needs the room, or
+   * never (`none`: acknowledged when written, which survives the process, not the host). Default:
+   * `batch`.
    */
   sync?: "batch" | "none" | { intervalMs: number };
   /** Size at which another file is begun, in bytes. Default: 256 MiB. */
@@ -200,8 +201,11 @@ export class Journal {
       if (this.#stats.batches % BATCHES_PER_TURN === 0) await setImmediate();
     }
     if (sync === "none") consumer.ack();
-    else if (sync === "batch" || this.#unackedBytes >= this.#unackedMax) await this.#settle();
-    else this.#syncDueMs = Math.min(this.#syncDueMs, performance.now() + sync.intervalMs);
+    else if (this.#unackedBytes >= this.#unackedMax) await this.#settle();
+    else if (sync === "batch") {
+      // Whoever has to catch up syncs several batches at once.
+      if (count < BATCH_RECORDS) await this.#settle();
+    } else this.#syncDueMs = Math.min(this.#syncDueMs, performance.now() + sync.intervalMs);
     return count;
   }
 

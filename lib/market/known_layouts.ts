@@ -18,9 +18,11 @@ import {
   BookTicker,
   KIND_BOOK_TICKER,
   KIND_ORDER_BOOK_DELTA,
+  KIND_ORDER_BOOK_SNAPSHOT,
   KIND_TRADE,
   messageKind,
   OrderBookDelta,
+  OrderBookSnapshot,
   Trade,
 } from "./layouts.ts";
 
@@ -31,6 +33,7 @@ const byKind: ReadonlyMap<number, JsonLayout> = new Map([
   [KIND_TRADE, new JsonLayout(Trade)],
   [KIND_BOOK_TICKER, new JsonLayout(BookTicker)],
   [KIND_ORDER_BOOK_DELTA, new JsonLayout(OrderBookDelta)],
+  [KIND_ORDER_BOOK_SNAPSHOT, new JsonLayout(OrderBookSnapshot)],
   ...[KIND_NEW_ORDER, KIND_CANCEL_ORDER, KIND_REPLACE_ORDER].map((kind) =>
     [kind, request] as const
   ),

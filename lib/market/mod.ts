@@ -1,10 +1,12 @@
 /**
  * Market data over channels: fixed message layouts, instruments and their scales, a normaliser
- * for Binance's streams, order books that prove themselves, recordings, and a made-up feed.
+ * for Binance's streams, live feeds and recordings into channels, order books that prove
+ * themselves, and a made-up feed.
  *
  * @module
  */
 
+export type { BackOffOptions } from "./back_off.ts";
 export {
   type BinanceCounts,
   BinanceNormaliser,
@@ -12,7 +14,21 @@ export {
   type RecordSink,
   ScratchSink,
 } from "./binance.ts";
+export {
+  BinanceFeed,
+  type BinanceFeedOptions,
+  type FeedCounts,
+  type FeedHandler,
+  type FeedTimes,
+} from "./binance_feed.ts";
+export { BinanceRest, type BinanceRestOptions, type RestCounts } from "./binance_rest.ts";
 export { BookSide, type ReadonlyBookSide } from "./book_side.ts";
+export {
+  type CollectedMarket,
+  Collector,
+  type CollectorCounts,
+  type CollectorOptions,
+} from "./collector.ts";
 export { CorruptInstrumentsError } from "../errors.ts";
 export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./feed_generator.ts";
@@ -55,6 +71,12 @@ export {
   TRADE_FIELDS,
 } from "./layouts.ts";
 export {
+  BINANCE_STREAMS,
+  LiveCollector,
+  type LiveCollectorOptions,
+  type LiveCounts,
+} from "./live_collector.ts";
+export {
   BOOK_APPLIED,
   BOOK_BROKEN,
   BOOK_BUFFERED,
@@ -70,11 +92,17 @@ export {
 export { openJournal } from "./open_journal.ts";
 export { Pacer } from "./pacer.ts";
 export {
+  RecordedCollector,
+  type RecordedCollectorOptions,
+  type RecordedCounts,
+} from "./recorded_collector.ts";
+export {
   newRecordingCounts,
   parseRecordingLine,
   readRecording,
   type RecordedMessage,
   type RecordingCounts,
 } from "./recording.ts";
+export { RingSink } from "./ring_sink.ts";
 export { type SnapshotHead, TopLevels } from "./top_levels.ts";
 export { type TickerCounts, TickerOracle, top20Sha256 } from "./ticker_oracle.ts";

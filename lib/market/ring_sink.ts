@@ -4,12 +4,17 @@
  * @module
  */
 
+import { setTimeout } from "node:timers/promises";
 import type { Claim } from "../channel/claim.ts";
 import type { Producer } from "../channel/producer.ts";
+import { WAL_FULL } from "../channel/record.ts";
 import type { RecordSink } from "./binance.ts";
 
 /** Bytes kept at first for records that found no room. Arbitrary; doubled when too small. */
 const KEPT_BYTES = 64 * 1024;
+
+/** Between two looks whether a log has room again, in milliseconds. Arbitrary. */
+const WAL_FULL_MS = 20;
 
 /**
  * A sink that loses nothing: where the ring is full, it keeps the rest of the message, to be sent
@@ -97,16 +102,23 @@ export class RingSink implements RecordSink {
   async #sendKept(): Promise<void> {
     let at = 0;
     for (const length of this.#keptLengths) {
-      while (!this.#offer(at, length)) await this.#producer.ready();
+      await this.#sendOne(at, length);
       at += length;
     }
     this.#keptBytes = 0;
     this.#keptLengths = [];
   }
 
-  #offer(at: number, length: number): boolean {
-    const sequence = this.#producer.offer(new Uint8Array(this.#kept.buffer, at, length));
-    if (sequence > 0) this.sequence = sequence;
-    return sequence > 0;
+  async #sendOne(at: number, length: number): Promise<void> {
+    for (;;) {
+      const sequence = this.#producer.offer(new Uint8Array(this.#kept.buffer, at, length));
+      if (sequence > 0) {
+        this.sequence = sequence;
+        return;
+      }
+      // Nobody is woken when a log has room again, and the ring has some all the time.
+      if (sequence === WAL_FULL) await setTimeout(WAL_FULL_MS);
+      else await this.#producer.ready();
+    }
   }
 }

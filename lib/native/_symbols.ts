@@ -228,8 +228,12 @@ export const symbols = {
     parameters: ["u32", "f64", "u32", "u32"],
     result: "i32",
   },
+  mt_producer_want_durable: {
+    parameters: ["u32", "f64"],
+    result: "i32",
+  },
   mt_producer_durable_wait: {
-    parameters: ["u32", "f64", "u32"],
+    parameters: ["u32", "u32"],
     result: "i32",
     nonblocking: true,
   },

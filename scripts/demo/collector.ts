@@ -10,9 +10,8 @@ import {
   newRecordingCounts,
   Pacer,
   type RecordedMessage,
+  RingSink,
 } from "../../lib/market/mod.ts";
-import { Pacer } from "../../lib/market/pacer.ts";
-import { RingSink } from "../../lib/market/ring_sink.ts";
 import { monotonicNs, openChannel, openProducer, type Producer } from "../../mod.ts";
 import { obey, placeOf, runChild, tell } from "./_child.ts";
 import { readFeed } from "./_feed.ts";

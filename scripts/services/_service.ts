@@ -10,6 +10,7 @@
 
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
+import { SHARED_SETTINGS } from "./_channels.ts";
 import { allow } from "./_permissions.ts";
 import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
 
@@ -55,6 +56,10 @@ const OWN = {
 // deno-lint-ignore no-explicit-any
 export type AnyService = Service<any>;
 
+function frameOf({ name }: AnyService): { name: string; shared: Settings } {
+  return { name, shared: SHARED_SETTINGS };
+}
+
 /** Checks a service's types. */
 export function defineService<S extends Settings>(service: Service<S>): Service<S> {
   return service;
@@ -63,7 +68,7 @@ export function defineService<S extends Settings>(service: Service<S>): Service<
 /** Runs a service in this process, with the arguments of the command line. Does not return. */
 export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
-    const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
+    const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
     const { help, json, tied, lockFile } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
@@ -160,7 +165,7 @@ export function spawnService<S extends Settings>(
   args: string[],
   stdout: "inherit" | "piped",
 ): Deno.ChildProcess {
-  const values = readSettings(service.name, { ...service.settings, ...OWN }, args);
+  const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = service.permissions(values as Values<S>);
   // The files that these name are the frame's own to read.

@@ -129,13 +129,14 @@ function toFlag(name: string): string {
  * A file has settings at its top, for every service that has them, and below that a table for each
  * service, such as `[gateway]`, which wins.
  *
- * @param service Name of the service, which is that of its table.
+ * @param service Name of the service, which is that of its table, and settings that other services
+ * have: at the file's top they are no mistake.
  * @param args Flags; `--config <file>` names the file.
  * @throws {UsageError} If a flag, a key or a value is wrong.
  * @throws {ScriptError} If the file cannot be read.
  */
 export function readSettings<S extends Settings>(
-  service: string,
+  service: { name: string; shared?: Settings },
   settings: S,
   args: string[],
 ): Values<S> {
@@ -172,7 +173,7 @@ function readFlags(settings: Settings, args: string[]): Record<string, unknown> 
 }
 
 function readFile(
-  service: string,
+  { name: service, shared = {} }: { name: string; shared?: Settings },
   settings: Settings,
   file: string,
   found: Map<string, unknown>,
@@ -181,8 +182,9 @@ function readFile(
   const tables = Object.entries(top).filter(([, value]) => isTable(value));
   const own = tables.find(([key]) => key === service)?.[1] as Record<string, unknown> ?? {};
   // Those of other services are theirs to check.
-  const keys = Object.entries(top).filter(([, value]) => !isTable(value));
   const names = new Map(Object.keys(settings).map((name) => [toKey(name), name]));
+  const others = new Set(Object.keys(shared).map(toKey).filter((key) => !names.has(key)));
+  const keys = Object.entries(top).filter(([key, value]) => !isTable(value) && !others.has(key));
   for (const [key, value] of [...keys, ...Object.entries(own)]) {
     const name = names.get(key);
     if (name === undefined) {

@@ -5,17 +5,18 @@
  */
 
 import { dirname } from "node:path";
-import { BinanceRest } from "../../lib/market/binance_rest.ts";
-import type { CollectedMarket } from "../../lib/market/collector.ts";
-import { BINANCE_STREAMS, LiveCollector } from "../../lib/market/live_collector.ts";
 import {
+  BINANCE_STREAMS,
+  BinanceRest,
+  type CollectedMarket,
   type Instrument,
   type Instruments,
+  LiveCollector,
   openInstruments,
+  RecordedCollector,
   type Scales,
   UNTOLD_SCALES,
 } from "../../lib/market/mod.ts";
-import { RecordedCollector } from "../../lib/market/recorded_collector.ts";
 import { type Channel, createChannel, openProducer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
 import {

@@ -9,7 +9,7 @@ import type { ChannelOptions } from "../../mod.ts";
 /** What is traded. */
 export const INSTRUMENTS = [{ id: 1 }, { id: 2 }];
 
-/** How both channels are made. Segments are large, so that none is cut: all is replayed in the end. */
+/** How both channels are made. Segments are large, so that none is cut: the end replays all. */
 export function engineChannels(directory: string) {
   const common = {
     directory,

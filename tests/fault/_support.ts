@@ -217,9 +217,12 @@ export async function until(what: string, condition: () => boolean): Promise<voi
   }
 }
 
-/** Reads in a ring file whether somebody sleeps: for a message (`data`), or for room (`space`). */
-export function isSomebodyAsleep(channel: Channel, direction: "data" | "space"): boolean {
-  const lines = direction === "data" ? 1 : 2; // Behind the line of claims: docs/format.md.
+/** Places of the lines that sleepers are counted in, behind that of claims: docs/format.md. */
+const WAIT_LINES = { data: 1, space: 2, commit: 5 };
+
+/** Reads in a ring file whether somebody sleeps: for a message, for room, or for the disk. */
+export function isSomebodyAsleep(channel: Channel, what: keyof typeof WAIT_LINES): boolean {
+  const lines = WAIT_LINES[what];
   using file = Deno.openSync(channel.bufferFile);
   file.seekSync(IDENTITY_SIZE + lines * LINE_BYTES, Deno.SeekMode.Start);
   const words = new Uint32Array(2);

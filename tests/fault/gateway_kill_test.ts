@@ -102,7 +102,7 @@ function check(exchange: TestExchange, { client, events, acked, sent, rejected }
   assertEquals(executed.sort((a, b) => a - b), sent, "an order was lost, or executed twice");
 }
 
-Deno.test(`two gateways are killed ${KILLS} times: nothing is lost, nothing comes twice`, async () => {
+Deno.test(`two gateways, killed ${KILLS} times, lose nothing and do nothing twice`, async () => {
   const seed = seedOf(20_261_129);
   console.log(`seed ${seed}`);
   const random = new Random(seed);

@@ -6,7 +6,16 @@ import { openJournal } from "../../lib/market/open_journal.ts";
 import { createChannel, NoSpaceError, openProducer } from "../../mod.ts";
 import { JournalFolder } from "./_journal.ts";
 import { SmallDisk } from "./_disk.ts";
-import { Child, IS_LONG, note, Random, TestDirectory, testUnless, until } from "./_support.ts";
+import {
+  Child,
+  IS_LONG,
+  note,
+  pause,
+  Random,
+  TestDirectory,
+  testUnless,
+  until,
+} from "./_support.ts";
 import { straceObstacle } from "./_trace.ts";
 
 const BLOCK_BYTES = 4096;
@@ -90,14 +99,18 @@ testUnless(
     const place = { directory: directory.path };
     const log = `${directory.path}/strace`;
     const faults = ["fdatasync:error=EIO:when=3+"];
+    let sent = 0;
     {
       const trace = { log, faults, calls: ["fdatasync"] };
       await using child = new Child("journal", config, { ...place, trace });
       await child.expect("open");
-      for (let sequence = 1; sequence <= 300; sequence++) {
-        producer.write(JournalFolder.messageAt(sequence));
+      let hasFailed = false;
+      const failed = child.expect("failed DurabilityError 5").finally(() => hasFailed = true);
+      while (!hasFailed) {
+        producer.write(JournalFolder.messageAt(++sent));
+        await pause();
       }
-      await child.expect("failed DurabilityError 5");
+      await failed;
     }
     const cursor = channel.stats().consumers.find(({ name }) => name === "journal")!.cursor;
     const folder = new JournalFolder(`${journals}/feed`, new Random(1));
@@ -106,8 +119,8 @@ testUnless(
     await child.expect("open");
     await child.send("stop");
     const stats = JSON.parse(await child.expect("end"));
-    assertEquals([stats.repeated, stats.records + cursor], [0, 300]);
+    assertEquals([stats.repeated, stats.records + cursor], [0, sent]);
     await child.succeeded();
-    await folder.checkWhole(300);
+    await folder.checkWhole(sent);
   },
 );

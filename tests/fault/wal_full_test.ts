@@ -6,12 +6,14 @@ import {
   type Channel,
   createChannel,
   NoSpaceError,
+  openChannel,
   openProducer,
   type Producer,
   WAL_FULL,
 } from "../../mod.ts";
 import { SmallDisk } from "./_disk.ts";
-import { note, TestDirectory, testUnless } from "./_support.ts";
+import { Child, note, TestDirectory, testUnless, until } from "./_support.ts";
+import { straceObstacle } from "./_trace.ts";
 import { type Life, messageAt, recordsOf, WAL_OPTIONS, WalLedger } from "./_wal.ts";
 
 const obstacle = await SmallDisk.obstacle();
@@ -147,5 +149,32 @@ testUnless(
     const ledger = new WalLedger(full.lives);
     ledger.readOn(channel);
     assert(ledger.last > life.acked);
+  },
+);
+
+testUnless(
+  await straceObstacle(),
+  "Log that is idle when its disk is full refuses, and heals by itself",
+  async () => {
+    using directory = new TestDirectory();
+    const { path } = directory;
+    const options = { ...WAL_OPTIONS, directory: path, walDir: `${path}/wal` };
+    // Of the thread that writes, on that file: a group, and the empty one that is to settle it.
+    const faults = ["pwritev:error=ENOSPC:when=2..81"];
+    const segment = `${options.walDir}/idle/00000001-00000000000000000001.wal`;
+    const config = { channel: "idle", options, role: "persister", life: 0, seed: 0 };
+    await using child = new Child("wal_writer", config, {
+      directory: path,
+      trace: { faults, paths: [segment], calls: ["pwritev"], log: `${path}/strace.log` },
+    });
+    await child.expect("open");
+    using channel = openChannel("idle", { directory: path });
+    using producer = openProducer(channel);
+    assertEquals(await producer.durable(producer.write(new Uint8Array(8))), "disk");
+    await until("the log is full", () => channel.stats().log!.state === "full");
+    assertEquals(producer.offer(new Uint8Array(8)), WAL_FULL);
+    assertEquals(producer.write(new Uint8Array(8), { timeoutMs: 60_000 }), 2);
+    assertEquals(await producer.durable(2), "disk");
+    assertEquals(channel.stats().log!.state, "running");
   },
 );

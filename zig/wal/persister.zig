@@ -307,9 +307,9 @@ pub const Persister = struct {
             return false;
         }
         if (batch.count == 0) {
-            if (!try persister.tryStep(.rotate, &batch)) return !persister.isStopping();
+            if (!try persister.hasRoom(persister.rotate())) return !persister.isStopping();
         } else {
-            if (!try persister.tryStep(.append, &batch)) return !persister.isStopping();
+            if (!try persister.hasRoom(persister.append(&batch))) return !persister.isStopping();
             try persister.commit(&batch);
         }
         try persister.lookAround();
@@ -347,23 +347,13 @@ pub const Persister = struct {
         return batch;
     }
 
-    const Step = enum { append, rotate };
-
-    /// Appends or rotates. False when there is no room: producers are told, and it is tried again.
-    fn tryStep(persister: *Persister, step: Step, batch: *const Batch) Error!bool {
+    /// Whether a step was taken. If not, there is no room: producers are told, and it is tried
+    /// again.
+    fn hasRoom(persister: *Persister, result: Error!void) Error!bool {
         const log = &persister.log.?;
-        const detail = &persister.detail;
-        const consumer = persister.consumer.?;
-        const result = switch (step) {
-            .append => blk: {
-                const body = consumer.ring.recordAt(consumer.position)[0..batch.bytes];
-                break :blk log.append(body, batch.count, batch.chain, detail);
-            },
-            .rotate => persister.rotate(),
-        };
         result catch |err| {
             if (err != error.NoSpace or log.is_failed) return err;
-            if (!persister.is_full) persister.setState(.full, detail.errno, 0);
+            if (!persister.is_full) persister.setState(.full, persister.detail.errno, 0);
             persister.is_full = true;
             try persister.keep(); // There may be something to cut.
             _ = futex.wait(&persister.is_stopping, 0, retry_ns);
@@ -372,6 +362,12 @@ pub const Persister = struct {
         if (persister.is_full) persister.setState(.running, 0, 0);
         persister.is_full = false;
         return true;
+    }
+
+    fn append(persister: *Persister, batch: *const Batch) Error!void {
+        const consumer = persister.consumer.?;
+        const body = consumer.ring.recordAt(consumer.position)[0..batch.bytes];
+        try persister.log.?.append(body, batch.count, batch.chain, &persister.detail);
     }
 
     fn rotate(persister: *Persister) Error!void {
@@ -492,9 +488,7 @@ pub const Persister = struct {
         switch (awaitRecord(consumer, slice_ns)) {
             .ok, .interrupted, .closed => {},
             .timed_out => {
-                if (persister.options.sync == .group and try log.settle(&persister.detail)) {
-                    persister.publish();
-                }
+                if (persister.options.sync == .group) try persister.settle();
             },
             .truncated => return error.Truncated,
             else => return error.CorruptHeader,
@@ -504,6 +498,13 @@ pub const Persister = struct {
             persister.publish();
         }
         try persister.lookAround();
+    }
+
+    fn settle(persister: *Persister) Error!void {
+        const log = &persister.log.?;
+        if (!log.is_unsettled) return;
+        const result: Error!void = if (log.settle(&persister.detail)) |_| {} else |err| err;
+        if (try persister.hasRoom(result)) persister.publish();
     }
 
     /// Spins, then sleeps. Offers the processor to others meanwhile: a producer that was just told

@@ -69,7 +69,8 @@ export class MarketStream {
 
   /** Connects, and keeps connected. */
   connect() {
-    this.#handlers.onState("connecting");
+    // Later attempts go on under "lost": a reader is told once, and not at each of them.
+    if (this.#attempt === 0) this.#handlers.onState("connecting");
     const socket = new WebSocket(
       `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/stream`,
     );
