@@ -14,8 +14,8 @@ import { runOrders } from "./demo/_order_run.ts";
 import { toText } from "./demo/_print.ts";
 
 const HELP =
-  `Runs the pipeline: a gateway, a matching engine, market data and a persister, each a process of its
-own, and a load generator that sends orders like those of a market. In the middle the engine is
+  `Runs the pipeline: a gateway, a matching engine, market data and a persister, each a process of
+its own, and a load generator that sends orders like those of a market. In the middle the engine is
 killed (kill -9) and started again. Ends with a report on stdout: latencies, and the proof that no
 acknowledged order was lost or executed twice. Progress is on stderr, with the address of a page.
 

@@ -5,7 +5,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { type ChildOptions, type Ended } from "./_support.ts";
+import type { ChildOptions, Ended } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
 
 /** A directory for a demo's channels, and one for its other files. */

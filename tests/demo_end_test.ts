@@ -125,7 +125,7 @@ Deno.test("demo leaves no process and no file when it is killed", async () => {
   await until("everything is removed", () => demo.leftovers().length === 0);
 });
 
-Deno.test("demo fails when a service does for good, and leaves no process and no file", async () => {
+Deno.test("demo fails when a service does for good, and leaves nothing", async () => {
   await using demo = new RunningDemo(3600);
   using orders = await demo.channel("gateway.orders");
   await untilFlow(orders);

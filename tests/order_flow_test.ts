@@ -81,7 +81,7 @@ Deno.test("OrderFlow.next() makes a market: quotes, trades, cancels, and a book 
   assert(openOrders > 50 && openOrders < 2_000, `${openOrders} orders are open`);
 });
 
-Deno.test("OrderFlow.next() makes the same requests from the same seed and the same answers", () => {
+Deno.test("OrderFlow.next() makes the same requests from the same seed and answers", () => {
   const run = (seed: number) => {
     const market = new Market(seed);
     return Array.from({ length: 500 }, (_, i) => market.step(i + 1));

@@ -52,7 +52,7 @@ class Station implements AsyncDisposable {
   }
 }
 
-Deno.test("persister waits for its channel, writes its log and is followed by another", async () => {
+Deno.test("persister waits for its channel, writes its log, and has a successor", async () => {
   await using station = new Station();
   const service = station.supervisor.start(persister, { args: station.args, isRestarted: true });
   const channel = station.channel();
@@ -89,7 +89,7 @@ Deno.test("Supervisor gives up a service that does not start, and one that is no
   assertEquals(station.supervisor.restarts, []);
 });
 
-Deno.test("Supervisor ends with its scope what it has started, also what is not ready", async () => {
+Deno.test("Supervisor ends with its scope what it has started, ready or not", async () => {
   await using station = new Station();
   const { supervisor } = station;
   const waiting = supervisor.start(persister, { args: station.args, isRestarted: true });

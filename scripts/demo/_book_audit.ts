@@ -46,7 +46,7 @@ export interface FeedFigures {
   askLevels: number;
   bestBid: LevelText | null;
   bestAsk: LevelText | null;
-  /** Book states that were compared with the exchange's best bid and ask, and those that differed. */
+  /** Book states compared with the exchange's best bid and ask, and those that differed. */
   tickerChecked: number;
   tickerWrong: number;
   /** SHA-256 of the best 20 levels of each side. */

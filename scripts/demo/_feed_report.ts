@@ -9,13 +9,15 @@ import { formatSeconds } from "../_command.ts";
 import type { Facts } from "../services/_service.ts";
 import { formatCount } from "../_table.ts";
 import type { FeedFigures } from "./_book_audit.ts";
-import type { FeedOptions } from "./_feed_run.ts";
 import { formatRows } from "./_print.ts";
+
+/** A recording and its speed, or the exchange itself; 0 seconds of it are until a signal. */
+export type FeedSource = { path: string; pace: string } | { live: true; seconds: number };
 
 /** What was found in a run. */
 export interface FeedOutcome {
   symbol: string;
-  source: FeedOptions["source"];
+  source: FeedSource;
   seconds: number;
   /** Records in the channel: a depth update with many levels is several. */
   records: number;
@@ -29,7 +31,7 @@ export interface FeedOutcome {
 /** The whole report. With `--json` it is printed as it is. */
 export interface FeedReport extends FeedFigures {
   symbol: string;
-  source: FeedOptions["source"];
+  source: FeedSource;
   seconds: number;
   /** Messages a second. */
   rate: number;

@@ -13,7 +13,7 @@ import { marketData } from "../services/market_data.ts";
 import { type Supervised, Supervisor } from "../services/_supervisor.ts";
 import { formatCount } from "../_table.ts";
 import { BookAudit } from "./_book_audit.ts";
-import { type FeedReport, makeFeedReport } from "./_feed_report.ts";
+import { type FeedReport, type FeedSource, makeFeedReport } from "./_feed_report.ts";
 import { Interruption } from "./_interruption.ts";
 import { MarketDataClient } from "./_market_data_client.ts";
 import { RunPlace } from "./_place.ts";
@@ -23,8 +23,7 @@ import { Progress, Rate } from "./_progress.ts";
 export interface FeedOptions {
   /** What of the feed. */
   symbol: string;
-  /** A recording and its speed, or the exchange itself; 0 seconds of it are until a signal. */
-  source: { path: string; pace: string } | { live: true; seconds: number };
+  source: FeedSource;
   /** No progress. */
   isQuiet: boolean;
   /** Tells the address of the page. */

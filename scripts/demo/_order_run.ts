@@ -1,5 +1,5 @@
 /**
- * The demo on made-up orders: starts the pipeline, lets orders flow, kills the engine in the middle,
+ * The demo on made-up orders: starts the pipeline, lets orders flow, kills the engine in between,
  * and judges what has come of it.
  *
  * @module

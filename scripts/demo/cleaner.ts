@@ -6,10 +6,16 @@
  */
 
 import { listChannels, removeChannel } from "../../mod.ts";
-import type { RunPlace } from "./_place.ts";
 
 /** What it is told, as JSON in its only argument. */
-export type CleanerTask = Pick<RunPlace, "directory" | "lockFile" | "channelPrefix">;
+export interface CleanerTask {
+  /** What is removed with everything in it. */
+  directory: string;
+  /** What every process of the run keeps locked. */
+  lockFile: string;
+  /** Where the names of the run's channels begin. */
+  channelPrefix: string;
+}
 
 async function main({ directory, lockFile, channelPrefix }: CleanerTask): Promise<void> {
   // Its input is a pipe from the demo, which the kernel closes at the latest.
