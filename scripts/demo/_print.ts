@@ -19,8 +19,8 @@ export function toText(report: Report): string {
   return [
     formatRows([...describeOrders(report), ...describeProof(report)]),
     latencyTable(report),
-    "Latency counts from when an order should have been sent; first before the engine was killed,\n" +
-    "then of the whole run, with the time that it was down.",
+    "Latency counts from when an order should have been sent: first until the engine was\n" +
+    "killed, then of the whole run, with the time that it was down.",
   ].join("\n\n");
 }
 
