@@ -2,6 +2,15 @@
 // was acknowledged may be lost, nothing executed twice, and everybody must agree at the end.
 
 import { assertEquals } from "@std/assert";
+import {
+  EngineEvent,
+  KIND_DUPLICATE,
+  KIND_REJECTED,
+  MatchingEngine,
+  replayOrders,
+} from "../../lib/exchange/mod.ts";
+import { openInstruments } from "../../lib/market/mod.ts";
+import { readLog } from "../../mod.ts";
 import { IS_LONG, note, pause, Random, seedOf } from "../fault/_support.ts";
 import { type Judgement, Scene, SESSIONS } from "./_scene.ts";
 
@@ -47,6 +56,31 @@ async function round(scene: Scene, random: Random): Promise<void> {
   await scene.progress();
 }
 
+/** Replays the log of requests anew, and gives it to the same engine a second time. */
+function assertReplayChangesNothing({ place }: Scene, { verdict }: Judgement): void {
+  const logDirectory = `${place.directory}/wal/${place.channelPrefix}gateway.orders`;
+  const instruments = openInstruments(`${place.directory}/state/instruments`).all();
+  const first = replayOrders({ logDirectory, instruments });
+  assertEquals(first, replayOrders({ logDirectory, instruments }));
+  assertEquals([first.stateHash, first.requests], [verdict.stateHash, verdict.requests]);
+  const event = EngineEvent.accessor();
+  let executed = 0;
+  const onEvent = (view: DataView, offset: number) => {
+    const { kind } = event.wrap(view, offset);
+    if (kind !== KIND_DUPLICATE && kind !== KIND_REJECTED) executed++;
+  };
+  const engine = new MatchingEngine({ instruments, onEvent });
+  const apply = (sequenceBefore: number) => {
+    for (const { view, offset, sequence, length } of readLog(logDirectory)) {
+      engine.apply(view, offset, sequenceBefore + sequence, length);
+    }
+    return [...engine.restingOrders()];
+  };
+  const orders = apply(0);
+  executed = 0;
+  assertEquals([apply(engine.lastSequence), executed], [orders, 0]);
+}
+
 for (let at = 0; at < PIPELINES; at++) {
   Deno.test(`a pipeline whose processes are killed loses and repeats nothing (${at})`, async () => {
     const seed = seedOf(1000 + at);
@@ -58,5 +92,6 @@ for (let at = 0; at < PIPELINES; at++) {
     note("pipeline orders lost", judgement.verdict.lost);
     note("pipeline orders executed twice", judgement.verdict.duplicated);
     assertAsPromised(judgement, seed);
+    assertReplayChangesNothing(scene, judgement);
   });
 }
