@@ -10,7 +10,9 @@ import { createChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
+  channelNamed,
   channelPermissions,
+  ownChannel,
   SERVER_SETTINGS,
   serverPermissions,
   STATE_SETTINGS,
@@ -50,10 +52,11 @@ export const gateway: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions(values) {
     const paths = [values.stateDir, instrumentsDirectory(values)];
-    const net = [values.port, values.tcpPort]
-      .flatMap((port) => serverPermissions({ ...values, port }))
-      .map((flag) => flag.slice(flag.indexOf("=") + 1));
-    return [...channelPermissions(values, { paths }), `--allow-net=${net.join()}`];
+    return [
+      ...channelPermissions(values, { paths }),
+      ...serverPermissions(values),
+      ...serverPermissions({ ...values, port: values.tcpPort }),
+    ];
   },
   start,
 });
@@ -71,9 +74,15 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
   const orders = ends.use(
-    createChannel("gateway.orders", { ...options, producers: "many", schema: OrderRequest }),
+    createChannel(ownChannel(values, "gateway.orders"), {
+      ...options,
+      producers: "many",
+      schema: OrderRequest,
+    }),
   );
-  const events = ends.use(createChannel("engine.events", { ...options, schema: EngineEvent }));
+  const events = ends.use(
+    createChannel(channelNamed(values, "engine.events"), { ...options, schema: EngineEvent }),
+  );
   const startMs = performance.now();
   const running = await startGateway({
     ...values,
