@@ -18,6 +18,7 @@ import { fanout } from "./fanout.ts";
 import { handoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
+import { pipeline } from "./pipeline.ts";
 import { recovery } from "./recovery.ts";
 import { throughput } from "./throughput.ts";
 import { wakeup } from "./wakeup.ts";
@@ -35,6 +36,7 @@ const BENCHMARKS: Record<string, Benchmark<unknown>> = {
   collector: anyResult(collector),
   engine: anyResult(engine),
   fanout: anyResult(fanout),
+  pipeline: anyResult(pipeline),
   micro: anyResult(micro),
 };
 

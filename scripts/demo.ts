@@ -1,51 +1,52 @@
 /**
- * The main job: `deno task demo`. A feed goes through a channel from one process to two others.
+ * The main job: `deno task demo`. Orders from clients over a gateway to a matching engine, and what
+ * it does over market data to a page; or a feed of a real exchange.
  *
  * @module
  */
 
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { runScript, ScriptError, UsageError } from "./_command.ts";
-import { toJson, toText } from "./demo/_print.ts";
-import type { FeedSettings } from "./demo/_protocol.ts";
-import { makeReport } from "./demo/_report.ts";
-import { type DemoOptions, InterruptedError, runDemo } from "./demo/_run.ts";
+import { runFeed } from "./demo/_feed_run.ts";
+import { toFeedText } from "./demo/_feed_report.ts";
+import { InterruptedError } from "./demo/_interruption.ts";
+import { runOrders } from "./demo/_order_run.ts";
+import { toText } from "./demo/_print.ts";
 
 const HELP =
-  `Runs the main job: a collector process publishes a market-data feed into a channel, and two
-consumer processes read it: an order-book builder that holds the collector back when it is slow,
-and trade statistics that rather drop messages. Ends with a report on stdout; progress is on stderr.
+  `Runs the pipeline: a gateway, a matching engine, market data and a persister, each a process of
+its own, and a load generator that sends orders like those of a market. In the middle the engine is
+killed (kill -9) and started again. Ends with a report on stdout: latencies, and the proof that no
+acknowledged order was lost or executed twice. Progress is on stderr, with the address of a page.
 
 Usage: deno task demo [options]
 
-  --feed <file>      a recording, plain or gzip: lines of "<receive time in ns> <JSON>", as Binance
-                     sends it; without it, a feed is made up
-  --pace <speed>     "max" (default), "real", or a multiple of the recorded speed such as "10x"
-  --messages <n>     messages to make up (default 200000)
-  --seed <n>         decides what is made up, 0 to 4294967295 (default 1)
-  --size <bytes>     size of the ring, such as 64KB: a power of two (default 8MB)
-  --directory <dir>  directory of the ring file (default: that of all channels)
-  --idle <seconds>   how long the waiting consumers are measured, 0 to 60 (default 2)
-  --quiet            no progress
-  --json             print the report as one JSON object, on the last line
-  --help             print this text
+  --seconds <n>    how long orders flow (default 10); 0 until Ctrl-C
+  --rate <n>       orders a second (default 1000)
+  --seed <n>       decides the orders, 0 to 4294967295 (default 1)
+  --feed <file>    instead of orders, a recording of Binance's messages: a collector publishes it,
+                   market data shows its books, and an auditor checks them
+  --live           the same with Binance's own stream, for --seconds
+  --symbol <name>  what of it (default BTCUSDT)
+  --pace <speed>   of a recording: "max" (default), "real", or a multiple such as "10x"
+  --no-page        do not tell the page's address
+  --quiet          no progress
+  --json           print the report as one JSON object, on the last line
+  --help           print this text
 
-In a recording of several instruments each gets its book; the figures are those of the one with
-most messages. A snapshot tells no symbol: it counts for the instrument with the nearest update ids.
-After updates are missing, a book stays empty until the next snapshot.
-
+Files are below the directory of temporary files (TMPDIR) and in the one of all channels; nothing of
+them is left, however it ends.
 Exit status: 0 all was as promised, 1 something was not, 2 wrong arguments.`;
 
 const OPTIONS = {
-  feed: { type: "string" },
-  pace: { type: "string", default: "max" },
-  messages: { type: "string" },
+  seconds: { type: "string" },
+  rate: { type: "string" },
   seed: { type: "string" },
-  size: { type: "string", default: "8MB" },
-  directory: { type: "string" },
-  idle: { type: "string", default: "2" },
+  feed: { type: "string" },
+  live: { type: "boolean", default: false },
+  symbol: { type: "string" },
+  pace: { type: "string" },
+  "no-page": { type: "boolean", default: false },
   quiet: { type: "boolean", default: false },
   json: { type: "boolean", default: false },
   help: { type: "boolean", default: false },
@@ -53,9 +54,12 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
-const MESSAGES_DEFAULT = 200_000;
+const SECONDS_DEFAULT = 10;
+const SECONDS_MAX = 1_000_000;
+const RATE_DEFAULT = 1_000;
+/** Arbitrary: more than one load generator can send. */
+const RATE_MAX = 1_000_000;
 const SEED_DEFAULT = 1;
-const IDLE_SECONDS_MAX = 60;
 
 /** Runs the demo with the arguments of the command line. Returns the exit status. */
 export async function demo(args: string[]): Promise<number> {
@@ -64,12 +68,10 @@ export async function demo(args: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const options = toDemoOptions(values);
   try {
-    const report = await makeReport(await runDemo(options), options.feed);
-    for (const warning of report.warnings) console.error(`warning: ${warning}`);
+    const { report, text } = await run(values);
     for (const problem of report.problems) console.error(`error: ${problem}`);
-    console.log(values.json ? toJson(report) : toText(report));
+    console.log(values.json ? JSON.stringify(report) : text);
     return report.problems.length === 0 ? 0 : 1;
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
@@ -78,41 +80,37 @@ export async function demo(args: string[]): Promise<number> {
   }
 }
 
-function toDemoOptions(values: Values): DemoOptions {
-  const idleSeconds = Number(values.idle);
-  if (!(idleSeconds >= 0 && idleSeconds <= IDLE_SECONDS_MAX) || values.idle.trim() === "") {
-    throw new UsageError(
-      `Cannot use --idle "${values.idle}": expected seconds from 0 to ${IDLE_SECONDS_MAX}`,
-    );
+async function run(values: Values): Promise<{ report: { problems: string[] }; text: string }> {
+  const { quiet, feed, live } = values;
+  const seconds = toInteger("--seconds", values.seconds, SECONDS_DEFAULT, SECONDS_MAX);
+  const shown = { isQuiet: quiet, showsPage: !values["no-page"] };
+  if (feed === undefined && !live) {
+    refuse(values, ["symbol", "pace"], "they are for feeds");
+    const rate = toInteger("--rate", values.rate, RATE_DEFAULT, RATE_MAX);
+    const seed = toInteger("--seed", values.seed, SEED_DEFAULT, 0xffff_ffff);
+    if (rate === 0) throw new UsageError('Cannot use --rate "0": expected 1 or more');
+    const report = await runOrders({ ...shown, seconds, rate, seed });
+    return { report, text: toText(report) };
   }
-  return {
-    feed: toFeed(values),
-    size: values.size,
-    idleSeconds,
-    isQuiet: values.quiet,
-    ...(values.directory === undefined ? {} : { directory: toDirectory(values.directory) }),
-  };
+  refuse(values, ["rate", "seed"], "they are for made-up orders");
+  if (live) refuse(values, ["feed", "pace"], "they are for recordings");
+  else refuse(values, ["seconds"], "a recording ends by itself");
+  const symbol = values.symbol ?? "BTCUSDT";
+  if (!/^[A-Z0-9]{1,20}$/.test(symbol)) {
+    throw new UsageError(`Cannot use --symbol "${symbol}": expected one such as BTCUSDT`);
+  }
+  const pace = toPace(values.pace ?? "max");
+  const source = feed === undefined
+    ? { live: true as const, seconds }
+    : { path: toFeedPath(feed), pace };
+  const report = await runFeed({ ...shown, symbol, source });
+  return { report, text: toFeedText(report) };
 }
 
-function toDirectory(directory: string): string {
-  const path = resolve(directory);
-  const isThere = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  if (isThere) return path;
-  throw new ScriptError(
-    `Cannot use "${directory}" as the directory of a channel: found none there`,
-  );
-}
-
-function toFeed({ feed, pace, messages, seed }: Values): FeedSettings {
-  if (feed !== undefined && (messages !== undefined || seed !== undefined)) {
-    throw new UsageError("Cannot use --messages or --seed with --feed: they are for made-up feeds");
-  }
-  if (feed !== undefined) return { pace: toPace(pace), path: toFeedPath(feed) };
-  return {
-    pace: toPace(pace),
-    seed: toInteger("--seed", seed, SEED_DEFAULT, 0xffff_ffff),
-    messages: toInteger("--messages", messages, MESSAGES_DEFAULT, Number.MAX_SAFE_INTEGER),
-  };
+/** Refuses options that do not go with the others. */
+function refuse(values: Values, names: (keyof Values)[], why: string): void {
+  const given = names.find((name) => values[name] !== undefined);
+  if (given !== undefined) throw new UsageError(`Cannot use --${given} here: ${why}`);
 }
 
 function toInteger(flag: string, text: string | undefined, byDefault: number, max: number): number {
@@ -122,11 +120,8 @@ function toInteger(flag: string, text: string | undefined, byDefault: number, ma
   throw new UsageError(`Cannot use ${flag} "${text}": expected a whole number from 0 to ${max}`);
 }
 
-function toPace(text: string): number {
-  if (text === "max") return 0;
-  if (text === "real") return 1;
-  const pace = Number(/^(\d+(?:\.\d+)?)x$/.exec(text)?.[1] ?? 0);
-  if (pace > 0) return pace;
+function toPace(text: string): string {
+  if (text === "max" || text === "real" || /^\d+(\.\d+)?x$/.test(text)) return text;
   throw new UsageError(
     `Cannot use --pace "${text}": expected "max", "real", or a multiple such as "10x"`,
   );

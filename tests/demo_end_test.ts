@@ -1,54 +1,58 @@
-// How the main job ends when it is not let to finish: no process and no ring file stays behind.
+// How the main job ends when it is not let to finish: no process and no file stays behind.
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { type Channel, openChannel } from "../mod.ts";
+import { DemoDirectory } from "./_demo.ts";
 import { ROOT } from "./_support.ts";
-import { taskArguments, TaskDirectory } from "./_task.ts";
+import { taskArguments } from "./_task.ts";
 
 /** A wait that takes longer has failed. Generous, as machines may be busy. */
 const WATCHDOG_MS = 60_000;
 
-/** A demo that would go on for hours, seen from outside. */
+/** A demo that goes on for hours, or until Ctrl-C, seen from outside. */
 class RunningDemo implements AsyncDisposable {
-  readonly #directory = new TaskDirectory();
+  readonly #directory = new DemoDirectory();
   readonly #process: Deno.ChildProcess;
+  readonly #stdout: Promise<string>;
   readonly #stderr: Promise<string>;
 
-  constructor() {
+  constructor(seconds: number) {
     this.#process = new Deno.Command(Deno.execPath(), {
-      args: [...taskArguments("demo"), "--pace", "real", "--quiet"],
+      args: [
+        ...[...taskArguments("demo"), "--seconds", `${seconds}`, "--rate", "50"],
+        ...["--quiet", "--json"],
+      ],
       env: { ...this.#directory.env, NO_COLOR: "1" },
       cwd: ROOT,
       stdin: "null",
-      stdout: "null",
+      stdout: "piped",
       stderr: "piped",
     }).spawn();
+    this.#stdout = new Response(this.#process.stdout).text();
     this.#stderr = new Response(this.#process.stderr).text();
   }
 
-  /** Opens its channel as soon as all three children take part in it. */
-  async channel(): Promise<Channel> {
-    const directory = this.#directory.channels;
-    const name = () => this.#directory.files().find((file) => /^demo-.*\.ring$/.test(file));
-    await until("the demo has a channel", () => name() !== undefined);
-    const channel = openChannel(name()!.replace(/\.ring$/, ""), { directory });
-    await until("all children are there", () => alive(channel) === 3);
-    return channel;
+  /** Opens a channel as soon as it is there. */
+  async channel(suffix: string): Promise<Channel> {
+    const { channels } = this.#directory;
+    const name = () => this.#directory.files().find((file) => file.endsWith(`${suffix}.ring`));
+    await until(`there is a channel ${suffix}`, () => name() !== undefined);
+    return openChannel(name()!.replace(/\.ring$/, ""), { directory: channels });
   }
 
   kill(signal: Deno.Signal): void {
     this.#process.kill(signal);
   }
 
-  async ended(): Promise<{ code: number; stderr: string }> {
+  async ended(): Promise<{ code: number; stdout: string; stderr: string }> {
     const watchdog = setTimeout(() => this.#process.kill("SIGKILL"), WATCHDOG_MS);
     const { code } = await this.#process.status;
     clearTimeout(watchdog);
-    return { code, stderr: await this.#stderr };
+    return { code, stdout: await this.#stdout, stderr: await this.#stderr };
   }
 
-  files(): string[] {
-    return this.#directory.files();
+  leftovers(): string[] {
+    return this.#directory.leftovers();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,6 +62,7 @@ class RunningDemo implements AsyncDisposable {
       if (!(error instanceof TypeError)) throw error; // It has ended, as it should.
     }
     await this.ended();
+    await until("nothing is left", () => this.leftovers().length === 0);
     this.#directory[Symbol.dispose]();
   }
 }
@@ -76,32 +81,56 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
 }
 
+/** Waits until orders flow: everybody is there. */
+async function untilFlow(channel: Channel): Promise<void> {
+  await until("orders flow", () => channel.stats().nextSequence > 10);
+}
+
 for (const [signal, status] of [["SIGTERM", 143], ["SIGINT", 130]] as const) {
   Deno.test(`demo leaves no process and no file when it ends by ${signal}`, async () => {
-    await using demo = new RunningDemo();
-    using channel = await demo.channel();
+    await using demo = new RunningDemo(3600);
+    using orders = await demo.channel("gateway.orders");
+    using events = await demo.channel("engine.events");
+    await untilFlow(orders);
     demo.kill(signal);
-    const { code, stderr } = await demo.ended();
-    assertEquals([code, alive(channel), demo.files()], [status, 0, []]);
-    assertEquals(stderr, `error: Cannot finish the demo: found signal ${signal}\n`);
+    const { code, stdout, stderr } = await demo.ended();
+    assertEquals([code, alive(orders), alive(events), demo.leftovers()], [status, 0, 0, []]);
+    assertEquals([stdout, stderr], ["", `error: Cannot finish the demo: found signal ${signal}\n`]);
   });
 }
 
-Deno.test("demo leaves no process and no file when it is killed", async () => {
-  await using demo = new RunningDemo();
-  using channel = await demo.channel();
-  demo.kill("SIGKILL");
-  await demo.ended();
-  await until("the children have ended", () => alive(channel) === 0);
-  assertEquals(demo.files(), []);
+Deno.test("demo --seconds 0 goes on until Ctrl-C, and judges then", async () => {
+  await using demo = new RunningDemo(0);
+  using orders = await demo.channel("gateway.orders");
+  await untilFlow(orders);
+  const recovered = () =>
+    orders.stats().producers.some(({ name, state }) => name === "engine" && state === "dead");
+  await until("the engine was killed", recovered);
+  demo.kill("SIGINT");
+  const { code, stdout, stderr } = await demo.ended();
+  assertEquals([code, stderr], [0, ""]);
+  const { lost, duplicated, stateHashEqual } = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+  assertEquals({ lost, duplicated, stateHashEqual }, {
+    ...{ lost: 0, duplicated: 0, stateHashEqual: true },
+  });
 });
 
-Deno.test("demo fails when a child does, and leaves no process and no file", async () => {
-  await using demo = new RunningDemo();
-  using channel = await demo.channel();
-  Deno.truncateSync(channel.bufferFile, 4096);
+Deno.test("demo leaves no process and no file when it is killed", async () => {
+  await using demo = new RunningDemo(3600);
+  using orders = await demo.channel("gateway.orders");
+  await untilFlow(orders);
+  demo.kill("SIGKILL");
+  await demo.ended();
+  await until("the services have ended", () => alive(orders) === 0);
+  await until("everything is removed", () => demo.leftovers().length === 0);
+});
+
+Deno.test("demo fails when a service does for good, and leaves nothing", async () => {
+  await using demo = new RunningDemo(3600);
+  using orders = await demo.channel("gateway.orders");
+  await untilFlow(orders);
+  Deno.truncateSync(orders.bufferFile, 4096);
   const { code, stderr } = await demo.ended();
-  assertEquals([code, demo.files()], [1, []]);
-  assertStringIncludes(stderr, "error: Cannot go on as the ");
-  assertStringIncludes(stderr, "truncated");
+  assertEquals([code, demo.leftovers()], [1, []]);
+  assertStringIncludes(stderr, "error: Cannot go on as ");
 });

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { journal } from "../scripts/services/journal.ts";
 import { spawnService } from "../scripts/services/_service.ts";
-import { readLines } from "../scripts/demo/_lines.ts";
+import { readLines } from "../scripts/services/_lines.ts";
 import { eventOf, sequencesIn, tradeOf } from "./_journal.ts";
 import { range } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";

@@ -41,7 +41,7 @@ Deno.test("SteadyInstruments looks seldom at the file, whatever it is asked for"
   assert(source.looks <= 22 + 20 * seconds, `${source.looks} looks in ${seconds} s`);
 });
 
-Deno.test("SteadyInstruments finds what was added, and keeps what it knew of a damaged file", () => {
+Deno.test("SteadyInstruments finds what was added, and keeps it while the file is damaged", () => {
   const source = new CountedSource();
   const damages: string[] = [];
   const instruments = new SteadyInstruments(source, ({ message }) => void damages.push(message));

@@ -93,7 +93,7 @@ Deno.test("MessageStream tells the same of any bytes in any pieces, or throws it
 });
 
 Deno.test("MessageStream gives the messages that were sent, in one or many frames", () => {
-  const texts = fc.array(fc.string({ unit: "binary", maxLength: 40 }), { maxLength: 3 });
+  const texts = fc.array(fc.string({ unit: "grapheme", maxLength: 15 }), { maxLength: 4 });
   fc.assert(
     fc.property(texts, LENGTHS, LENGTHS, fc.boolean(), (texts, lengths, sizes, isMasked) => {
       const frames = texts.flatMap((text) => {
@@ -110,7 +110,7 @@ Deno.test("MessageStream gives the messages that were sent, in one or many frame
       });
       const told = read(cut(join(frames), lengths), { messageBytesMax: 1_000, isMasked });
       const found = told.filter((entry) => !entry.startsWith(`${OPCODE_PONG} `));
-      assertEquals(found, texts.map((text) => `text ${new TextDecoder().decode(encode(text))}`));
+      assertEquals(found, texts.map((text) => `text ${text}`));
     }),
   );
 });

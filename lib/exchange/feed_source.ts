@@ -13,6 +13,9 @@ import type { FeedMessage } from "./market_feed.ts";
 /** Messages between two looks at the sockets: a fraction of a millisecond. */
 const BATCH = 512;
 
+/** Milliseconds that are waited for a message that should be there. */
+const STRAGGLER_MS = 100;
+
 /** How a {@linkcode FeedSource} is opened. */
 export interface FeedSourceOptions {
   /** Name of the consumer; the log is kept whole for it, so that it can begin anew. */
@@ -53,9 +56,14 @@ export class FeedSource implements Disposable {
     if (hasLog) this.#consumer.keep(1);
   }
 
-  /** Takes all messages that were there when it was opened. */
+  /**
+   * Takes all messages that were there when it was opened. The last of them may be none: a producer
+   * was about to publish it, or has given it back.
+   */
   async catchUp(): Promise<void> {
-    while (this.#consumer.delivered < this.#lastBefore && await this.#consumer.wait()) {
+    const consumer = this.#consumer;
+    while (consumer.delivered < this.#lastBefore) {
+      if (!await consumer.wait({ timeoutMs: STRAGGLER_MS })) return;
       await this.#poll(false);
     }
   }

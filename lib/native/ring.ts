@@ -143,6 +143,7 @@ export function removeRing(path: string, name: string): void {
 export function removeStaleRing(path: string, name: string): void {
   const detail = new Detail();
   const status = native().mt_channel_remove_stale(zeroEnded(path), detail.bytes);
+  if (status === layout.NOT_FOUND) return; // Not even the directory: nobody has made a ring yet.
   checked(status, { action: "remove", path, channel: name }, detail);
 }
 

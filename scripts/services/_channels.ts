@@ -17,6 +17,7 @@ const NO_NUMBER: number | undefined = undefined;
 
 /** Where a service's channels are, and what they are where it is the first to come. */
 export const CHANNEL_SETTINGS = {
+  channelPrefix: text("", "put before the names of channels: pipelines side by side have one each"),
   directory: path(NO_PATH, "directory of the ring files; that of all channels without it"),
   bufferFile: path(NO_PATH, "ring file of its own channel, <directory>/<channel>.ring: names both"),
   bufferSize: bytes(8 * 1024 * 1024, "bytes of a ring: a power of two"),
@@ -56,6 +57,13 @@ type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
 /** A service with more than one channel of its own has no `bufferFile`. */
 type PlaceValues = Pick<ChannelValues, "directory"> & Partial<Pick<ChannelValues, "bufferFile">>;
 
+type PrefixValues = Partial<Pick<ChannelValues, "channelPrefix">>;
+
+/** Returns a channel's name as this pipeline has it. */
+export function channelNamed({ channelPrefix = "" }: PrefixValues, name: string): string {
+  return `${channelPrefix}${name}`;
+}
+
 function directoryOf({ directory, bufferFile }: PlaceValues): string | undefined {
   if (bufferFile !== undefined && directory !== undefined) {
     throw new UsageError("Cannot use directory with buffer_file: expected one of them");
@@ -74,8 +82,11 @@ export function placeOf(values: PlaceValues): { directory?: string } {
  *
  * @throws {UsageError} If `buffer_file` names no ring file.
  */
-export function ownChannel({ bufferFile }: PlaceValues, byDefault: string): string {
-  if (bufferFile === undefined) return byDefault;
+export function ownChannel(
+  { bufferFile, ...prefix }: PlaceValues & PrefixValues,
+  byDefault: string,
+): string {
+  if (bufferFile === undefined) return channelNamed(prefix, byDefault);
   const name = /([^/]+)\.ring$/.exec(bufferFile)?.[1];
   if (name !== undefined) return name;
   throw new UsageError(`Cannot use buffer_file "${bufferFile}": expected it to end in .ring`);

@@ -8,7 +8,7 @@
  */
 
 import uplotStyle from "uplot/dist/uPlot.min.css" with { type: "text" };
-import uplot from "uplot/dist/uPlot.esm.js" with { type: "text" };
+import uplot from "uplot/dist/uPlot.iife.min.js" with { type: "text" };
 import type { Asset } from "../../lib/exchange/mod.ts";
 import book from "./dashboard/book.js" with { type: "text" };
 import charts from "./dashboard/charts.js" with { type: "text" };

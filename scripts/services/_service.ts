@@ -11,7 +11,8 @@
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
 import { SHARED_SETTINGS } from "./_channels.ts";
-import { flag, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
+import { allow } from "./_permissions.ts";
+import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
 
 /** What a service tells about itself: text, numbers, and lists of these. */
 export type Facts = Record<string, unknown>;
@@ -41,10 +42,13 @@ export interface Service<S extends Settings = Settings> {
   start(values: Values<S>): Promise<RunningService>;
 }
 
+const NO_PATH: string | undefined = undefined;
+
 /** Settings that every service has. */
 const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
+  lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
   help: flag("print this text"),
 };
 
@@ -65,24 +69,32 @@ export function defineService<S extends Settings>(service: Service<S>): Service<
 export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
     const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
-    const { help, json, tied } = values as Values<typeof OWN>;
+    const { help, json, tied, lockFile } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
       return 0;
     }
+    if (lockFile !== undefined) await asFailure(lockShared(lockFile));
     const told = (event: "ready" | "stopped", facts: Facts) =>
       tell(json, { event, service: service.name, ...facts });
     const stopped = Promise.withResolvers<void>();
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
-    if (tied) untilOrphaned().then(stopped.resolve);
-    const running = await asFailure(service.start(values as Values<S>));
+    if (tied) untilOrphaned().then(() => endOrphan(stopped.resolve));
+    const start = asFailure(service.start(values as Values<S>));
+    const running = await Promise.race([start, stopped.promise]);
+    if (running === undefined) return 0; // Nothing has begun that would have to be finished.
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
     told("stopped", await asFailure(running.stop()));
     return 0;
   });
+}
+
+/** Locks a file, with others, for as long as this process lives. */
+async function lockShared(file: string): Promise<void> {
+  await (await Deno.open(file)).lock(false);
 }
 
 /** What the user has to mend is told in a line; a defect of ours keeps its stack. */
@@ -118,6 +130,14 @@ function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   }
 }
 
+/** Milliseconds that an orphan has to end in good order: what it needs for that may be gone too. */
+const ORPHAN_MS = 2_000;
+
+function endOrphan(stop: () => void): void {
+  stop();
+  setTimeout(() => Deno.exit(1), ORPHAN_MS);
+}
+
 /** Resolves when the standard input has ended. */
 async function untilOrphaned(): Promise<void> {
   const buffer = new Uint8Array(64);
@@ -136,7 +156,8 @@ Exit status: 0 done, 1 failed, 2 wrong arguments.`;
  * Starts a service in a process of its own, with the permissions that its settings need.
  *
  * @param args Its flags.
- * @param stdout Where its lines go.
+ * @param stdout Where its lines go. With `piped` it has a process group of its own: Ctrl-C reaches
+ *     only whoever reads the lines, who knows in which order services end.
  * @throws {UsageError} If the flags are wrong.
  */
 export function spawnService<S extends Settings>(
@@ -147,21 +168,30 @@ export function spawnService<S extends Settings>(
   const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = service.permissions(values as Values<S>);
-  // The file that `--config` names is its own to read.
-  const isRead = permissions.some((permission) => permission === "--allow-read");
+  // The files that these name are the frame's own to read.
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
   );
-  if (config.length > 0 && !isRead) permissions.push(`--allow-read=${config.join()}`);
+  const { lockFile } = values as Values<typeof OWN>;
+  permissions.push(...allow("read", [...config, lockFile]));
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...permissions],
+      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
       ...[fileURLToPath(script), ...args],
     ],
     stdin: "piped",
     stdout,
     stderr: "inherit",
+    detached: stdout === "piped",
   }).spawn();
+}
+
+/** Leaves out what is part of a permission for everything: beside it, it would be all there is. */
+function widest(permissions: string[]): string[] {
+  return permissions.filter((flag) => {
+    const [name = "", places] = flag.split("=", 2);
+    return places === undefined || !permissions.includes(name);
+  });
 }
 
 const ROOT_CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));

@@ -19,7 +19,12 @@ import {
 } from "../../lib/market/mod.ts";
 import { type Channel, createChannel, openProducer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-import { CHANNEL_SETTINGS, channelPermissions, toChannelOptions } from "./_channels.ts";
+import {
+  CHANNEL_SETTINGS,
+  channelNamed,
+  channelPermissions,
+  toChannelOptions,
+} from "./_channels.ts";
 import { allow } from "./_permissions.ts";
 import { defineService, type RunningService, serve } from "./_service.ts";
 import { choice, flag, integer, list, path, text, type Values } from "./_settings.ts";
@@ -202,13 +207,13 @@ function openMarket(
   values: CollectorValues,
   channels: Channel[],
 ): CollectedMarket {
-  const channel = createChannel(channelName(instrument), toChannelOptions(values));
+  const channel = createChannel(channelName(values, instrument), toChannelOptions(values));
   channels.push(channel);
   return { instrument, producer: openProducer(channel, { name: "collector", view: true }) };
 }
 
-function channelName({ symbol }: Instrument): string {
-  return `market.${symbol.toLowerCase()}`;
+function channelName(values: CollectorValues, { symbol }: Instrument): string {
+  return channelNamed(values, `market.${symbol.toLowerCase()}`);
 }
 
 function run(
@@ -230,7 +235,7 @@ function run(
       source: live === undefined ? "recording" : "exchange",
       markets: markets.map(({ instrument }) => ({
         ...instrument,
-        channel: channelName(instrument),
+        channel: channelName(values, instrument),
       })),
     },
     ended,

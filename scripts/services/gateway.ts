@@ -10,7 +10,9 @@ import { createChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
+  channelNamed,
   channelPermissions,
+  ownChannel,
   SERVER_SETTINGS,
   serverPermissions,
   STATE_SETTINGS,
@@ -52,7 +54,8 @@ export const gateway: Service<typeof SETTINGS> = defineService({
     const paths = [values.stateDir, instrumentsDirectory(values)];
     return [
       ...channelPermissions(values, { paths }),
-      ...serverPermissions({ ...values, port: values.tcpPort === 0 ? 0 : values.port }),
+      ...serverPermissions(values),
+      ...serverPermissions({ ...values, port: values.tcpPort }),
     ];
   },
   start,
@@ -64,18 +67,26 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
     throw new UsageError("Cannot begin without state_dir: expected a path");
   }
   if (walDir === undefined) throw new UsageError("Cannot begin without wal_dir: expected a path");
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  // In a directory of its own, so that services and gateways may be given the same one.
+  const stateDirectory = `${stateDir}/gateway-${gatewayId}`;
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const instruments = openConfiguredInstruments(values);
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
   const orders = ends.use(
-    createChannel("gateway.orders", { ...options, producers: "many", schema: OrderRequest }),
+    createChannel(ownChannel(values, "gateway.orders"), {
+      ...options,
+      producers: "many",
+      schema: OrderRequest,
+    }),
   );
-  const events = ends.use(createChannel("engine.events", { ...options, schema: EngineEvent }));
+  const events = ends.use(
+    createChannel(channelNamed(values, "engine.events"), { ...options, schema: EngineEvent }),
+  );
   const startMs = performance.now();
   const running = await startGateway({
     ...values,
-    ...{ orders, events, instruments, gatewayId, stateDirectory: stateDir },
+    ...{ orders, events, instruments, gatewayId, stateDirectory },
     webSocket: { hostname: host, port },
     tcp: { hostname: host, port: tcpPort },
     onProblem: (text) => console.error(`mt gateway: ${text}`),

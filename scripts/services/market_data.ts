@@ -16,6 +16,7 @@ import {
 import { type Channel, createChannel, monotonicNs } from "../../mod.ts";
 import {
   CHANNEL_SETTINGS,
+  channelNamed,
   channelPermissions,
   ownChannel,
   SERVER_SETTINGS,
@@ -119,7 +120,8 @@ function channelsOf(
   };
   const exchanges = values.markets.map((symbol) => {
     const market = new ExchangeFeed(feed, symbol);
-    const channel = createChannel(`market.${symbol.toLowerCase()}`, options);
+    const name = channelNamed(values, `market.${symbol.toLowerCase()}`);
+    const channel = createChannel(name, options);
     return { channel, apply: (message: FeedMessage) => market.apply(message) };
   });
   return [engineEvents, ...exchanges];

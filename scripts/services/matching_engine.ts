@@ -11,7 +11,9 @@ import { createChannel, openCheckpoints } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
+  channelNamed,
   channelPermissions,
+  ownChannel,
   STATE_SETTINGS,
   toChannelOptions,
 } from "./_channels.ts";
@@ -59,9 +61,15 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
   const orders = ends.use(
-    createChannel("gateway.orders", { ...options, producers: "many", schema: OrderRequest }),
+    createChannel(channelNamed(values, "gateway.orders"), {
+      ...options,
+      producers: "many",
+      schema: OrderRequest,
+    }),
   );
-  const events = ends.use(createChannel("engine.events", { ...options, schema: EngineEvent }));
+  const events = ends.use(
+    createChannel(ownChannel(values, "engine.events"), { ...options, schema: EngineEvent }),
+  );
   const checkpoints = ends.use(openCheckpoints({ directory: stateDir }));
   const running = await startEngine({
     ...{ orders, events, checkpoints },

@@ -9,8 +9,10 @@ import { collector } from "./collector.ts";
 import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
 import { journal } from "./journal.ts";
+import { loadGenerator } from "./load_generator.ts";
 import { marketData } from "./market_data.ts";
 import { matchingEngine } from "./matching_engine.ts";
+import { persister } from "./persister.ts";
 
 /** Each by its name. */
 export const SERVICES: readonly AnyService[] = [
@@ -19,5 +21,7 @@ export const SERVICES: readonly AnyService[] = [
   marketData,
   collector,
   journal,
+  persister,
+  loadGenerator,
   fakeExchange,
 ];

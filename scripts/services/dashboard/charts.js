@@ -1,6 +1,6 @@
 // Charts by uPlot, in the colours of the theme.
 
-import uPlot from "/uplot.js";
+const { uPlot } = globalThis; // A script of its own: it is no module of this folder.
 
 /** Seconds that charts over time look back. */
 const WINDOW_SECONDS = 120;

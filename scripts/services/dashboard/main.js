@@ -1,8 +1,8 @@
 // The page: what the stream tells goes into tables and charts, ten times a second at most.
 
-import { bestLevels, BookView, priceText, TradesView } from "/book.js";
-import { amount, DepthChart, duration, TimeChart } from "/charts.js";
-import { MarketStream } from "/stream.js";
+import { bestLevels, BookView, priceText, TradesView } from "./book.js";
+import { amount, DepthChart, duration, TimeChart } from "./charts.js";
+import { MarketStream } from "./stream.js";
 
 const DRAW_MS = 100;
 const CHART_LEVELS = 80;

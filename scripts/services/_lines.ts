@@ -1,5 +1,5 @@
 /**
- * Lines of a pipe, for both ends of the demo's conversation.
+ * Lines of a pipe, as processes tell each other things.
  *
  * @module
  */

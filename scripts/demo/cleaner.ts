@@ -1,0 +1,30 @@
+/**
+ * The demo's cleaner: a process that waits for the demo's end, whatever that is, and for that of
+ * every service, and removes what they have left.
+ *
+ * @module
+ */
+
+import { listChannels, removeChannel } from "../../mod.ts";
+
+/** What it is told, as JSON in its only argument. */
+export interface CleanerTask {
+  /** What is removed with everything in it. */
+  directory: string;
+  /** What every process of the run keeps locked. */
+  lockFile: string;
+  /** Where the names of the run's channels begin. */
+  channelPrefix: string;
+}
+
+async function main({ directory, lockFile, channelPrefix }: CleanerTask): Promise<void> {
+  // Its input is a pipe from the demo, which the kernel closes at the latest.
+  const buffer = new Uint8Array(64);
+  while (await Deno.stdin.read(buffer) !== null);
+  using file = await Deno.open(lockFile);
+  await file.lock(true); // When no service has it any more: the kernel gives it up for the dead.
+  for (const { name } of listChannels()) if (name.startsWith(channelPrefix)) removeChannel(name);
+  await Deno.remove(directory, { recursive: true });
+}
+
+if (import.meta.main) await main(JSON.parse(Deno.args[0]!));
