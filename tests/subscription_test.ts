@@ -12,7 +12,7 @@ import {
   WAL_FULL,
 } from "../mod.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
-import { drain, IS_UNSCOPED, pattern, range } from "./_support.ts";
+import { drain, IS_UNSCOPED, pattern, range, Scratch } from "./_support.ts";
 
 /** Polls until something of that sequence or a later one came. */
 function drainTo(consumer: Consumer, last: number): number[] {
@@ -240,4 +240,13 @@ Deno.test("Consumer waits for a claim that is open where it goes on", async () =
     assertEquals(sequence, 3001);
     break;
   }
+});
+
+Deno.test("openConsumer() refuses the library's own names", () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  for (const name of ["mt.persister", "mt."]) {
+    assertThrows(() => openConsumer(channel, { name }), RangeError, `found "${name}"`);
+  }
+  openConsumer(channel, { name: "mt-engine" }).close();
 });

@@ -103,6 +103,11 @@ export function openConsumerHandle(
         `found ${encoded.length}`,
     );
   }
+  if (name.startsWith("mt.")) {
+    throw new RangeError(
+      `Cannot open a consumer: expected a name that does not begin with "mt.", found "${name}"`,
+    );
+  }
   const isSequence = typeof from === "number";
   const start = isSequence ? layout.START_SEQUENCE : Object.hasOwn(STARTS, from) && STARTS[from];
   if (start === false || isSequence && !(Number.isSafeInteger(from) && from >= 1)) {

@@ -17,10 +17,11 @@ import { blockingWait } from "./wait_strategy.ts";
 /**
  * Opens a consumer.
  *
- * @throws {Deno.errors.Busy} If a live consumer has that name, or all slots are taken.
  * On a channel with a log, what has left the ring is read there, and the consumer crosses to the
  * ring as soon as it has caught up: without a gap, and each message once.
  *
+ * @throws {RangeError} If the name is too long, or begins with `mt.`, which are the library's own.
+ * @throws {Deno.errors.Busy} If a live consumer has that name, or all slots are taken.
  * @throws {SequenceGapError} If the place to begin at has left the ring, and the log if there is
  *     one.
  * @throws {CorruptLogError} If the log is damaged there.
