@@ -146,10 +146,23 @@ Deno.test("MessageStream ends a message of endless parts, also where they are em
     assertEquals(read(parts), [], "as many parts as bytes are allowed");
     assertEquals(read([...parts, part]), [`error ${CLOSE_TOO_LARGE}`]);
   }
+  const begin = clientFrame(OPCODE_TEXT, "x", false);
   const end = clientFrame(OPCODE_CONTINUATION, "x".repeat(BYTES_MAX - 1));
-  assertEquals(read([clientFrame(OPCODE_TEXT, "x", false), end]), [
-    `text ${"x".repeat(BYTES_MAX)}`,
-  ]);
+  const whole = `text ${"x".repeat(BYTES_MAX)}`;
+  assertEquals(read([begin, end, begin, end]), [whole, whole], "each message by itself");
+});
+
+Deno.test("frames are the bytes that RFC 6455 has as its examples (5.7)", () => {
+  const golden: [string, Uint8Array][] = [
+    ["810548656c6c6f", encodeText("Hello")],
+    ["818537fa213d7f9f4d5158", clientFrame(OPCODE_TEXT, "Hello")],
+    ["010348656c", peerFrame(OPCODE_TEXT, "Hel", { isFinal: false, isMasked: false })],
+    ["8a8537fa213d7f9f4d5158", clientFrame(OPCODE_PONG, "Hello")],
+    ["827e0100" + "00".repeat(256), encodeFrame(OPCODE_BINARY, new Uint8Array(256))],
+    ["827f0000000000010000", encodeFrame(OPCODE_BINARY, new Uint8Array(65_536)).subarray(0, 10)],
+  ];
+  for (const [hex, frame] of golden) assertEquals(frame.toHex(), hex);
+  assertEquals(read([Uint8Array.fromHex("818537fa213d7f9f4d5158")]), ["text Hello"]);
 });
 
 Deno.test("MessageStream needs little more memory for a message in parts than it has bytes", () => {
