@@ -21,8 +21,8 @@ pub inline fn durable(ring: *const Ring) u64 {
 const looks_per_yield = 32;
 
 /// Says for which sequence another thread of this producer is to sleep, or sleeps already. Who
-/// looks at `durable` afterwards, and finds a lower one not reached, may rely on its commit to wake
-/// it.
+/// looks at `durable` afterwards, and finds a lower one not reached, may rely on its commit to
+/// wake that thread.
 pub fn want(producer: *Producer, sequence: u64) void {
     memory.store(u64, &producer.wanted_durable, sequence, .release);
     memory.fullFence(); // Before the caller's look at `durable`.

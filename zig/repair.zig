@@ -11,7 +11,6 @@ const liveness = @import("liveness.zig");
 const memory = @import("memory.zig").direct;
 const recovery_module = @import("recovery.zig");
 const Channel = @import("channel.zig").Channel;
-const ownerName = @import("channel.zig").ownerName;
 const recovery = recovery_module.Protocol(memory);
 
 /// Ends the claim at (`position`, `sequence`) if everybody who may own it is dead.
@@ -30,9 +29,8 @@ pub fn detachDeadConsumer(channel: *Channel, index: u32) bool {
     if (!channel.isConsumerDead(index)) return false; // Somebody has joined in the meantime.
     const slot = &channel.ring.consumers[index];
     _ = memory.clearBits(u64, &channel.ring.lines.control.gating, @as(u64, 1) << @intCast(index));
-    // One that was removed meanwhile has no name.
-    const is_named = ownerName(&slot.owner).len > 0;
-    const state = if (is_named) header.SlotState.detached else header.SlotState.free;
-    memory.store(u32, &slot.owner.state, state, .release);
+    const state = &slot.owner.state;
+    const is_free = memory.load(u32, state, .acquire) == header.SlotState.free; // It was removed.
+    if (!is_free) memory.store(u32, state, header.SlotState.detached, .release);
     return true;
 }

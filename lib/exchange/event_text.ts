@@ -18,7 +18,6 @@ import {
   KIND_TRADED,
   REASONS,
   SIDE_BUY,
-  SIDE_SELL,
 } from "./orders.ts";
 
 /** What happened, in a word. */
@@ -91,8 +90,7 @@ export function toSessionEvent(
   const isMaker = isMakerOf(event, sessionId);
   const instrument = instruments.at(event.instrumentId);
   const { priceDecimals = 0, quantityDecimals = 0 } = instrument ?? {};
-  const isBuy = isMaker ? side === SIDE_SELL : side === SIDE_BUY;
-  return {
+  const told: SessionEvent = {
     type: EVENT_TYPES[kind] ?? "rejected",
     number,
     eventNumber: event.eventNumber,
@@ -100,14 +98,15 @@ export function toSessionEvent(
     clientOrderId: isMaker ? event.makerClientOrderId : event.clientOrderId,
     orderId: isMaker ? event.makerOrderId : event.orderId,
     symbol: instrument?.symbol ?? `#${event.instrumentId}`,
-    ...(side === 0 ? {} : { side: isBuy ? "buy" : "sell" }),
     price: formatDecimal(event.price, priceDecimals),
     quantity: formatDecimal(event.quantity, quantityDecimals),
     remaining: formatDecimal(isMaker ? event.makerRemaining : event.remaining, quantityDecimals),
-    ...(reason === 0 ? {} : { reason: REASON_NAMES.get(reason) ?? String(reason) }),
-    ...(kind === KIND_TRADED ? { liquidity: isMaker ? "maker" : "taker" } : {}),
-    ...(kind === KIND_DUPLICATE ? { answer: EVENT_TYPES[event.answerKind] } : {}),
     gatewayTimeNs: event.gatewayTimeNs,
     engineTimeNs: event.engineTimeNs,
-  } as SessionEvent;
+  };
+  if (side !== 0) told.side = (side === SIDE_BUY) !== isMaker ? "buy" : "sell";
+  if (reason !== 0) told.reason = REASON_NAMES.get(reason) ?? String(reason);
+  if (kind === KIND_TRADED) told.liquidity = isMaker ? "maker" : "taker";
+  if (kind === KIND_DUPLICATE) told.answer = EVENT_TYPES[event.answerKind] ?? "rejected";
+  return told;
 }

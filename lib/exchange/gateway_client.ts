@@ -94,7 +94,9 @@ export class GatewayClient implements Disposable {
   #reconnectMs = RECONNECT_MS;
   #state: ClientState = "connecting";
   /** Events up to this one are on their way; only then what is unanswered is sent again. */
-  #resendAfter = Infinity;
+  #resendAfter = 0;
+  /** Whether that was done, so that requests are sent at once. */
+  #isCaughtUp = false;
 
   /** Begins to connect; see {@linkcode connectGateway}. */
   constructor(options: GatewayClientOptions) {
@@ -152,7 +154,7 @@ export class GatewayClient implements Disposable {
     }
     const clientSequence = ++this.#clientSequence;
     this.#unanswered.set(clientSequence, { request, isResend: false, isDeferred: false });
-    if (this.#state === "open" && this.#resendAfter === 0) this.#write(clientSequence, request);
+    if (this.#isCaughtUp) this.#write(clientSequence, request);
     return clientSequence;
   }
 
@@ -216,7 +218,7 @@ export class GatewayClient implements Disposable {
     clearInterval(this.#ticker);
     this.#transport?.close();
     this.#transport = undefined;
-    this.#resendAfter = Infinity;
+    this.#isCaughtUp = false;
   }
 
   #end(reason?: RefusalReason, text?: string): void {
@@ -270,8 +272,10 @@ export class GatewayClient implements Disposable {
 
   /** Sends what is unanswered again, once the events of before are there: some answer it. */
   #resendIfCaughtUp(): void {
-    if (this.#lastReceived < this.#resendAfter || this.#resendAfter === 0) return;
-    this.#resendAfter = 0;
+    if (this.#isCaughtUp || this.#state !== "open" || this.#lastReceived < this.#resendAfter) {
+      return;
+    }
+    this.#isCaughtUp = true;
     for (const [clientSequence, unanswered] of this.#unanswered) {
       unanswered.isDeferred = false;
       this.#write(clientSequence, unanswered.request);

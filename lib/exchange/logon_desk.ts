@@ -65,23 +65,29 @@ export class LogonDesk {
       if (session !== undefined) return { session, token, isResumed: true };
       return { reason: "unknown_session", text: "token: expected one of a session, found another" };
     }
+    try {
+      return await this.#make();
+    } catch (error) {
+      return refusalOf(error);
+    }
+  }
+
+  async #make(): Promise<Admission | Refusal> {
     if (this.#sessions.size + this.#pendingCount >= this.#maxSessions && !await this.#forgetOne()) {
       const text = `sessions: expected at most ${this.#maxSessions}, found them in use`;
       return { reason: "too_many_sessions", text };
     }
-    const fresh = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
-    const key = { id: this.#nextId++, tokenHash: hashToken(fresh) };
+    const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+    const key = { id: this.#nextId++, tokenHash: hashToken(token) };
     this.#pendingCount++;
     try {
       await this.#store.add(key);
-    } catch (error) {
-      return refusalOf(error);
     } finally {
       this.#pendingCount--;
     }
     const session = this.#sessions.add(key);
     this.#unused.add(session);
-    return { session, token: fresh, isResumed: false };
+    return { session, token, isResumed: false };
   }
 
   async #forgetOne(): Promise<boolean> {

@@ -22,6 +22,7 @@ export type {
 } from "./client_transport.ts";
 export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway_options.ts";
 export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
+export type { InstrumentSource } from "./steady_instruments.ts";
 export type { Refusal, RefusalReason } from "./refusal.ts";
 export type { EventType, SessionEvent } from "./event_text.ts";
 export * from "./wire.ts";

@@ -67,7 +67,9 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
     throw new UsageError("Cannot begin without state_dir: expected a path");
   }
   if (walDir === undefined) throw new UsageError("Cannot begin without wal_dir: expected a path");
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  // In a directory of its own, so that services and gateways may be given the same one.
+  const stateDirectory = `${stateDir}/gateway-${gatewayId}`;
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const instruments = openConfiguredInstruments(values);
   const options = toChannelOptions(values);
   using ends = new DisposableStack();
@@ -84,7 +86,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const startMs = performance.now();
   const running = await startGateway({
     ...values,
-    ...{ orders, events, instruments, gatewayId, stateDirectory: stateDir },
+    ...{ orders, events, instruments, gatewayId, stateDirectory },
     webSocket: { hostname: host, port },
     tcp: { hostname: host, port: tcpPort },
     onProblem: (text) => console.error(`mt gateway: ${text}`),

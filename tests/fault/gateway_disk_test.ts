@@ -1,0 +1,69 @@
+// A gateway whose disk fails: what may be lost is acknowledged to nobody, and comes again.
+
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { openInstruments } from "../../lib/market/mod.ts";
+import { newOrder, RawSocket, within } from "../_gateway.ts";
+import { Child, TestDirectory, testUnless } from "./_support.ts";
+import { straceObstacle, type Trace } from "./_trace.ts";
+
+const noTrace = await straceObstacle();
+
+const SEGMENT = "wal/gateway.orders/00000001-00000000000000000001.wal";
+
+async function start(directory: string, trace?: Trace): Promise<{ child: Child; port: number }> {
+  const child = new Child("gateway", { directory, gatewayId: 1, ports: [0, 0] }, {
+    ...{ directory, permissions: ["--allow-net=127.0.0.1"] },
+    ...(trace === undefined ? {} : { trace }),
+  });
+  const [port] = JSON.parse(await child.expect("ready"));
+  return { child, port };
+}
+
+testUnless(
+  noTrace,
+  "Gateway acknowledges nothing after a failed sync, and takes it when restarted",
+  async () => {
+    using directory = new TestDirectory();
+    const { path } = directory;
+    openInstruments(`${path}/instruments`)
+      .intern("BTC-USD", { priceDecimals: 2, quantityDecimals: 8 });
+    const faults = ["fdatasync:error=EIO:when=8+"];
+    const trace = {
+      log: `${path}/strace`,
+      faults,
+      calls: ["fdatasync"],
+      paths: [`${path}/${SEGMENT}`],
+    };
+    const broken = await start(path, trace);
+    await using _broken = broken.child;
+    using client = await RawSocket.logon(broken.port);
+    const { token } = await client.next("session");
+    let sequence = 0;
+    const answered = () => client.told.find(({ type }) => type === "ack" || type === "error");
+    do {
+      client.told.length = 0;
+      client.send(newOrder(++sequence));
+      while (answered() === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+    } while (answered()!.type === "ack");
+    const error = answered()!;
+    assertEquals(error.reason, "log_failed");
+    assertStringIncludes(error.text, "(5)"); // EIO
+    await within("the end", client.closed);
+
+    using again = await RawSocket.logon(broken.port, { token }); // It is alive, and says no.
+    again.send(newOrder(sequence));
+    const reject = await again.next("reject");
+    assertEquals([reject.reason, reject.clientSequence, reject.retryAfterMs], [
+      ...["log_failed", sequence, 1000],
+    ]);
+    broken.child.kill();
+    await broken.child.ended();
+
+    const mended = await start(path);
+    await using _mended = mended.child;
+    using back = await RawSocket.logon(mended.port, { token });
+    assertEquals((await back.next("session")).isResumed, true);
+    back.send(newOrder(sequence));
+    assertEquals((await back.next("ack")).clientSequence, sequence);
+  },
+);

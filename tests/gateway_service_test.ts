@@ -1,0 +1,92 @@
+// `mt gateway` as a process of its own, with no more permissions than it asks for.
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { connectGateway } from "../lib/exchange/mod.ts";
+import { spawnService } from "../scripts/services/_service.ts";
+import { readSettings } from "../scripts/services/_settings.ts";
+import { gateway } from "../scripts/services/gateway.ts";
+import { restingOrder, within } from "./_gateway.ts";
+
+/** The process, and what it tells. */
+class Service {
+  readonly child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+  #rest = "";
+
+  constructor(args: string[]) {
+    this.child = spawnService(gateway, [...args, "--json"], "piped");
+    this.#reader = this.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  }
+
+  async line(): Promise<Record<string, unknown>> {
+    const read = async () => {
+      while (!this.#rest.includes("\n")) {
+        const { value, done } = await this.#reader.read();
+        if (done) throw new Error("Cannot read a line of the gateway: found its end");
+        this.#rest += value;
+      }
+      const end = this.#rest.indexOf("\n");
+      const line = this.#rest.slice(0, end);
+      this.#rest = this.#rest.slice(end + 1);
+      return JSON.parse(line);
+    };
+    return await within("a line of the gateway", read());
+  }
+
+  async end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
+    this.child.kill(signal);
+    const status = await within("the end of the gateway", this.child.status);
+    await this.child.stdin.close().catch(() => {});
+    await this.#reader.cancel();
+    return status;
+  }
+}
+
+Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTERM", async () => {
+  const directory = Deno.makeTempDirSync();
+  const args = [
+    ...["--directory", directory, "--wal-dir", `${directory}/wal`, "--buffer-size", "1MB"],
+    ...["--state-dir", `${directory}/state`, "--instruments-file", `${directory}/instruments`],
+    ...["--instruments", "BTC-USD:2:8", "--segment-bytes", "256KB"],
+  ];
+  try {
+    const first = new Service(args);
+    const { event, url, port, tcpPort } = await first.line();
+    assertEquals(event, "ready");
+    const acked: number[] = [];
+    using client = await connectGateway({
+      url: `${url}`,
+      onAck: ({ clientSequence }) => void acked.push(clientSequence),
+    });
+    client.send(restingOrder(1));
+    await within("an acknowledgement", client.idle());
+    assertEquals((await first.end("SIGKILL")).signal, "SIGKILL");
+
+    client.send(restingOrder(2)); // Waits for the gateway.
+    const second = new Service([...args, "--port", `${port}`, "--tcp-port", `${tcpPort}`]);
+    assertEquals((await second.line()).sessions, 1);
+    await within("an acknowledgement", client.idle());
+    assertEquals(acked, [1, 2]);
+    assertEquals(client.session!.isResumed, true);
+    client.close();
+    const ended = second.end("SIGTERM");
+    const stopped = await second.line();
+    assertEquals([stopped.event, stopped.acknowledged, stopped.resumed], ["stopped", 1, 1]);
+    assertEquals((await ended).code, 0);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("mt gateway refuses an address that others reach, unless that is allowed", () => {
+  const permissions = (...args: string[]) =>
+    gateway.permissions(readSettings(gateway, gateway.settings, args));
+  assertThrows(() => permissions("--host", "0.0.0.0"), Error, "allow_remote = true");
+  const net = (...args: string[]) =>
+    permissions(...args).find((flag) => flag.startsWith("--allow-net"));
+  assertEquals(net(), "--allow-net=127.0.0.1,127.0.0.1");
+  assertEquals(
+    net("--port", "7001", "--tcp-port", "7002"),
+    "--allow-net=127.0.0.1:7001,127.0.0.1:7002",
+  );
+});
