@@ -13,7 +13,7 @@ const HELP = `Kills, stops and cheats processes that share a channel, and looks 
 
 Usage: deno task test:fault [--long] [deno test arguments]
 
-  --long  the long forms: more rounds, longer stops; half an hour
+  --long  the long forms: more rounds, longer stops; an hour
   --help  print this text
 
 Some tests need root, util-linux, e2fsprogs or strace; elsewhere they are skipped and say so.
@@ -35,7 +35,7 @@ async function main(args: string[]): Promise<number> {
   await buildLibrary();
   await buildLibrary({ faultPoints: true });
   const { code, report, figures } = await runDenoTests(
-    namesFiles ? rest : [...rest, "tests/fault/"],
+    namesFiles ? rest : [...rest, "tests/fault/", "tests/e2e/"],
     { inherit: true, env: { MT_LONG: long ? "1" : "0" } },
   );
   const counts = countJUnit(report);

@@ -4,6 +4,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { encode } from "./_support.ts";
+import { DemoDirectory } from "./_demo.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
 
 async function mt(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -77,14 +78,15 @@ Deno.test("mt remove removes a file, sound or not, and fails where there is none
 });
 
 Deno.test("mt demo is the demo, with its options and exit statuses", async () => {
-  using directory = new TaskDirectory();
-  const args = ["--messages", "300", "--seed", "3", "--json", "--idle", "0", "--quiet"];
-  const shown = await Promise.all((["mt", "demo"] as const).map(async (task) => {
-    const { env } = directory;
-    const { stdout } = await runTask(task, task === "mt" ? ["demo", ...args] : args, { env });
-    return JSON.parse(stdout).top20Sha256;
-  }));
-  assertEquals(shown[0], shown[1]);
+  using directory = new DemoDirectory();
+  const trade = '{"e":"trade","E":1,"s":"BTCUSDT","t":1,"p":"10","q":"2","T":1,"m":true}';
+  const feed = directory.write("feed.ndjson", `1723161253000000000 ${trade}\n`);
+  const args = ["--feed", feed, "--json", "--quiet"];
+  const { env } = directory;
+  const byTool = await runTask("mt", ["demo", ...args], { env });
+  const { tradedQuantity, top20Sha256 } = JSON.parse(byTool.stdout);
+  assertEquals([byTool.code, tradedQuantity], [0, "2.00000000"]);
+  assertEquals(JSON.parse((await directory.demo(args)).stdout).top20Sha256, top20Sha256);
   assertStringIncludes((await mt("demo", "--help")).stdout, "--pace <speed>");
   const wrong = await mt("demo", "--fast");
   assertEquals(wrong.code, 2);
@@ -95,8 +97,9 @@ Deno.test("mt explains itself, and each command", async () => {
   const { code, stdout } = await mt("--help");
   assertEquals(code, 0);
   const looking = ["status", "remove", "verify", "inspect", "recover", "persist"];
-  for (const command of ["demo", "bench", ...looking]) {
-    assertMatch(stdout, new RegExp(`^  ${command} `, "m"));
+  const services = ["gateway", "matching-engine", "market-data", "persister", "load-generator"];
+  for (const command of ["demo", "bench", ...looking, ...services]) {
+    assertMatch(stdout, new RegExp(`^  ${command}[ |]`, "m"));
   }
   for (const command of looking) {
     const help = await mt(command, "--help");

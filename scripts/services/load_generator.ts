@@ -39,7 +39,7 @@ function addressOf({ url }: Values<typeof SETTINGS>): URL {
 /** The service. */
 export const loadGenerator: Service<typeof SETTINGS> = defineService({
   name: "load-generator",
-  summary: "send made-up orders to a gateway at a fixed rate, and keep account of the answers",
+  summary: "Sends made-up orders to a gateway at a fixed rate, and keeps account of the answers.",
   settings: SETTINGS,
   permissions(values) {
     const { hostname, port } = addressOf(values);

@@ -29,7 +29,7 @@ const LOOK_MS = 100;
 /** Writes logs, one thread for each, until it is told to end. */
 export const persister = defineService({
   name: "persister",
-  summary: "write the logs of channels whose services leave that to it (persister = outside)",
+  summary: "Writes the logs of channels whose services leave that to it (persister = outside).",
   settings: SETTINGS,
   permissions: (values) => channelPermissions(values),
   async start(values): Promise<RunningService> {
