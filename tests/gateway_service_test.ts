@@ -83,10 +83,10 @@ Deno.test("mt gateway refuses an address that others reach, unless that is allow
     gateway.permissions(readSettings(gateway, gateway.settings, args));
   assertThrows(() => permissions("--host", "0.0.0.0"), Error, "allow_remote = true");
   const net = (...args: string[]) =>
-    permissions(...args).find((flag) => flag.startsWith("--allow-net"));
-  assertEquals(net(), "--allow-net=127.0.0.1,127.0.0.1");
+    permissions(...args).filter((flag) => flag.startsWith("--allow-net"));
+  assertEquals(net(), ["--allow-net=127.0.0.1", "--allow-net=127.0.0.1"]);
   assertEquals(
     net("--port", "7001", "--tcp-port", "7002"),
-    "--allow-net=127.0.0.1:7001,127.0.0.1:7002",
+    ["--allow-net=127.0.0.1:7001", "--allow-net=127.0.0.1:7002"],
   );
 });
