@@ -8,7 +8,6 @@ import {
   openInstruments,
   OrderBook,
   TickerOracle,
-  top20Sha256,
   Trade,
 } from "../lib/market/mod.ts";
 import { createChannel, type Message, openChannel, openConsumer } from "../mod.ts";
@@ -16,7 +15,7 @@ import { readSettings } from "../scripts/services/_settings.ts";
 import { collector } from "../scripts/services/collector.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { BookConsumer } from "./_collector.ts";
-import { HAS_RECORDING, RECORDING } from "./_recording.ts";
+import { assertRecordedBook, HAS_RECORDING, RECORDING } from "./_recording.ts";
 import { IS_UNSCOPED, runChild } from "./_support.ts";
 
 /** A line of the service, as far as it is looked at here. */
@@ -230,15 +229,5 @@ async function assertFigures(
   assertEquals(recording, { messages: 41_249, malformed: 0, torn: 0 });
   assertEquals([trades, tradedQuantity, tickers], [9_757, 21_203_315_000, 28_040]);
   assertEquals([counts["depthUpdates"], counts["snapshots"]], [3_451, 1]);
-  const { depthApplied, depthDropped, gaps } = book.counts;
-  assertEquals([depthApplied, depthDropped, gaps], [3_449, 2, 0]);
-  assertEquals(book.finalUpdateId, 50_093_421_584);
-  assertEquals(book.levels, { bids: 1_209, asks: 2_196 });
-  assertEquals(book.bestBid(), { price: 6_168_599_000_000, quantity: 100_870_000 });
-  assertEquals(book.bestAsk(), { price: 6_168_600_000_000, quantity: 229_327_000 });
-  assertEquals(oracle.counts, { tickerChecked: 3_449, tickerWrong: 0, tickerSkipped: 0 });
-  assertEquals(
-    await top20Sha256(book),
-    "7f64fc84716bb0fcf969cf90a4fd3a204bbf917939f1dc44cf3fa4e95e1d845a",
-  );
+  await assertRecordedBook(book, oracle);
 }

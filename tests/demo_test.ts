@@ -3,15 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { DemoDirectory } from "./_demo.ts";
 import { depthText, snapshotText } from "./_market.ts";
-
-const RECORDING = new URL(
-  "../../shared/data/binance-spot-btcusdt-20240808.ndjson.gz",
-  import.meta.url,
-);
-const hasRecording = isThere(RECORDING);
-if (!hasRecording) {
-  console.warn(`demo_test: no ${RECORDING.pathname}, so the tests on recorded data are skipped`);
-}
+import { HAS_RECORDING, RECORDING } from "./_recording.ts";
 
 /** What `../shared/data/README.md` says of it. */
 const RECORDING_FIGURES = {
@@ -106,10 +98,10 @@ Deno.test("demo reports to people, with the address of its page", async () => {
 
 Deno.test({
   name: "demo gives every figure of the recording's README",
-  ignore: !hasRecording,
+  ignore: !HAS_RECORDING,
   async fn() {
     using directory = new DemoDirectory();
-    const { code, report, stderr } = await show(directory, ["--feed", RECORDING.pathname]);
+    const { code, report, stderr } = await show(directory, ["--feed", RECORDING]);
     assertEquals(pick(report, Object.keys(RECORDING_FIGURES)), RECORDING_FIGURES);
     assertEquals([code, report.problems, report.warnings], [0, [], []], stderr);
     assertEquals([report.symbol, report.marketDataEqual], ["BTCUSDT", true]);
@@ -204,14 +196,3 @@ Deno.test("demo explains itself", async () => {
   assertEquals(code, 0);
   assertStringIncludes(stdout, "Usage: deno task demo");
 });
-
-function isThere(file: URL): boolean {
-  try {
-    return Deno.statSync(file).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable) {
-      return false;
-    }
-    throw error;
-  }
-}

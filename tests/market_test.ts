@@ -18,19 +18,11 @@ import {
   type RecordedMessage,
   type RecordingCounts,
 } from "../lib/market/recording.ts";
-import { TickerOracle, top20Sha256 } from "../lib/market/ticker_oracle.ts";
+import { TickerOracle } from "../lib/market/ticker_oracle.ts";
 import { depthText, feedBook, INSTRUMENT, Pipeline, snapshotText } from "./_market.ts";
+import { assertRecordedBook, HAS_RECORDING, RECORDING } from "./_recording.ts";
 
 const SEED = 20_240_808;
-const RECORDING = new URL(
-  "../../shared/data/binance-spot-btcusdt-20240808.ndjson.gz",
-  import.meta.url,
-);
-const hasRecording = isThere(RECORDING);
-if (!hasRecording) {
-  console.warn(`market_test: no ${RECORDING.pathname}, so the test on recorded data is skipped`);
-}
-
 const MESSAGE = '1723161254087891268 {"u":1}';
 
 Deno.test("The layouts lie as the tables in their documentation say", () => {
@@ -66,7 +58,7 @@ Deno.test("DELTA_LEVELS and SNAPSHOT_LEVELS are what the layouts' arrays hold", 
 
 Deno.test({
   name: "The recorded feed gives every figure of its README through bytes and book",
-  ignore: !hasRecording,
+  ignore: !HAS_RECORDING,
   async fn() {
     const oracle = new TickerOracle();
     const book = new OrderBook(INSTRUMENT, { onApplied: (book) => oracle.addBook(book) });
@@ -80,17 +72,7 @@ Deno.test({
     const { trades, depthUpdates, bookTickers, snapshots } = pipeline.normaliser.counts;
     assertEquals([trades, depthUpdates, bookTickers, snapshots], [9_757, 3_451, 28_040, 1]);
     assertEquals(pipeline.tradedQuantity, 21_203_315_000);
-    const { depthApplied, depthDropped, gaps } = book.counts;
-    assertEquals([depthApplied, depthDropped, gaps], [3_449, 2, 0]);
-    assertEquals(book.finalUpdateId, 50_093_421_584);
-    assertEquals(book.levels, { bids: 1_209, asks: 2_196 });
-    assertEquals(book.bestBid(), { price: 6_168_599_000_000, quantity: 100_870_000 });
-    assertEquals(book.bestAsk(), { price: 6_168_600_000_000, quantity: 229_327_000 });
-    assertEquals(oracle.counts, { tickerChecked: 3_449, tickerWrong: 0, tickerSkipped: 0 });
-    assertEquals(
-      await top20Sha256(book),
-      "7f64fc84716bb0fcf969cf90a4fd3a204bbf917939f1dc44cf3fa4e95e1d845a",
-    );
+    await assertRecordedBook(book, oracle);
   },
 });
 
@@ -339,13 +321,4 @@ async function gzip(chunks: Iterable<string | Uint8Array>): Promise<Uint8Array[]
   const stream = streamOf(chunks) as ReadableStream<Uint8Array<ArrayBuffer>>;
   const zipped = stream.pipeThrough(new CompressionStream("gzip"));
   return [new Uint8Array(await new Response(zipped).arrayBuffer())];
-}
-
-function isThere(url: URL): boolean {
-  try {
-    return Deno.statSync(url).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
