@@ -20,6 +20,9 @@ const ROUNDS = 25;
 /** Pipelines, one after the other. */
 const PIPELINES = IS_LONG ? 40 : 2;
 
+/** Its second one kills the gateway before any event of a session: its clients still send again. */
+const FIRST_SEED = 1007;
+
 /** Milliseconds until the next kill, at most. */
 const PAUSE_MS_MAX = 150;
 
@@ -83,7 +86,7 @@ function assertReplayChangesNothing({ place }: Scene, { verdict }: Judgement): v
 
 for (let at = 0; at < PIPELINES; at++) {
   Deno.test(`a pipeline whose processes are killed loses and repeats nothing (${at})`, async () => {
-    const seed = seedOf(1000 + at);
+    const seed = seedOf(FIRST_SEED + at);
     const random = new Random(seed);
     await using scene = await Scene.open(seed);
     for (let i = 0; i < ROUNDS; i++) await round(scene, random);
