@@ -109,3 +109,30 @@ Deno.test("two gateways share the channels, and give out no session twice", asyn
   assert(gateways.every((gateway) => gateway.counts().acknowledged === 150));
   for (const client of clients) client.close();
 });
+
+Deno.test("Client sends nothing again behind newer requests that the gateway has taken", async () => {
+  await using exchange = new TestExchange();
+  const engine = exchange.startEngine();
+  const { webSocketPort } = await exchange.gateway({ ordersPerSecond: 5 });
+  const acked = new Set<number>();
+  const rejected = new Set<number>();
+  const reasons: unknown[] = [];
+  using client = await connectGateway({
+    url: `ws://127.0.0.1:${webSocketPort}/`,
+    onAck: ({ clientSequence }) => void acked.add(clientSequence),
+    onReject: ({ clientSequence }) => void rejected.add(clientSequence!),
+    onEvent: ({ reason }) => reason !== undefined && void reasons.push(reason),
+  });
+  client.disconnect();
+  for (let id = 1; id <= 20; id++) client.send(restingOrder(id));
+  client.disconnect(); // They are sent again, as far as it can tell.
+  await until("the first are taken", () => acked.size > 0);
+  for (let id = 21, newer = 0; !acked.has(newer); id++) {
+    newer = client.send(restingOrder(id));
+    await until("it is answered", () => acked.has(newer) || rejected.has(newer));
+  }
+  await client.idle();
+  assertEquals(reasons, []);
+  assertEquals(engine.openOrders, acked.size);
+  assert(rejected.size > 0);
+});

@@ -64,8 +64,6 @@ const FINAL_REASONS: readonly RefusalReason[] = ["displaced", "unknown_session"]
 /** A request that nobody has answered. */
 interface Unanswered {
   request: ClientRequest;
-  /** Sent on an earlier connection: it may have been taken already. */
-  isResend: boolean;
   /** The gateway had no room for the resend. */
   isDeferred: boolean;
 }
@@ -153,7 +151,7 @@ export class GatewayClient implements Disposable {
       throw new TypeError(`Cannot send a request: expected a session, found ${this.#state}`);
     }
     const clientSequence = ++this.#clientSequence;
-    this.#unanswered.set(clientSequence, { request, isResend: false, isDeferred: false });
+    this.#unanswered.set(clientSequence, { request, isDeferred: false });
     if (this.#isCaughtUp) this.#write(clientSequence, request);
     return clientSequence;
   }
@@ -204,7 +202,6 @@ export class GatewayClient implements Disposable {
   #lose(reason?: RefusalReason, text?: string): void {
     if (this.#state === "closed") return;
     this.#disarm();
-    for (const unanswered of this.#unanswered.values()) unanswered.isResend = true;
     this.#setState("connecting", reason, text);
     const waitMs = this.#reconnectMs;
     this.#reconnectMs = Math.min(2 * waitMs, RECONNECT_MS_MAX);
@@ -293,8 +290,11 @@ export class GatewayClient implements Disposable {
   #takeReject(reject: RejectMessage): void {
     const { clientSequence, retryAfterMs } = reject;
     const unanswered = this.#unanswered.get(clientSequence ?? 0);
-    if (unanswered?.isResend && retryAfterMs !== undefined) {
-      // It may have been taken before: only an acknowledgement tells. So it is not given up.
+    const isTaken = clientSequence !== null && clientSequence <= this.#session!.lastClientSequence;
+    if (unanswered !== undefined && isTaken && retryAfterMs !== undefined) {
+      // Taken on an earlier connection: it is only its acknowledgement that is asked for. What the
+      // gateway had not taken is refused like any other, as by the time of a later try it has taken
+      // newer ones, and the engine would find it too old.
       unanswered.isDeferred = true;
       this.#retryTimer ??= setTimeout(() => this.#retry(), retryAfterMs);
       return;
