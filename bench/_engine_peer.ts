@@ -1,8 +1,8 @@
 // Applies a flow of requests to matching engines in this process, and times it.
-import { EventWriter } from "../lib/exchange/event_writer.ts";
+import { EventWriter } from "../lib/exchange/engine/event_writer.ts";
 import { KIND_ACCEPTED, MatchingEngine, OrderRequest } from "../lib/exchange/mod.ts";
-import { newImage } from "../lib/exchange/order_pool.ts";
-import { RequestFields } from "../lib/exchange/request_fields.ts";
+import { newImage } from "../lib/exchange/engine/order_pool.ts";
+import { RequestFields } from "../lib/exchange/engine/request_fields.ts";
 import { ENGINE_OPTIONS, type FlowOptions, makeFlow, type OrderFlow } from "./_order_flow.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 

@@ -16,7 +16,7 @@ import {
   serveMarketData,
   SIDE_BUY,
 } from "../lib/exchange/mod.ts";
-import { updateText } from "../lib/exchange/feed_text.ts";
+import { updateText } from "../lib/exchange/market_data/feed_text.ts";
 import { monotonicNs } from "../mod.ts";
 import { answer, ready, takeJob } from "./_peer.ts";
 

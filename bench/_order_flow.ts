@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IdTable } from "../lib/exchange/id_table.ts";
+import { IdTable } from "../lib/exchange/engine/id_table.ts";
 import * as exchange from "../lib/exchange/mod.ts";
 
 /** How a flow is made. */

@@ -6,13 +6,16 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { BinanceRest } from "../lib/market/binance_rest.ts";
+import { BinanceRest } from "../lib/market/binance/binance_rest.ts";
 import {
   FakeExchange,
   type FakeExchangeOptions,
   type FakeLevel,
-} from "../lib/market/fake_exchange.ts";
-import { LiveCollector, type LiveCollectorOptions } from "../lib/market/live_collector.ts";
+} from "../lib/market/fake_exchange/fake_exchange.ts";
+import {
+  LiveCollector,
+  type LiveCollectorOptions,
+} from "../lib/market/collector/live_collector.ts";
 import {
   formatDecimal,
   type Instrument,

@@ -5,10 +5,14 @@
  */
 
 import { EngineEvent, KIND_TRADED } from "../lib/exchange/orders.ts";
-import type { Journal, JournalOptions } from "../lib/market/journal.ts";
-import { openJournal } from "../lib/market/open_journal.ts";
-import type { JournalRecord } from "../lib/market/journal_line.ts";
-import { type JournalCounts, newJournalCounts, readJournal } from "../lib/market/journal_reader.ts";
+import type { Journal, JournalOptions } from "../lib/market/journal/journal.ts";
+import { openJournal } from "../lib/market/journal/open_journal.ts";
+import type { JournalRecord } from "../lib/market/journal/journal_line.ts";
+import {
+  type JournalCounts,
+  newJournalCounts,
+  readJournal,
+} from "../lib/market/journal/journal_reader.ts";
 import { KIND_TRADE, Trade } from "../lib/market/layouts.ts";
 import {
   BACK_PRESSURED,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { BinanceNormaliser, ScratchSink } from "../lib/market/binance.ts";
+import { BinanceNormaliser, ScratchSink } from "../lib/market/binance/binance.ts";
 import {
   type Instrument,
   type InstrumentFinder,
@@ -18,8 +18,8 @@ import {
   OrderBookDelta,
   Trade,
 } from "../lib/market/layouts.ts";
-import type { OrderBook } from "../lib/market/order_book.ts";
-import type { TickerOracle } from "../lib/market/ticker_oracle.ts";
+import type { OrderBook } from "../lib/market/book/order_book.ts";
+import type { TickerOracle } from "../lib/market/book/ticker_oracle.ts";
 
 /** Price and quantity as the exchange writes them. */
 export type LevelText = [price: string, quantity: string];

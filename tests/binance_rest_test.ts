@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
-import { backOffMs, Budget } from "../lib/market/back_off.ts";
-import { BinanceRest, type BinanceRestOptions } from "../lib/market/binance_rest.ts";
-import { FakeExchange } from "../lib/market/fake_exchange.ts";
+import { backOffMs, Budget } from "../lib/market/collector/back_off.ts";
+import { BinanceRest, type BinanceRestOptions } from "../lib/market/binance/binance_rest.ts";
+import { FakeExchange } from "../lib/market/fake_exchange/fake_exchange.ts";
 
 const NEVER = new AbortController().signal;
 const BACK_OFF = { minMs: 1, maxMs: 5 };

@@ -1,8 +1,12 @@
 import { assert, assertEquals, assertGreater, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { type BinanceCounts, BinanceNormaliser, ScratchSink } from "../lib/market/binance.ts";
+import {
+  type BinanceCounts,
+  BinanceNormaliser,
+  ScratchSink,
+} from "../lib/market/binance/binance.ts";
 import { formatDecimal } from "../lib/market/decimal.ts";
-import { generateFeed } from "../lib/market/feed_generator.ts";
+import { generateFeed } from "../lib/market/fake_exchange/feed_generator.ts";
 import * as layouts from "../lib/market/layouts.ts";
 import { depthText, INSTRUMENT, type LevelText, Recorder, snapshotText } from "./_market.ts";
 import { oneInstrument } from "./_market.ts";

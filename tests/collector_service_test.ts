@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { FakeExchange } from "../lib/market/fake_exchange.ts";
+import { FakeExchange } from "../lib/market/fake_exchange/fake_exchange.ts";
 import {
   BookTicker,
   KIND_BOOK_TICKER,

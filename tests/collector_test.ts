@@ -1,5 +1,9 @@
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { REST_FAULTS, type RestFault, type StreamFault } from "../lib/market/fake_exchange.ts";
+import {
+  REST_FAULTS,
+  type RestFault,
+  type StreamFault,
+} from "../lib/market/fake_exchange/fake_exchange.ts";
 import { ChannelClosedError } from "../mod.ts";
 import { Station } from "./_collector.ts";
 

@@ -2,7 +2,7 @@
 // is not.
 
 import { assert, assertEquals } from "@std/assert";
-import { toSessionEvent } from "../lib/exchange/event_text.ts";
+import { toSessionEvent } from "../lib/exchange/gateway/event_text.ts";
 import {
   EngineEvent,
   KIND_TRADED,

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
-import * as books from "../lib/market/order_book.ts";
+import * as books from "../lib/market/book/order_book.ts";
 import { depthText, feedBook, futuresText, INSTRUMENT, type LevelText } from "./_market.ts";
 import { snapshotText } from "./_market.ts";
 

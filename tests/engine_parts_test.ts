@@ -2,12 +2,12 @@
 
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { EventOutbox } from "../lib/exchange/event_outbox.ts";
-import { IdTable } from "../lib/exchange/id_table.ts";
+import { EventOutbox } from "../lib/exchange/engine/event_outbox.ts";
+import { IdTable } from "../lib/exchange/engine/id_table.ts";
 import { EngineEvent } from "../lib/exchange/mod.ts";
-import { NONE } from "../lib/exchange/order_pool.ts";
-import { PriceLadder } from "../lib/exchange/price_ladder.ts";
-import { readSafe, writeSafe } from "../lib/exchange/safe_integer.ts";
+import { NONE } from "../lib/exchange/engine/order_pool.ts";
+import { PriceLadder } from "../lib/exchange/engine/price_ladder.ts";
+import { readSafe, writeSafe } from "../lib/exchange/engine/safe_integer.ts";
 import { openConsumer, openProducer } from "../mod.ts";
 import { readEvent } from "./_exchange.ts";
 import { Random } from "./_random.ts";

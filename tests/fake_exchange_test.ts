@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertGreater, assertRejects, assertThrows } from "@std/assert";
-import { FakeExchange, type StreamFault } from "../lib/market/fake_exchange.ts";
-import { FakeInstrument } from "../lib/market/fake_instrument.ts";
-import { FaultPlan } from "../lib/market/fault_plan.ts";
-import { randomNumbers } from "../lib/market/market_model.ts";
+import { FakeExchange, type StreamFault } from "../lib/market/fake_exchange/fake_exchange.ts";
+import { FakeInstrument } from "../lib/market/fake_exchange/fake_instrument.ts";
+import { FaultPlan } from "../lib/market/fake_exchange/fault_plan.ts";
+import { randomNumbers } from "../lib/market/fake_exchange/market_model.ts";
 
 /** A client of the platform's, which knows nothing of ours. */
 class Client {

@@ -7,7 +7,7 @@ import {
   type InstrumentFeed,
   type MarketFeed,
 } from "../lib/exchange/mod.ts";
-import type { FeedClient, FeedSink } from "../lib/exchange/feed_client.ts";
+import type { FeedClient, FeedSink } from "../lib/exchange/market_data/feed_client.ts";
 import { formatDecimal } from "../lib/market/decimal.ts";
 import {
   apply,

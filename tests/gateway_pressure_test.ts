@@ -110,7 +110,7 @@ Deno.test("two gateways share the channels, and give out no session twice", asyn
   for (const client of clients) client.close();
 });
 
-Deno.test("Client sends nothing again behind newer requests that the gateway has taken", async () => {
+Deno.test("Client sends nothing again behind newer requests that were taken", async () => {
   await using exchange = new TestExchange();
   const engine = exchange.startEngine();
   const { webSocketPort } = await exchange.gateway({ ordersPerSecond: 5 });

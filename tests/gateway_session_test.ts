@@ -2,15 +2,15 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { BinaryCodec } from "../lib/exchange/binary_codec.ts";
-import { EventWindow } from "../lib/exchange/event_window.ts";
-import { GatewayConnection } from "../lib/exchange/gateway_connection.ts";
-import { GatewaySession } from "../lib/exchange/gateway_session.ts";
-import { GatewaySessions, SESSIONS_PER_GATEWAY } from "../lib/exchange/gateway_sessions.ts";
-import { Heartbeat } from "../lib/exchange/heartbeat.ts";
+import { BinaryCodec } from "../lib/exchange/gateway/binary_codec.ts";
+import { EventWindow } from "../lib/exchange/gateway/event_window.ts";
+import { GatewayConnection } from "../lib/exchange/gateway/gateway_connection.ts";
+import { GatewaySession } from "../lib/exchange/gateway/gateway_session.ts";
+import { GatewaySessions, SESSIONS_PER_GATEWAY } from "../lib/exchange/gateway/gateway_sessions.ts";
+import { Heartbeat } from "../lib/exchange/gateway/heartbeat.ts";
 import { EngineEvent, KIND_ACCEPTED, KIND_TRADED, OrderEntry } from "../lib/exchange/mod.ts";
-import { formatToken, parseToken } from "../lib/exchange/session_token.ts";
-import { TokenBucket } from "../lib/exchange/token_bucket.ts";
+import { formatToken, parseToken } from "../lib/exchange/gateway/session_token.ts";
+import { TokenBucket } from "../lib/exchange/gateway/token_bucket.ts";
 
 const LIMITS = { resendWindow: 16, ordersPerSecond: 1000 };
 const IDS = [1, 2, 3].map((n) => SESSIONS_PER_GATEWAY + n);

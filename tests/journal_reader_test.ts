@@ -4,9 +4,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { ENGINE_EVENT_FIELDS, EngineEvent } from "../lib/exchange/orders.ts";
-import { jsonLayoutOf } from "../lib/market/json_layout.ts";
-import { type JournalRecord, LineBuffer } from "../lib/market/journal_line.ts";
-import { newJournalCounts, readJournal } from "../lib/market/journal_reader.ts";
+import { jsonLayoutOf } from "../lib/market/journal/json_layout.ts";
+import { type JournalRecord, LineBuffer } from "../lib/market/journal/journal_line.ts";
+import { newJournalCounts, readJournal } from "../lib/market/journal/journal_reader.ts";
 import { OrderBookDelta, Trade } from "../lib/market/layouts.ts";
 import { eventOf, JournalScratch, readAll, tradeOf } from "./_journal.ts";
 import { range } from "./_support.ts";

@@ -1,9 +1,9 @@
 // Journals published again: the same bytes in the same order, at the pace at which they came.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { JournalRecord } from "../lib/market/journal_line.ts";
-import { readJournal } from "../lib/market/journal_reader.ts";
-import { replayJournal } from "../lib/market/journal_replay.ts";
+import type { JournalRecord } from "../lib/market/journal/journal_line.ts";
+import { readJournal } from "../lib/market/journal/journal_reader.ts";
+import { replayJournal } from "../lib/market/journal/journal_replay.ts";
 import { type Consumer, openConsumer, openProducer } from "../mod.ts";
 import { eventOf, JournalScratch, tradeOf } from "./_journal.ts";
 import { range, Scratch } from "./_support.ts";

@@ -8,7 +8,7 @@ import {
   openProducer,
   removeChannel,
 } from "../mod.ts";
-import { openJournal } from "../lib/market/open_journal.ts";
+import { openJournal } from "../lib/market/journal/open_journal.ts";
 import { JournalScratch, readAll, sequencesIn, tradeOf } from "./_journal.ts";
 import { range, Scratch } from "./_support.ts";
 

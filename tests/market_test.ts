@@ -1,7 +1,7 @@
 import { assertEquals, assertGreater, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { Schema } from "../lib/channel/schema.ts";
-import { generateFeed } from "../lib/market/feed_generator.ts";
+import { generateFeed } from "../lib/market/fake_exchange/feed_generator.ts";
 import {
   BookTicker,
   DELTA_LEVELS,
@@ -10,15 +10,15 @@ import {
   SNAPSHOT_LEVELS,
   Trade,
 } from "../lib/market/layouts.ts";
-import { OrderBook } from "../lib/market/order_book.ts";
+import { OrderBook } from "../lib/market/book/order_book.ts";
 import {
   newRecordingCounts,
   parseRecordingLine,
   readRecording,
   type RecordedMessage,
   type RecordingCounts,
-} from "../lib/market/recording.ts";
-import { TickerOracle } from "../lib/market/ticker_oracle.ts";
+} from "../lib/market/collector/recording.ts";
+import { TickerOracle } from "../lib/market/book/ticker_oracle.ts";
 import { depthText, feedBook, INSTRUMENT, Pipeline, snapshotText } from "./_market.ts";
 import { assertRecordedBook, HAS_RECORDING, RECORDING } from "./_recording.ts";
 

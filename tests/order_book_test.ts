@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { BookSide } from "../lib/market/book_side.ts";
+import { BookSide } from "../lib/market/book/book_side.ts";
 import { formatDecimal } from "../lib/market/decimal.ts";
 import { OrderBookDelta, Trade } from "../lib/market/layouts.ts";
-import * as books from "../lib/market/order_book.ts";
+import * as books from "../lib/market/book/order_book.ts";
 import { depthText, feedBook, INSTRUMENT, type LevelText, Recorder } from "./_market.ts";
 import { oneInstrument, snapshotText } from "./_market.ts";
 

@@ -10,7 +10,7 @@ import {
   OrderRequest,
   REASONS,
 } from "../lib/exchange/mod.ts";
-import { describeFound } from "../lib/exchange/refusal.ts";
+import { describeFound } from "../lib/exchange/gateway/refusal.ts";
 import { newOrder } from "./_gateway.ts";
 
 const INSTRUMENTS = [

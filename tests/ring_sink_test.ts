@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { RingSink } from "../lib/market/ring_sink.ts";
+import { RingSink } from "../lib/market/collector/ring_sink.ts";
 import { ChannelClosedError, type Message, openConsumer, openProducer, WAL_FULL } from "../mod.ts";
 import { Logged, SEGMENT_BYTES } from "./_logged.ts";
 import { range, testModes } from "./_support.ts";

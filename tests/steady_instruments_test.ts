@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { SteadyInstruments } from "../lib/exchange/steady_instruments.ts";
+import { SteadyInstruments } from "../lib/exchange/gateway/steady_instruments.ts";
 import { CorruptInstrumentsError, type Instrument } from "../lib/market/mod.ts";
 import { newOrder, RawSocket, TestExchange } from "./_gateway.ts";
 

@@ -2,13 +2,13 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { BookSide } from "../lib/market/book_side.ts";
-import { generateFeed } from "../lib/market/feed_generator.ts";
+import { BookSide } from "../lib/market/book/book_side.ts";
+import { generateFeed } from "../lib/market/fake_exchange/feed_generator.ts";
 import { OrderBookSnapshot, SNAPSHOT_LEVELS } from "../lib/market/layouts.ts";
-import { OrderBook } from "../lib/market/order_book.ts";
-import { parseRecordingLine } from "../lib/market/recording.ts";
-import { TickerOracle } from "../lib/market/ticker_oracle.ts";
-import { TopLevels } from "../lib/market/top_levels.ts";
+import { OrderBook } from "../lib/market/book/order_book.ts";
+import { parseRecordingLine } from "../lib/market/collector/recording.ts";
+import { TickerOracle } from "../lib/market/book/ticker_oracle.ts";
+import { TopLevels } from "../lib/market/book/top_levels.ts";
 import { INSTRUMENT, oneInstrument, Pipeline } from "./_market.ts";
 
 const SEED = 20_240_808;

@@ -2,12 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { BinaryCodec } from "../lib/exchange/binary_codec.ts";
-import type { GatewayCodec } from "../lib/exchange/gateway_codec.ts";
-import { JsonCodec } from "../lib/exchange/json_codec.ts";
+import { BinaryCodec } from "../lib/exchange/gateway/binary_codec.ts";
+import type { GatewayCodec } from "../lib/exchange/gateway/gateway_codec.ts";
+import { JsonCodec } from "../lib/exchange/gateway/json_codec.ts";
 import * as exchange from "../lib/exchange/mod.ts";
-import { Outbox } from "../lib/exchange/outbox.ts";
-import { writeText } from "../lib/exchange/web_socket_writer.ts";
+import { Outbox } from "../lib/exchange/gateway/outbox.ts";
+import { writeText } from "../lib/exchange/gateway/web_socket_writer.ts";
 import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { newOrder } from "./_gateway.ts";
 import { clientFrame, HANDSHAKE, join } from "./_web_socket.ts";

@@ -5,13 +5,18 @@
  */
 
 export * from "./orders.ts";
-export { Gateway, type GatewayCounts, type GatewayRecovery, startGateway } from "./gateway.ts";
+export {
+  Gateway,
+  type GatewayCounts,
+  type GatewayRecovery,
+  startGateway,
+} from "./gateway/gateway.ts";
 export {
   type ClientState,
   connectGateway,
   GatewayClient,
   type GatewayClientOptions,
-} from "./gateway_client.ts";
+} from "./client/gateway_client.ts";
 export type {
   AckMessage,
   ClientRequest,
@@ -19,48 +24,52 @@ export type {
   GatewayMessage,
   RejectMessage,
   SessionMessage,
-} from "./client_transport.ts";
-export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway_options.ts";
-export { type InstrumentLookup, OrderEntry } from "./order_entry.ts";
-export type { InstrumentSource } from "./steady_instruments.ts";
-export type { Refusal, RefusalReason } from "./refusal.ts";
-export type { EventType, SessionEvent } from "./event_text.ts";
-export * from "./wire.ts";
-export { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
-export type { RestingOrder } from "./engine_snapshot.ts";
-export type { EventHandler } from "./event_writer.ts";
+} from "./client/client_transport.ts";
+export type { GatewayLimits, GatewayOptions, ListenOptions } from "./gateway/gateway_options.ts";
+export { type InstrumentLookup, OrderEntry } from "./gateway/order_entry.ts";
+export type { InstrumentSource } from "./gateway/steady_instruments.ts";
+export type { Refusal, RefusalReason } from "./gateway/refusal.ts";
+export type { EventType, SessionEvent } from "./gateway/event_text.ts";
+export * from "./gateway/wire.ts";
+export { type EngineOptions, MatchingEngine } from "./engine/matching_engine.ts";
+export type { RestingOrder } from "./engine/engine_snapshot.ts";
+export type { EventHandler } from "./engine/event_writer.ts";
 export {
   type EngineRecovery,
   EngineService,
   type EngineServiceOptions,
   type EngineSummary,
   startEngine,
-} from "./engine_service.ts";
-export { type Replay, type ReplayOptions, replayOrders } from "./replay.ts";
+} from "./engine/engine_service.ts";
+export { type Replay, type ReplayOptions, replayOrders } from "./engine/replay.ts";
 export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
-export { ExchangeFeed } from "./exchange_feed.ts";
-export type { ClientLimits } from "./feed_client.ts";
-export { FanOut, type FanOutCounts, type FanOutOptions } from "./fan_out.ts";
-export { FeedSource, type FeedSourceOptions } from "./feed_source.ts";
+export { ExchangeFeed } from "./market_data/exchange_feed.ts";
+export type { ClientLimits } from "./market_data/feed_client.ts";
+export { FanOut, type FanOutCounts, type FanOutOptions } from "./market_data/fan_out.ts";
+export { FeedSource, type FeedSourceOptions } from "./market_data/feed_source.ts";
 export {
   type Hop,
   HopLatencies,
   HOPS,
   type HopTimes,
   type LatencySummary,
-} from "./hop_latencies.ts";
-export { type FeedUpdate, InstrumentFeed, type LevelChanges } from "./instrument_feed.ts";
+} from "./market_data/hop_latencies.ts";
+export {
+  type FeedUpdate,
+  InstrumentFeed,
+  type LevelChanges,
+} from "./market_data/instrument_feed.ts";
 export {
   type Asset,
   type MarketDataOptions,
   MarketDataServer,
   serveMarketData,
-} from "./market_data.ts";
-export type { MarketDataReport } from "./market_data_stats.ts";
+} from "./market_data/market_data.ts";
+export type { MarketDataReport } from "./market_data/market_data_stats.ts";
 export {
   type FeedCounts,
   type FeedMessage,
   type InstrumentDirectory,
   MarketFeed,
-} from "./market_feed.ts";
-export { type TapeTrade, TradeTape } from "./trade_tape.ts";
+} from "./market_data/market_feed.ts";
+export { type TapeTrade, TradeTape } from "./market_data/trade_tape.ts";

@@ -6,41 +6,41 @@
  * @module
  */
 
-export type { BackOffOptions } from "./back_off.ts";
+export type { BackOffOptions } from "./collector/back_off.ts";
 export {
   type BinanceCounts,
   BinanceNormaliser,
   type BinanceNormaliserOptions,
   type RecordSink,
   ScratchSink,
-} from "./binance.ts";
+} from "./binance/binance.ts";
 export {
   BinanceFeed,
   type BinanceFeedOptions,
   type FeedCounts,
   type FeedHandler,
   type FeedTimes,
-} from "./binance_feed.ts";
-export { BinanceRest, type BinanceRestOptions, type RestCounts } from "./binance_rest.ts";
-export { BookSide, type ReadonlyBookSide } from "./book_side.ts";
+} from "./binance/binance_feed.ts";
+export { BinanceRest, type BinanceRestOptions, type RestCounts } from "./binance/binance_rest.ts";
+export { BookSide, type ReadonlyBookSide } from "./book/book_side.ts";
 export {
   type CollectedMarket,
   Collector,
   type CollectorCounts,
   type CollectorOptions,
-} from "./collector.ts";
+} from "./collector/collector.ts";
 export { CorruptInstrumentsError } from "../errors.ts";
 export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
-export { type FeedOptions, generateFeed } from "./feed_generator.ts";
-export { Journal, type JournalOptions, type JournalStats } from "./journal.ts";
-export type { JournalRecord } from "./journal_line.ts";
+export { type FeedOptions, generateFeed } from "./fake_exchange/feed_generator.ts";
+export { Journal, type JournalOptions, type JournalStats } from "./journal/journal.ts";
+export type { JournalRecord } from "./journal/journal_line.ts";
 export {
   type JournalCounts,
   newJournalCounts,
   readJournal,
   type ReadJournalOptions,
-} from "./journal_reader.ts";
-export { replayJournal, type ReplayOptions, type ReplayStats } from "./journal_replay.ts";
+} from "./journal/journal_reader.ts";
+export { replayJournal, type ReplayOptions, type ReplayStats } from "./journal/journal_replay.ts";
 export {
   type Instrument,
   type InstrumentFinder,
@@ -75,7 +75,7 @@ export {
   LiveCollector,
   type LiveCollectorOptions,
   type LiveCounts,
-} from "./live_collector.ts";
+} from "./collector/live_collector.ts";
 export {
   BOOK_APPLIED,
   BOOK_BROKEN,
@@ -88,21 +88,21 @@ export {
   OrderBook,
   type OrderBookCounts,
   type OrderBookOptions,
-} from "./order_book.ts";
-export { openJournal } from "./open_journal.ts";
+} from "./book/order_book.ts";
+export { openJournal } from "./journal/open_journal.ts";
 export { Pacer } from "./pacer.ts";
 export {
   RecordedCollector,
   type RecordedCollectorOptions,
   type RecordedCounts,
-} from "./recorded_collector.ts";
+} from "./collector/recorded_collector.ts";
 export {
   newRecordingCounts,
   parseRecordingLine,
   readRecording,
   type RecordedMessage,
   type RecordingCounts,
-} from "./recording.ts";
-export { RingSink } from "./ring_sink.ts";
-export { type SnapshotHead, TopLevels } from "./top_levels.ts";
-export { type TickerCounts, TickerOracle, top20Sha256 } from "./ticker_oracle.ts";
+} from "./collector/recording.ts";
+export { RingSink } from "./collector/ring_sink.ts";
+export { type SnapshotHead, TopLevels } from "./book/top_levels.ts";
+export { type TickerCounts, TickerOracle, top20Sha256 } from "./book/ticker_oracle.ts";

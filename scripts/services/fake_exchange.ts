@@ -10,7 +10,7 @@ import {
   type RestFault,
   STREAM_FAULTS,
   type StreamFault,
-} from "../../lib/market/fake_exchange.ts";
+} from "../../lib/market/fake_exchange/fake_exchange.ts";
 import { UsageError } from "../_command.ts";
 import { SERVER_SETTINGS, serverPermissions } from "./_channels.ts";
 import { defineService, serve } from "./_service.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { newJournalCounts, readJournal } from "../../lib/market/journal_reader.ts";
+import { newJournalCounts, readJournal } from "../../lib/market/journal/journal_reader.ts";
 import { tradeOf } from "../_journal.ts";
 import { encode } from "./_content.ts";
 import type { Random } from "./_support.ts";

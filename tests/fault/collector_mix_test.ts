@@ -1,4 +1,4 @@
-import { STREAM_FAULTS } from "../../lib/market/fake_exchange.ts";
+import { STREAM_FAULTS } from "../../lib/market/fake_exchange/fake_exchange.ts";
 import { Station } from "../_collector.ts";
 import { IS_LONG, note, Random, seedOf } from "./_support.ts";
 

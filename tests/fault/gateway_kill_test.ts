@@ -9,7 +9,7 @@ import {
   KIND_ACCEPTED,
   type SessionEvent,
 } from "../../lib/exchange/mod.ts";
-import { isMakerOf } from "../../lib/exchange/gateway_session.ts";
+import { isMakerOf } from "../../lib/exchange/gateway/gateway_session.ts";
 import { openConsumer } from "../../mod.ts";
 import { TestExchange, until } from "../_gateway.ts";
 import { Child, IS_LONG, note, Random, seedOf } from "./_support.ts";

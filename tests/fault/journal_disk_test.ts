@@ -2,7 +2,7 @@
 // nothing is half written, nothing is lost, and it goes on when there is room.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openJournal } from "../../lib/market/open_journal.ts";
+import { openJournal } from "../../lib/market/journal/open_journal.ts";
 import { createChannel, NoSpaceError, openProducer } from "../../mod.ts";
 import { JournalFolder } from "./_journal.ts";
 import { SmallDisk } from "./_disk.ts";

@@ -6,7 +6,7 @@
  * <errno>` when it fails.
  */
 
-import { openJournal } from "../../../lib/market/open_journal.ts";
+import { openJournal } from "../../../lib/market/journal/open_journal.ts";
 import { DurabilityError, openChannel } from "../../../mod.ts";
 import { commands, print } from "./_lines.ts";
 

@@ -1,0 +1,281 @@
+/**
+ * Market data for clients: a REST API, a WebSocket stream, and a page.
+ *
+ * @module
+ */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import {
+  errorResponse,
+  type HostRule,
+  type HttpFault,
+  isHostAllowed,
+  isLoopback,
+  upgradeFault,
+} from "../../web_socket/handshake.ts";
+import { FanOut, type FanOutOptions } from "./fan_out.ts";
+import { REQUEST_BYTES_MAX } from "./feed_request.ts";
+import { answerApi, type ApiAnswer, refusal } from "./market_data_api.ts";
+import { type MarketDataReport, MarketDataStats } from "./market_data_stats.ts";
+import type { MarketFeed } from "./market_feed.ts";
+import { StreamConnection } from "./stream_connection.ts";
+
+/** A file that is served as it is. */
+export interface Asset {
+  /** Its media type. */
+  type: string;
+  bytes: Uint8Array;
+}
+
+/** How a {@linkcode MarketDataServer} listens. */
+export interface MarketDataOptions extends FanOutOptions {
+  /** Address to listen at. Default: `127.0.0.1`. */
+  host?: string;
+  /** Port to listen at; 0 takes a free one. Default: 0. */
+  port?: number;
+  /** Whether `host` may be reached from other hosts, under whatever name. Default: false. */
+  allowRemote?: boolean;
+  /** Clients of the stream at most; further ones are answered by 503. Default: 1000. */
+  clientsMax?: number;
+  /** Milliseconds in which changes are gathered into one update; 0: none. Default: 5. */
+  flushMs?: number;
+  /** Milliseconds that a client of the REST API may take nothing of its answer. Default: 10000. */
+  answerMs?: number;
+  /** Files by their paths, such as `/app.js`; `/` is the page. Default: none. */
+  assets?: ReadonlyMap<string, Asset>;
+}
+
+/** Connections beside those of the stream's clients. */
+const OTHER_CONNECTIONS_MAX = 128;
+
+/** Milliseconds for the head of a request, and for all of it. */
+const HEAD_MS = 5_000;
+const REQUEST_MS = 10_000;
+const HEAD_BYTES_MAX = 16 * 1024;
+
+/** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
+const HEADERS: Record<string, string> = {
+  "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
+    "frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+  "connection": "close", // Nobody queues requests up, whose answers would wait here.
+};
+
+/**
+ * Serves a feed. Whoever fills the feed calls {@linkcode MarketDataServer.notify} afterwards.
+ *
+ * It reads requests without a body, of method GET, and refuses everything else; only requests to a
+ * loopback name are answered, so that no page of the web reaches it by a name of its own that leads
+ * here. No client can slow it, or another client.
+ *
+ * Thread: its isolate's only.
+ */
+export class MarketDataServer {
+  /** Where it listens. */
+  readonly address: { host: string; port: number };
+  /** Its clients. */
+  readonly fanOut: FanOut;
+  readonly #feed: MarketFeed;
+  readonly #server: Server;
+  readonly #assets: ReadonlyMap<string, Asset>;
+  readonly #hostRule: HostRule;
+  readonly #clientsMax: number;
+  readonly #flushMs: number;
+  readonly #answerMs: number;
+  readonly #stats: MarketDataStats;
+  readonly #connections = new Set<StreamConnection>();
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
+  #isOpen = true;
+
+  /** Made by {@linkcode serveMarketData}. */
+  constructor(feed: MarketFeed, server: Server, options: MarketDataOptions) {
+    const { address, port } = server.address() as AddressInfo;
+    this.address = { host: address, port };
+    this.fanOut = new FanOut(feed, options);
+    this.#feed = feed;
+    this.#server = server;
+    this.#assets = options.assets ?? new Map();
+    this.#hostRule = { allowRemote: options.allowRemote ?? false };
+    this.#clientsMax = options.clientsMax ?? 1000;
+    this.#flushMs = options.flushMs ?? 5;
+    this.#answerMs = options.answerMs ?? REQUEST_MS;
+    this.#stats = new MarketDataStats(feed, this.fanOut);
+    server.on("request", (request, response) => this.#answer(request, response));
+    server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on("clientError", (_error, socket) => socket.destroy());
+    this.#ticker = setInterval(() => this.#tick(), 1000);
+  }
+
+  /** Says that the feed has changed: clients are told at once, or with what comes until then. */
+  notify(): void {
+    if (this.#flushMs === 0) this.#flush();
+    else this.#flushSoon();
+  }
+
+  /** Returns what `/api/stats` shows. */
+  stats(): MarketDataReport {
+    return this.#stats.read();
+  }
+
+  /** Says goodbye to all clients, and ends. May be repeated. */
+  async stop(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    clearInterval(this.#ticker);
+    clearTimeout(this.#flushTimer);
+    this.fanOut.flush();
+    for (const connection of this.#connections) connection.leave();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeIdleConnections();
+    const cut = setTimeout(() => this.#server.closeAllConnections(), HEAD_MS);
+    await promise;
+    clearTimeout(cut);
+  }
+
+  #flushSoon(): void {
+    if (!this.#isOpen) return;
+    this.#flushTimer ??= setTimeout(() => {
+      this.#flushTimer = undefined;
+      this.#flush();
+    }, this.#flushMs);
+  }
+
+  #flush(): void {
+    this.fanOut.flush();
+    if (this.fanOut.hasCatchUps) this.#flushSoon();
+  }
+
+  #tick(): void {
+    this.#stats.turn();
+    for (const connection of this.#connections) connection.tick();
+    this.fanOut.endStalled();
+    this.fanOut.broadcast(JSON.stringify({ type: "stats", ...this.stats() }));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { method = "", url = "", socket } = request;
+    socket.setTimeout(this.#answerMs, () => socket.destroy());
+    if (!isHostAllowed(request.headers, this.#hostRule)) {
+      return sendAnswer(response, refusal(403, "bad_host", "expected a loopback name as Host"));
+    }
+    if (method !== "GET") {
+      response.setHeader("allow", "GET");
+      return sendAnswer(response, refusal(405, "bad_method", "expected GET"));
+    }
+    const target = URL.parse(url, "http://localhost");
+    if (target === null) return sendAnswer(response, refusal(400, "bad_url", "expected a path"));
+    const asset = this.#assets.get(target.pathname);
+    if (asset !== undefined) return send(response, 200, asset.type, asset.bytes);
+    sendAnswer(response, answerApi(target, this.#feed, () => this.stats()));
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Uint8Array): void {
+    socket.on("error", () => socket.destroy());
+    const fault = this.#upgradeFault(request);
+    if (fault !== undefined) {
+      socket.end(errorResponse(fault), () => socket.destroy());
+      return;
+    }
+    const events = {
+      onText: (text: string) => {
+        this.fanOut.request(client, text);
+        this.notify();
+      },
+      onDrain: () => {
+        if (this.fanOut.behindCount > 0) this.#flushSoon();
+      },
+      onEnd: () => {
+        this.#connections.delete(connection);
+        this.fanOut.remove(client);
+      },
+    };
+    const connection = new StreamConnection(request.headers["sec-websocket-key"]!, socket, {
+      events,
+      messageBytesMax: REQUEST_BYTES_MAX,
+    });
+    const client = this.fanOut.add(connection);
+    this.#connections.add(connection);
+    connection.receive(head);
+  }
+
+  /** Why an upgrade is refused. */
+  #upgradeFault({ method, url, headers }: IncomingMessage): HttpFault | undefined {
+    const fault = upgradeFault(headers, this.#hostRule);
+    if (fault !== undefined) return fault;
+    if (method !== "GET" || url !== "/stream") return { status: 404, text: "expected /stream" };
+    if (this.#connections.size < this.#clientsMax) return undefined;
+    return { status: 503, text: "expected fewer clients" };
+  }
+}
+
+/**
+ * Begins to serve a feed.
+ *
+ * @throws {TypeError} If `host` is none of loopback's and `allowRemote` was not given.
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ * @example A book over HTTP
+ * ```ts
+ * import { MarketFeed, serveMarketData } from "message_transport/exchange";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bitcoin = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };
+ * const feed = new MarketFeed({ at: () => bitcoin, all: () => [bitcoin] });
+ * const server = await serveMarketData(feed);
+ * const { port } = server.address;
+ * const response = await fetch(`http://127.0.0.1:${port}/api/book/BTC-USD?depth=5`);
+ * assertEquals((await response.json()).bids, []);
+ * await server.stop();
+ * ```
+ */
+export async function serveMarketData(
+  feed: MarketFeed,
+  options: MarketDataOptions = {},
+): Promise<MarketDataServer> {
+  const { host = "127.0.0.1", port = 0, allowRemote = false, clientsMax = 1000 } = options;
+  if (!allowRemote && !isLoopback(host)) {
+    throw new TypeError(
+      `Cannot listen at "${host}" as a loopback address: found another one, without allowRemote`,
+    );
+  }
+  const server = createServer({
+    headersTimeout: HEAD_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: HEAD_MS,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    noDelay: true,
+  });
+  server.maxConnections = clientsMax + OTHER_CONNECTIONS_MAX;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (cause) => reject(listenFailure(cause, host, port)));
+  server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
+  await promise;
+  return new MarketDataServer(feed, server, options);
+}
+
+function listenFailure(cause: Error, host: string, port: number): Error {
+  if (!("code" in cause) || cause.code !== "EADDRINUSE") return cause;
+  return new Deno.errors.AddrInUse(`Cannot listen at "${host}:${port}": found it taken`, { cause });
+}
+
+function sendAnswer(response: ServerResponse, { status, body }: ApiAnswer): void {
+  send(response, status, "application/json; charset=utf-8", body);
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Uint8Array,
+): void {
+  response.writeHead(status, { ...HEADERS, "content-type": type });
+  response.end(body);
+}
