@@ -41,7 +41,14 @@ export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
 export { ExchangeFeed } from "./exchange_feed.ts";
 export type { ClientLimits } from "./feed_client.ts";
 export { FanOut, type FanOutCounts, type FanOutOptions } from "./fan_out.ts";
-export { FeedSource, type FeedSourceOptions } from "./feed_source.ts";
+export {
+  EventCheckpoints,
+  type EventCheckpointsOptions,
+  type EventRecovery,
+  type EventState,
+} from "./event_checkpoints.ts";
+export { recoverFeed } from "./feed_recovery.ts";
+export { consumeFromTheFirst, FeedSource, type FeedSourceOptions } from "./feed_source.ts";
 export {
   type Hop,
   HopLatencies,
