@@ -1,5 +1,5 @@
-// Market data that goes on from its checkpoint: where it begins, what the log keeps for it, and what
-// it makes of checkpoints and logs that are damaged, cut, or gone.
+// Market data that goes on from its checkpoint: where it begins, what the log keeps for it, and
+// what it makes of checkpoints and logs that are damaged, cut, or gone.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
@@ -10,7 +10,13 @@ import {
   MarketFeed,
   recoverFeed,
 } from "../lib/exchange/mod.ts";
-import { CorruptStoreError, openConsumer, removeConsumer, SequenceGapError } from "../mod.ts";
+import {
+  CorruptLogError,
+  CorruptStoreError,
+  openConsumer,
+  removeConsumer,
+  SequenceGapError,
+} from "../mod.ts";
 import { until } from "./fault/_support.ts";
 import { Engine } from "./_market_data_service.ts";
 import { TRADED, Trading } from "./_trading.ts";
@@ -185,7 +191,7 @@ Deno.test("recoverFeed() without a sound checkpoint begins with what the log has
   assertEquals(desk.feed.isComplete, false, "a checkpoint does not make it whole");
 });
 
-Deno.test("recoverFeed() keeps its books where events behind them are gone, and says so", async () => {
+Deno.test("recoverFeed() keeps books behind which events are gone, and says so", async () => {
   using venue = new Venue();
   venue.trading.trade(200);
   {
@@ -216,4 +222,18 @@ Deno.test("recoverFeed() refuses a checkpoint of another version, and leaves it"
   for (let i = 0; i < 2; i++) {
     await assertRejects(() => Desk.open(venue), CorruptSnapshotError);
   }
+});
+
+Deno.test("recoverFeed() refuses a log that ends before the checkpoint", async () => {
+  using venue = new Venue();
+  venue.trading.trade(200);
+  {
+    using desk = await Desk.open(venue);
+    await desk.checkpoint();
+  }
+  using other = new Venue();
+  other.trading.trade(10);
+  Deno.renameSync(venue.state, other.state);
+  const error = await assertRejects(() => Desk.open(other), CorruptLogError);
+  assertEquals(error.kind, "regressed");
 });

@@ -1,4 +1,5 @@
-// The service in a process of its own, over a channel with a log, and kill -9; with checkpoints, too.
+// The service in a process of its own, over a channel with a log, and kill -9; with checkpoints and
+// without.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { marketData } from "../scripts/services/market_data.ts";

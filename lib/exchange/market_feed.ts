@@ -194,6 +194,20 @@ export class MarketFeed {
    * @param image All bytes of its image, one behind the other.
    * @throws {CorruptSnapshotError} If they are damaged, or none of a feed, or of another version.
    * @throws {TypeError} If they have an instrument that is unknown, or has other decimals by now.
+   *
+   * @example A feed that goes on
+   * ```ts
+   * import { MarketFeed } from "message_transport/exchange";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bitcoin = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };
+   * const directory = { at: () => bitcoin, all: () => [bitcoin] };
+   * const image = new Blob([...new MarketFeed(directory).image()]);
+   *
+   * const feed = new MarketFeed(directory);
+   * feed.restore(await image.bytes());
+   * assertEquals([feed.sequence, feed.isComplete], [0, true]);
+   * ```
    */
   restore(image: Uint8Array): void {
     const state = readFeed(image, (id) => this.#directory.at(id));
