@@ -325,14 +325,14 @@ export class CorruptInstrumentsError extends Error {
   }
 }
 
-/** Thrown when a matching engine cannot be restored from bytes. Use an older checkpoint. */
+/** Thrown when an engine or a feed cannot be restored from bytes. Use an older checkpoint. */
 export class CorruptSnapshotError extends Error {
   /** Name of the class. */
   override name = "CorruptSnapshotError";
 
   /** Says what is wrong with them. */
   constructor(found: string) {
-    super(`Cannot restore a matching engine: found ${found}; use an older checkpoint`);
+    super(`Cannot restore a state: found ${found}; use an older checkpoint`);
   }
 }
 

@@ -28,6 +28,11 @@ export function makeFeed(instruments: Instrument[] = INSTRUMENTS): MarketFeed {
   return new MarketFeed({ at: (id) => instruments[id - 1], all: () => instruments });
 }
 
+/** The bytes of an image in one piece. */
+export function bytesOf(image: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Array.from(image, (part) => [...part]).flat());
+}
+
 /** What happens to a market. */
 export interface Happening {
   instrumentId: number;

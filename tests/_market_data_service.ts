@@ -6,7 +6,14 @@
 
 import { assertEquals } from "@std/assert";
 import { EngineEvent } from "../lib/exchange/mod.ts";
-import { type Channel, createChannel, monotonicNs, openProducer, type Producer } from "../mod.ts";
+import {
+  type Channel,
+  type ChannelOptions,
+  createChannel,
+  monotonicNs,
+  openProducer,
+  type Producer,
+} from "../mod.ts";
 import { marketData } from "../scripts/services/market_data.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { encodeEvent, type Happening } from "./_market_data.ts";
@@ -17,22 +24,27 @@ monotonicNs(); // Loads the library, for good: in a test that would be taken for
 export class Engine implements Disposable {
   /** Where everything is. */
   readonly directory: string = Deno.makeTempDirSync();
-  readonly #channel: Channel;
+  /** Its events. */
+  readonly channel: Channel;
   readonly #producer: Producer;
 
-  constructor(options: { hasLog: boolean }) {
-    const log = options.hasLog
-      ? { walDir: `${this.directory}/wal`, durability: "disk" as const, segmentBytes: "1MB" }
-      : {};
-    this.#channel = createChannel("engine.events", {
-      ...{ directory: this.directory, sizeBytes: "64KB", schema: EngineEvent, ...log },
+  constructor({ hasLog, ...options }: { hasLog: boolean } & ChannelOptions) {
+    const walDir = `${this.directory}/wal`;
+    const log = hasLog ? { walDir, durability: "disk", segmentBytes: "1MB" } as const : {};
+    this.channel = createChannel("engine.events", {
+      ...{ directory: this.directory, sizeBytes: "64KB", schema: EngineEvent, ...log, ...options },
     });
-    this.#producer = openProducer(this.#channel);
+    this.#producer = openProducer(this.channel);
   }
 
   /** Sequence of the last event. */
   get lastSequence(): number {
-    return this.#channel.stats().nextSequence - 1;
+    return this.channel.stats().nextSequence - 1;
+  }
+
+  /** Publishes the bytes of an event; waits for room in the ring. */
+  publish(event: Uint8Array): void {
+    this.#producer.write(event);
   }
 
   /** Publishes events, and waits until they are where they are to be. */
@@ -47,7 +59,7 @@ export class Engine implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#channel.close();
+    this.channel.close();
     Deno.removeSync(this.directory, { recursive: true });
   }
 }
@@ -57,9 +69,7 @@ export class Service implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
   /** What it has said. */
-  ready: { port: number; rebuiltTo: number; isComplete: boolean } = {
-    ...{ port: 0, rebuiltTo: 0, isComplete: false },
-  };
+  ready = { port: 0, checkpointSequence: 0, rebuiltTo: 0, isComplete: false };
 
   private constructor(child: Deno.ChildProcess) {
     this.#child = child;
@@ -68,15 +78,19 @@ export class Service implements AsyncDisposable {
 
   /** Starts it; returns when it is ready. */
   static async start(engine: Engine, hasLog: boolean, args: string[] = []): Promise<Service> {
-    const { directory } = engine;
-    const service = new Service(spawnService(marketData, [
+    const service = Service.spawn(engine, hasLog, args);
+    service.ready = await service.#event("ready");
+    return service;
+  }
+
+  /** Starts it, and does not wait. */
+  static spawn({ directory }: Engine, hasLog: boolean, args: string[] = []): Service {
+    return new Service(spawnService(marketData, [
       ...["--json", "--directory", directory, "--buffer-size", "64KB"],
       ...hasLog ? ["--wal-dir", `${directory}/wal`, "--segment-bytes", "1MB"] : [],
       ...["--instruments-file", `${directory}/instruments`, "--instruments", "BTC-USD:2:4"],
       ...args,
     ], "piped"));
-    service.ready = await service.#event("ready");
-    return service;
   }
 
   // deno-lint-ignore no-explicit-any

@@ -1,9 +1,16 @@
-// The service in a process of its own, over a channel with a log, and kill -9.
+// The service in a process of its own, over a channel with a log, and kill -9; with checkpoints and
+// without.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { marketData } from "../scripts/services/market_data.ts";
+import { readSettings } from "../scripts/services/_settings.ts";
+import { UsageError } from "../scripts/_command.ts";
+import { until } from "./fault/_support.ts";
 import { level } from "./_market_data.ts";
 import { Engine, Service } from "./_market_data_service.ts";
+import { Random } from "./_random.ts";
 import { StreamClient } from "./_stream_client.ts";
+import { TRADED, Trading } from "./_trading.ts";
 
 Deno.test("mt market-data serves what the engine publishes, also after kill -9", async () => {
   using engine = new Engine({ hasLog: true });
@@ -42,4 +49,69 @@ Deno.test("mt market-data says that its books lack the beginning where it is gon
   await first.kill();
   await using second = await Service.start(engine, false);
   assertEquals([second.ready.rebuiltTo, second.ready.isComplete], [3000, false]);
+});
+
+/** Flags with which it makes checkpoints, and has two instruments. */
+function keptArgs(engine: Engine): string[] {
+  const instruments = TRADED.map(({ symbol }) => `${symbol}:0:0`).join();
+  return [
+    ...["--state-dir", `${engine.directory}/state`, "--snapshot-interval-ms", "20"],
+    ...["--instruments", instruments, "--segment-bytes", "256KB"],
+  ];
+}
+
+Deno.test("mt market-data goes on from its checkpoint, whenever it is killed", async (test) => {
+  const options = { segmentBytes: "256KB", snapshotIntervalMs: 20 };
+  using engine = new Engine({ hasLog: true, ...options });
+  const trading = new Trading(11, (event) => engine.publish(event));
+  const args = keptArgs(engine);
+  await test.step("the log is cut below its checkpoints", async () => {
+    await using service = await Service.start(engine, true, args);
+    await until("it is cut", () => {
+      trading.trade(50);
+      return engine.channel.stats().log!.oldest > 1;
+    });
+    await service.kill();
+  });
+  const seed = Date.now() % 1_000_000;
+  const random = new Random(seed);
+  for (let round = 0; round < 6; round++) {
+    const killAfterMs = random.below(1_500);
+    await test.step(`killed after ${killAfterMs} ms, seed ${seed}`, async () => {
+      await using service = Service.spawn(engine, true, args);
+      const endMs = performance.now() + killAfterMs;
+      await until("it is time", () => {
+        trading.trade(random.below(50));
+        return performance.now() >= endMs;
+      });
+      await service.kill();
+    });
+  }
+  await using last = await Service.start(engine, true, args);
+  assert(last.ready.checkpointSequence >= engine.channel.stats().log!.oldest);
+  assertEquals(last.ready.rebuiltTo, trading.lastSequence);
+  await trading.check(last.ready.port);
+  assertEquals((await last.stop()).sequence, trading.lastSequence);
+  await using again = await Service.start(engine, true, args);
+  assertEquals(again.ready.checkpointSequence, trading.lastSequence, "kept when it stopped");
+  await trading.check(again.ready.port);
+});
+
+Deno.test("mt market-data may write its state_dir, which it has only with a log", async () => {
+  const read = (...args: string[]) =>
+    readSettings({ name: "market-data", shared: {} }, marketData.settings, args);
+  const permissions = (...args: string[]) => marketData.permissions(read(...args));
+  const [before, after] = [permissions(), permissions("--state-dir", "/var/lib/mt/state")];
+  assert(!before.join().includes("/var/lib/mt/state"));
+  for (const name of ["--allow-read=", "--allow-write="]) {
+    const flag = after.find((flag) => flag.startsWith(name));
+    assert(flag?.split(/[=,]/).includes("/var/lib/mt/state"), `${flag}`);
+  }
+  using engine = new Engine({ hasLog: false });
+  const { directory } = engine;
+  const values = read(
+    ...["--directory", directory, "--state-dir", `${directory}/state`],
+    ...["--instruments-file", `${directory}/instruments`],
+  );
+  await assertRejects(() => marketData.start(values), UsageError, "without wal_dir");
 });

@@ -46,7 +46,18 @@ export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
 export { ExchangeFeed } from "./market_data/exchange_feed.ts";
 export type { ClientLimits } from "./market_data/feed_client.ts";
 export { FanOut, type FanOutCounts, type FanOutOptions } from "./market_data/fan_out.ts";
-export { FeedSource, type FeedSourceOptions } from "./market_data/feed_source.ts";
+export {
+  EventCheckpoints,
+  type EventCheckpointsOptions,
+  type EventRecovery,
+  type EventState,
+} from "./event_checkpoints.ts";
+export { recoverFeed } from "./market_data/feed_recovery.ts";
+export {
+  consumeFromTheFirst,
+  FeedSource,
+  type FeedSourceOptions,
+} from "./market_data/feed_source.ts";
 export {
   type Hop,
   HopLatencies,

@@ -5,15 +5,18 @@
  */
 
 import {
+  consumeFromTheFirst,
   EngineEvent,
+  EventCheckpoints,
   ExchangeFeed,
   type FeedMessage,
   FeedSource,
-  type FeedSourceOptions,
   MarketFeed,
+  recoverFeed,
   serveMarketData,
 } from "../../lib/exchange/mod.ts";
-import { type Channel, createChannel, monotonicNs } from "../../mod.ts";
+import { createChannel, monotonicNs } from "../../mod.ts";
+import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
   channelNamed,
@@ -21,6 +24,7 @@ import {
   ownChannel,
   SERVER_SETTINGS,
   serverPermissions,
+  STATE_SETTINGS,
   toChannelOptions,
 } from "./_channels.ts";
 import { DASHBOARD } from "./_dashboard.ts";
@@ -29,12 +33,13 @@ import {
   instrumentsDirectory,
   openConfiguredInstruments,
 } from "./_instruments.ts";
-import { defineService, serve, type Service } from "./_service.ts";
+import { defineService, type RunningService, serve, type Service } from "./_service.ts";
 import { bytes, integer, list, text, type Values } from "./_settings.ts";
 
 const SETTINGS = {
   ...CHANNEL_SETTINGS,
   ...SERVER_SETTINGS,
+  stateDir: STATE_SETTINGS.stateDir,
   ...INSTRUMENT_SETTINGS,
   flushMs: integer(
     { min: 0, max: 10_000, byDefault: 5 },
@@ -57,74 +62,118 @@ export const marketData: Service<typeof SETTINGS> = defineService({
   summary: "Serves books and trades over REST, a WebSocket stream, and a page.",
   settings: SETTINGS,
   permissions: (values) => [
-    ...channelPermissions(values, { paths: [instrumentsDirectory(values)] }),
+    ...channelPermissions(values, { paths: [values.stateDir, instrumentsDirectory(values)] }),
     ...serverPermissions(values),
   ],
-  async start(values) {
-    const { host, port, allowRemote, flushMs, clientsMax, consumer } = values;
-    const { lagBytes, bufferedBytesMax, stallSeconds } = values;
-    const instruments = openConfiguredInstruments(values);
-    const clockOffsetMs = Date.now() - monotonicNs() / 1e6;
-    const feed = new MarketFeed(instruments, { clockOffsetMs });
-    const startMs = performance.now();
-    using opened = new DisposableStack(); // What a failure below leaves open.
-    // What has changed while nobody listens is forgotten, or it would grow without end.
-    const forget = () => Array.from(feed.markets, (market) => market.flush());
-    let onBatch: () => void = forget;
-    const sources = channelsOf(values, feed).map(({ channel, apply }) => {
-      opened.use(channel);
-      return opened.use(
-        new FeedSource(channel, { name: consumer, apply, onBatch: () => onBatch() }),
-      );
-    });
-    await Promise.all(sources.map((source) => source.catchUp()));
-    const rebuildMs = Math.round(performance.now() - startMs);
-    const rebuiltTo = feed.sequence;
-    const server = await serveMarketData(feed, {
-      ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
-      ...{ lagBytes, bufferedBytesMax, stallSeconds },
-    });
-    onBatch = () => server.notify();
-    feed.latencies.begin(monotonicNs());
-    const open = opened.move();
-    const { address } = server;
-    const name = address.host.includes(":") ? `[${address.host}]` : address.host;
-    return {
-      ready: {
-        ...{ host: address.host, port: address.port, url: `http://${name}:${address.port}/` },
-        ...{ rebuiltTo, rebuildMs, isComplete: feed.isComplete },
-      },
-      ended: Promise.all(sources.map((source) => source.follow())).then(() => {}),
-      async stop() {
-        open.dispose();
-        await server.stop();
-        const { isComplete, sequence } = feed;
-        return { sequence, isComplete, ...feed.counts, ...server.fanOut.counts };
-      },
-    };
-  },
+  start,
 });
 
-/** The channels that fill a feed, and who takes their messages. */
-function channelsOf(
+async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
+  const { host, port, allowRemote, flushMs, clientsMax } = values;
+  const { lagBytes, bufferedBytesMax, stallSeconds } = values;
+  const instruments = openConfiguredInstruments(values);
+  const clockOffsetMs = Date.now() - monotonicNs() / 1e6;
+  const feed = new MarketFeed(instruments, { clockOffsetMs });
+  const startMs = performance.now();
+  using opened = new DisposableStack(); // What a failure below leaves open.
+  const checkpoints = checkpointsOf(values, feed, opened);
+  // What has changed while nobody listens is forgotten, or it would grow without end.
+  let notify: () => void = () => Array.from(feed.markets, (market) => market.flush());
+  const onBatch = () => notify();
+  const exchanges = exchangesOf(values, feed, opened, onBatch);
+  const recovered = await engineOf(values, { feed, checkpoints, opened, onBatch });
+  const sources = [recovered.source, ...exchanges];
+  await Promise.all(sources.map((source) => source.catchUp()));
+  const rebuildMs = Math.round(performance.now() - startMs);
+  const rebuiltTo = feed.sequence;
+  const server = await serveMarketData(feed, {
+    ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
+    ...{ lagBytes, bufferedBytesMax, stallSeconds },
+  });
+  notify = () => server.notify();
+  feed.latencies.begin(monotonicNs());
+  const open = opened.move();
+  const { address } = server;
+  const name = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return {
+    ready: {
+      ...{ host: address.host, port: address.port, url: `http://${name}:${address.port}/` },
+      ...{ checkpointSequence: recovered.sequence, rebuiltTo, rebuildMs },
+      isComplete: feed.isComplete,
+    },
+    ended: Promise.all(sources.map((source) => source.follow())).then(() => {}),
+    async stop() {
+      await checkpoints?.finish();
+      open.dispose();
+      await server.stop();
+      const { isComplete, sequence } = feed;
+      return { sequence, isComplete, ...feed.counts, ...server.fanOut.counts };
+    },
+  };
+}
+
+function onProblem({ message }: Error): void {
+  console.error(`mt market-data: ${message}`);
+}
+
+/** Where the feed is kept; undefined if it is not. */
+function checkpointsOf(
+  { stateDir, walDir, snapshotIntervalMs }: Values<typeof SETTINGS>,
+  feed: MarketFeed,
+  opened: DisposableStack,
+): EventCheckpoints | undefined {
+  if (stateDir === undefined) return undefined;
+  if (walDir === undefined) {
+    throw new UsageError("Cannot use state_dir without wal_dir: expected a path");
+  }
+  return opened.use(
+    new EventCheckpoints(`${stateDir}/market-data`, {
+      ...{ stateId: "feed", state: feed, intervalMs: snapshotIntervalMs, onFailure: onProblem },
+    }),
+  );
+}
+
+/** Where the engine's events come from, and the last one that was kept of them. */
+async function engineOf(
+  values: Values<typeof SETTINGS>,
+  { feed, checkpoints, opened, onBatch }: {
+    feed: MarketFeed;
+    checkpoints: EventCheckpoints | undefined;
+    opened: DisposableStack;
+    onBatch: () => void;
+  },
+): Promise<{ source: FeedSource; sequence: number }> {
+  const name = ownChannel(values, "engine.events");
+  const options = { ...toChannelOptions(values), schema: EngineEvent };
+  const channel = opened.use(createChannel(name, options));
+  const { consumer, sequence } = checkpoints === undefined
+    ? { consumer: consumeFromTheFirst(channel, values.consumer), sequence: 0 }
+    : await recoverFeed(checkpoints, channel, values.consumer, onProblem);
+  const source = new FeedSource(consumer, {
+    apply: (message: FeedMessage, nowNs: number) => feed.applyEvent(message, nowNs),
+    onBatch() {
+      onBatch();
+      checkpoints?.poke();
+    },
+  });
+  return { source: opened.use(source), sequence };
+}
+
+/** Where the messages of exchanges come from: always from the first one on. */
+function exchangesOf(
   values: Values<typeof SETTINGS>,
   feed: MarketFeed,
-): { channel: Channel; apply: FeedSourceOptions["apply"] }[] {
-  const options = toChannelOptions(values);
-  const engineEvents = {
-    channel: createChannel(ownChannel(values, "engine.events"), {
-      ...options,
-      schema: EngineEvent,
-    }),
-    apply: (message: FeedMessage, nowNs: number) => feed.applyEvent(message, nowNs),
-  };
-  const exchanges = values.markets.map((symbol) => {
+  opened: DisposableStack,
+  onBatch: () => void,
+): FeedSource[] {
+  return values.markets.map((symbol) => {
     const market = new ExchangeFeed(feed, symbol);
     const name = channelNamed(values, `market.${symbol.toLowerCase()}`);
-    const channel = createChannel(name, options);
-    return { channel, apply: (message: FeedMessage) => market.apply(message) };
+    const channel = opened.use(createChannel(name, toChannelOptions(values)));
+    const apply = (message: FeedMessage) => market.apply(message);
+    const consumer = consumeFromTheFirst(channel, values.consumer);
+    return opened.use(new FeedSource(consumer, { apply, onBatch }));
   });
-  return [engineEvents, ...exchanges];
 }
 
 if (import.meta.main) await serve(marketData);

@@ -6,12 +6,12 @@
  */
 
 import { createHash } from "node:crypto";
-import { type Accessor, defineSchema, type FieldMap, type Schema } from "../../channel/schema.ts";
-import { CorruptSnapshotError } from "../../errors.ts";
+import { defineSchema } from "../../channel/schema.ts";
 import { type Book, type Books, keyOf } from "./books.ts";
 import { newImage, NONE } from "./order_pool.ts";
 import { KIND_ACCEPTED, KIND_REJECTED, REASONS, SIDE_BUY, SIDE_SELL } from "../orders.ts";
 import type { Answer, SessionRecord, SessionRecords } from "./session_records.ts";
+import { check, readRows, rowOf, Rows } from "../snapshot_rows.ts";
 
 /** What an engine knows. */
 export interface EngineState {
@@ -27,11 +27,6 @@ export interface EngineState {
 
 const MAGIC = "MTENGINE";
 const VERSION = 1;
-const HASH_BYTES = 32;
-
-/** Bytes that are summed at once, between two of which a checkpoint gives the event loop a turn. */
-const PART_BYTES = 1024 * 1024;
-
 const Header = defineSchema("engineSnapshot", {
   magic: "char[8]",
   version: "u32",
@@ -94,19 +89,6 @@ export function imageOf(state: EngineState): Uint8Array<ArrayBuffer> {
   return rows.bytes;
 }
 
-/** Returns the parts of a snapshot: its image, and its hash, which is computed on the way. */
-export function* snapshotParts(
-  image: Uint8Array<ArrayBuffer>,
-): Generator<Uint8Array<ArrayBuffer>, void, void> {
-  const hash = createHash("sha256");
-  for (let at = 0; at < image.length; at += PART_BYTES) {
-    const part = image.subarray(at, at + PART_BYTES);
-    hash.update(part);
-    yield part;
-  }
-  yield new Uint8Array(hash.digest());
-}
-
 /** Returns an image's SHA-256 in hexadecimal. */
 export function hashOf(image: Uint8Array): string {
   return createHash("sha256").update(image).digest("hex");
@@ -120,49 +102,7 @@ export function hashOf(image: Uint8Array): string {
  * @throws {TypeError} If it has an instrument that the state has not, or more than it has room for.
  */
 export function readSnapshot(snapshot: Uint8Array, state: EngineState): void {
-  const image = snapshot.subarray(0, Math.max(0, snapshot.length - HASH_BYTES));
-  const found = new Uint8Array(createHash("sha256").update(image).digest());
-  const seal = snapshot.subarray(image.length);
-  check(seal.length === HASH_BYTES && found.every((byte, i) => byte === seal[i]), "another hash");
-  try {
-    readImage(new Rows(image.slice()), state);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new CorruptSnapshotError(error.message); // A number beyond 2^53, or too few bytes.
-  }
-}
-
-/** Rows of bytes, one behind the other. */
-class Rows {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView<ArrayBuffer>;
-  #at = 0;
-
-  constructor(bytes: Uint8Array<ArrayBuffer>) {
-    this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
-  }
-
-  /** Whether all of them were gone over. */
-  get isAtEnd(): boolean {
-    return this.#at === this.bytes.length;
-  }
-
-  /** Points an accessor at the next row. */
-  next<Fields extends FieldMap>({ accessor, sizeBytes }: Row<Fields>): Accessor<Fields> {
-    accessor.wrap(this.#view, this.#at);
-    this.#at += sizeBytes;
-    return accessor;
-  }
-}
-
-interface Row<Fields extends FieldMap> {
-  accessor: Accessor<Fields>;
-  sizeBytes: number;
-}
-
-function rowOf<Fields extends FieldMap>(schema: Schema<Fields>): Row<Fields> {
-  return { accessor: schema.accessor(), sizeBytes: schema.sizeBytes };
+  readRows(snapshot, (rows) => readImage(rows, state));
 }
 
 const header = rowOf(Header);
@@ -257,10 +197,6 @@ function writeLevel(rows: Rows, { books, sessions }: EngineState, place: number)
     row.remaining = orders.remaining(at);
   }
   row.orderCount = orderCount;
-}
-
-function check(isRight: boolean, found: string): asserts isRight {
-  if (!isRight) throw new CorruptSnapshotError(found);
 }
 
 function readImage(rows: Rows, state: EngineState): void {

@@ -12,7 +12,6 @@ import {
   readSnapshot,
   type RestingOrder,
   restingOrders,
-  snapshotParts,
 } from "./engine_snapshot.ts";
 import { type EventHandler, EventWriter } from "./event_writer.ts";
 import { OrderMatcher } from "./order_matcher.ts";
@@ -26,6 +25,7 @@ import {
 } from "../orders.ts";
 import { RequestFields } from "./request_fields.ts";
 import { type Answer, type SessionRecord, SessionRecords } from "./session_records.ts";
+import { snapshotParts } from "../snapshot_rows.ts";
 
 /** What an engine is made with. The same for all engines that shall come to the same state. */
 export interface EngineOptions {

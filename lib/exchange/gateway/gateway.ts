@@ -8,6 +8,7 @@
 import { openProducer } from "../../channel/producer.ts";
 import { DurabilityError } from "../../errors.ts";
 import { BinaryCodec } from "./binary_codec.ts";
+import { EventCheckpoints } from "../event_checkpoints.ts";
 import { EventRelay } from "./event_relay.ts";
 import type { GatewayCodec } from "./gateway_codec.ts";
 import { GatewayConnection } from "./gateway_connection.ts";
@@ -26,7 +27,6 @@ import { OrderEntry } from "./order_entry.ts";
 import type { RefusalReason } from "./refusal.ts";
 import { SteadyInstruments } from "./steady_instruments.ts";
 import { readUnanswered } from "./unanswered.ts";
-import { SessionCheckpoints } from "./session_checkpoints.ts";
 import { openSessionStore } from "./session_store.ts";
 
 /** Milliseconds in which a gateway that stops waits for what is not durable yet. */
@@ -73,7 +73,7 @@ export class Gateway implements AsyncDisposable {
   readonly tcpPort: number | undefined;
   readonly #core: GatewayCore;
   readonly #sessions: GatewaySessions;
-  readonly #checkpoints: SessionCheckpoints;
+  readonly #checkpoints: EventCheckpoints;
   readonly #ends: DisposableStack;
   readonly #running = new Map<GatewayConnection, Promise<void>>();
   readonly #refused = new Set<GatewayConnection>();
@@ -90,7 +90,7 @@ export class Gateway implements AsyncDisposable {
       recovered: GatewayRecovery;
       core: GatewayCore;
       sessions: GatewaySessions;
-      checkpoints: SessionCheckpoints;
+      checkpoints: EventCheckpoints;
       relay: EventRelay;
       ends: DisposableStack;
     },
@@ -189,7 +189,7 @@ export class Gateway implements AsyncDisposable {
       connection.end({ reason: "going_away", text: "the gateway stops; come back with the token" });
     }
     await Promise.all(this.#running.values());
-    await this.#checkpoints.close();
+    await this.#checkpoints.finish();
     this.#ends.dispose();
     await this.#relaying;
     this.#ended.resolve();
@@ -245,8 +245,9 @@ async function recoverGateway(
   const store = ends.use(await openSessionStore(`${stateDirectory}/sessions`, gatewayId));
   const sessions = new GatewaySessions(gatewayId, limits);
   for (const key of await store.all()) sessions.add(key);
-  const checkpoints = new SessionCheckpoints(`${stateDirectory}/checkpoints`, sessions, {
-    intervalMs: limits.snapshotIntervalMs,
+  const checkpoints = new EventCheckpoints(`${stateDirectory}/checkpoints`, {
+    ...{ stateId: "sessions", state: sessions, intervalMs: limits.snapshotIntervalMs },
+    mayKeep: () => sessions.changed.size === 0, // Not before it may be told.
     onFailure: ({ message }) => onProblem(message),
   });
   ends.use(checkpoints);

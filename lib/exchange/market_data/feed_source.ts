@@ -1,5 +1,6 @@
 /**
- * Where a feed's messages come from: a channel, from its first message on.
+ * Where a feed's messages come from: a channel, from its first message on, or from where the feed
+ * was.
  *
  * @module
  */
@@ -16,10 +17,8 @@ const BATCH = 512;
 /** Milliseconds that are waited for a message that should be there. */
 const STRAGGLER_MS = 100;
 
-/** How a {@linkcode FeedSource} is opened. */
+/** What becomes of a source's messages. */
 export interface FeedSourceOptions {
-  /** Name of the consumer; the log is kept whole for it, so that it can begin anew. */
-  name: string;
   /** Takes a message, and when it was received, by `monotonicNs()`; 0 for one of before. */
   apply(message: FeedMessage, nowNs: number): void;
   /** Called after each batch. */
@@ -27,37 +26,41 @@ export interface FeedSourceOptions {
 }
 
 /**
- * Follows a channel from its first message, out of its log and then out of its ring. Never holds
- * its producers back: what is slow reads in the log. Without a log it begins with the oldest
- * message in the ring, and may be overrun; the sequences that it hands on show that.
+ * Opens a consumer for a {@linkcode FeedSource} that begins with a channel's first message, or the
+ * oldest one that is left. It never holds producers back: what is slow reads in the log, which is
+ * kept whole for it, so that it can begin anew. Without a log it may be overrun; the sequences
+ * that it hands on show that.
+ *
+ * @throws {Deno.errors.Busy} If a live consumer has that name.
+ */
+export function consumeFromTheFirst(channel: Channel, name: string): Consumer {
+  const hasLog = channel.logDirectory !== undefined;
+  const onSlow = hasLog ? "spill" : "drop";
+  const consumer = openConsumer(channel, { name, from: "earliest", onSlow });
+  if (hasLog) consumer.keep(1);
+  return consumer;
+}
+
+/**
+ * Follows a channel, out of its log and then out of its ring.
  *
  * Thread: its isolate's only.
  */
 export class FeedSource implements Disposable {
   readonly #consumer: Consumer;
   readonly #options: FeedSourceOptions;
-  /** Sequence of the last message that was there when it was opened. */
+  /** Sequence of the last message that was there when it was made. */
   readonly #lastBefore: number;
 
-  /**
-   * Opens the channel's receiving end.
-   *
-   * @throws {Deno.errors.Busy} If a live consumer has that name.
-   */
-  constructor(channel: Channel, options: FeedSourceOptions) {
-    const hasLog = channel.logDirectory !== undefined;
+  /** Takes a consumer over, which is to hold nobody back. */
+  constructor(consumer: Consumer, options: FeedSourceOptions) {
+    this.#consumer = consumer;
     this.#options = options;
-    this.#lastBefore = channel.stats().nextSequence - 1;
-    this.#consumer = openConsumer(channel, {
-      name: options.name,
-      from: "earliest",
-      onSlow: hasLog ? "spill" : "drop",
-    });
-    if (hasLog) this.#consumer.keep(1);
+    this.#lastBefore = consumer.channel.stats().nextSequence - 1;
   }
 
   /**
-   * Takes all messages that were there when it was opened. The last of them may be none: a producer
+   * Takes all messages that were there when it was made. The last of them may be none: a producer
    * was about to publish it, or has given it back.
    */
   async catchUp(): Promise<void> {

@@ -35,6 +35,20 @@ export interface FeedUpdate {
   tradesTo: number;
 }
 
+/** What a market has come to. */
+export interface MarketState {
+  instrument: Instrument;
+  isComplete: boolean;
+  /** Sequence of the last event that changed it; 0 before the first. */
+  sequence: number;
+  bids: ReadonlyBookSide;
+  asks: ReadonlyBookSide;
+  /** Number of the last trade. */
+  lastTrade: number;
+  /** The last ones, the oldest first. */
+  trades: readonly Omit<TapeTrade, "number">[];
+}
+
 /**
  * Takes changes one by one, and gives them out in updates that follow each other without a gap:
  * `from` of each is `to` of the one before. The last ones are kept, so that a reader who stands at
@@ -125,6 +139,15 @@ export class InstrumentFeed {
     copyLevels(bids, this.#bids);
     copyLevels(asks, this.#asks);
     this.#begin(isComplete);
+  }
+
+  /** Takes over what a feed before this one had come to. All of it counts as flushed. */
+  restore(state: MarketState): void {
+    this.replaceBook(state.bids, state.asks, state.isComplete);
+    this.tape.begin(state.lastTrade - state.trades.length);
+    for (const trade of state.trades) this.tape.add(trade);
+    this.advance(state.sequence);
+    this.flush();
   }
 
   /** Says that messages are missing, so that the book may be wrong. */

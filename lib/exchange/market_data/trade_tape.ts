@@ -42,6 +42,11 @@ export class TradeTape {
     return Math.max(1, this.#count - this.#capacity + 1);
   }
 
+  /** Forgets all, and gives the next trade the number behind this one. */
+  begin(lastNumber: number): void {
+    this.#count = lastNumber;
+  }
+
   /** Adds a trade, and gives it its number. Allocates nothing. */
   add({ sequence, price, quantity, side, timeMs }: Omit<TapeTrade, "number">): void {
     const at = (this.#count++ % this.#capacity) * 5;
