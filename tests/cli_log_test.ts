@@ -253,7 +253,7 @@ Deno.test("mt remove-consumer removes one that is not open, else names its proce
 
 Deno.test("Tools answer for any bytes, and for what is no file", async () => {
   using directory = new TaskDirectory();
-  const task = { directory: directory.path, seed: 47, rounds: IS_LONG ? 20_000 : 120 };
+  const task = { directory: directory.path, seed: 47, rounds: IS_LONG ? 20_000 : 60 };
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-run=mkfifo"];
   flags.push(`--allow-ffi=${ROOT}zig-out`);
   const { cases, answers } = await runScript("_fuzz_inspect_child.ts", flags, [

@@ -2,10 +2,14 @@
 // end the process runs in another one, whose progress file names the case that ended it.
 
 import { assertEquals, assertGreater } from "@std/assert";
+import { IS_LONG } from "./fault/_support.ts";
 import { ROOT, runScript, Scratch } from "./_support.ts";
 
 /** Fixed, so that a failure comes again; a failing case shows it. */
 const SEED = 20240808;
+
+/** One of so many words of a header is spoilt, each word with MT_LONG=1. */
+const STRIDE = IS_LONG ? 1 : 3;
 
 interface Answer {
   cases: number;
@@ -40,16 +44,16 @@ Deno.test("openChannel() refuses an identity page with any bit flipped", async (
 for (const producers of ["single", "many"]) {
   for (const isOpen of [false, true]) {
     const when = isOpen ? "while it is open" : "before it is opened";
-    Deno.test(`A ${producers} channel stands every header byte spoilt ${when}`, async () => {
-      const shares = [0, 1].map((first) => {
-        return fuzz("_fuzz_header_child.ts", { producers, isOpen, first, stride: 2 });
+    Deno.test(`A ${producers} channel stands header bytes spoilt ${when}`, async () => {
+      const shares = [0, STRIDE].map((first) => {
+        return fuzz("_fuzz_header_child.ts", { producers, isOpen, first, stride: 2 * STRIDE });
       });
       let noticed = 0;
       for (const { cases, errors } of await Promise.all(shares)) {
-        assertGreater(cases, 4000);
+        assertGreater(cases, 4000 / STRIDE);
         noticed += errors.CorruptHeaderError ?? 0;
       }
-      assertGreater(noticed, 10);
+      assertGreater(noticed, 0);
     });
   }
 }

@@ -133,11 +133,6 @@ Deno.test("openInstruments() refuses what is no file, or too large, without read
   Deno.mkdirSync(place.path);
   assertThrows(() => place.open(), CorruptInstrumentsError, "no file of at most 16 MiB");
   Deno.removeSync(place.path);
-  for (const special of ["/dev/zero", "/dev/null"]) {
-    Deno.symlinkSync(special, place.path);
-    assertThrows(() => place.open(), CorruptInstrumentsError, "no file of at most 16 MiB");
-    Deno.removeSync(place.path);
-  }
   Deno.writeFileSync(place.path, new Uint8Array(16 * 1024 * 1024 + 1));
   assertThrows(() => place.open(), CorruptInstrumentsError, "no file of at most 16 MiB");
 });
@@ -174,7 +169,8 @@ Deno.test("Instruments pass over what a process left that was killed", () => {
 });
 
 Deno.test("Instruments.intern() passes errors of the file system on, and adds nothing", () => {
-  const instruments = openInstruments("/nowhere/instruments");
+  using place = new Place();
+  const instruments = openInstruments(`${place.path}/nowhere/instruments`);
   assertEquals(instruments.all(), []);
   assertThrows(() => instruments.intern("A", SCALES), Deno.errors.NotFound);
   assertEquals(instruments.all(), []);

@@ -23,13 +23,13 @@ async function damage(kind: string, step: number): Promise<Record<string, number
 }
 
 Deno.test("Store with a flipped byte gives right values or says what is damaged", async () => {
-  const { refused = 0, value = 0, right = 0, ...others } = await damage("flip", IS_LONG ? 5 : 397);
+  const { refused = 0, value = 0, right = 0, ...others } = await damage("flip", IS_LONG ? 5 : 797);
   assertEquals(others, {});
   assert(refused > 0 && value > 0 && right > 0, `${refused} ${value} ${right}`);
 });
 
 Deno.test("Store with a truncated file is refused", async () => {
-  const { refused = 0, ...others } = await damage("truncate", IS_LONG ? 64 : 1_021);
+  const { refused = 0, ...others } = await damage("truncate", IS_LONG ? 64 : 2_039);
   assertEquals(others, {});
   assert(refused > 0);
 });
@@ -41,7 +41,7 @@ Deno.test("Store with a zeroed, garbled or misplaced sector tells what is damage
 });
 
 Deno.test("Store with a file truncated while it is open gives errors only", async () => {
-  const { store = 0, ...others } = await damage("truncateOpen", IS_LONG ? 64 : 1_021);
+  const { store = 0, ...others } = await damage("truncateOpen", IS_LONG ? 64 : 2_039);
   assertEquals(others, {});
   assert(store > 0);
 });
@@ -54,7 +54,7 @@ Deno.test("Store with a page zeroed while it is open gives no wrong value", asyn
 });
 
 Deno.test("Store with bytes changed while it is open gives no wrong value", async () => {
-  const counts = await damage("flipOpen", IS_LONG ? 20_000 : 400);
+  const counts = await damage("flipOpen", IS_LONG ? 20_000 : 200);
   const { store = 0, value = 0, right = 0, ...others } = counts;
   assertEquals(others, {});
   assert(store > 0 && right > 0, `${store} ${value} ${right}`);

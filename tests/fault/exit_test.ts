@@ -24,7 +24,7 @@ const WAITS: Wait[] = [
 const ENDS: Record<string, number> = { exit: 7, throw: 1, reject: 1, close: 0 };
 
 /** Times that each pair of both is tried. */
-const TRIES = IS_LONG ? 100 : 6;
+const TRIES = IS_LONG ? 100 : 3;
 
 /** Keeps messages going through a channel, by bursts in each turn of the event loop. */
 class Traffic implements AsyncDisposable {

@@ -6,7 +6,7 @@ import { BACK_PRESSURED, createChannel, openProducer, type Producer } from "../.
 import { JournalFolder } from "./_journal.ts";
 import { Child, IS_LONG, note, Random, seedOf, TestDirectory, until } from "./_support.ts";
 
-const ROUNDS = IS_LONG ? 300 : 8;
+const ROUNDS = IS_LONG ? 300 : 5;
 const SEED = seedOf(4_711);
 
 /** What a kill leaves behind it. */

@@ -14,7 +14,7 @@ import { encode, Ledger } from "./_content.ts";
 import { Child, IS_LONG, isSomebodyAsleep, note, TestDirectory, until } from "./_support.ts";
 
 const SIZE_BYTES = 8192;
-const ROUNDS = IS_LONG ? 1_000 : 100;
+const ROUNDS = IS_LONG ? 1_000 : 50;
 const CHANNELS = 10; // In one round.
 
 /** Where a file is cut: bytes that are left of `header + data`. */

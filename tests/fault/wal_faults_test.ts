@@ -26,7 +26,7 @@ async function walFaults(args: string[], plant?: string): Promise<Result> {
 }
 
 Deno.test("No seed of crashes and faults loses or invents a record", async () => {
-  const seeds = IS_LONG ? 100_000 : 2000;
+  const seeds = IS_LONG ? 100_000 : 800;
   const first = seedOf(1);
   const { tried, violations, seed, violation } = await walFaults(["seeds", `${seeds}`, `${first}`]);
   note("t4Seeds", tried);
