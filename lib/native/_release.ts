@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 597208,
-    sha256: "763d683ce8a6ed88e41e6a937594ca82e460474783b4d54a511ec25430228506",
+    bytes: 611176,
+    sha256: "caffcd71c48dd7b98af49f9131311a8a635db2796ca1e9d419a23b18ec23d03a",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 542224,
-    sha256: "0145ab81e8b42e5032552471a12b4f8468260948441679cdffc0aa699d1716a2",
+    bytes: 554256,
+    sha256: "3f2d404eb17b7d5f97401bae1a31dd386313e27daaa5797d5bd11c13490784a9",
   },
 };
