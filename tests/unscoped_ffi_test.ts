@@ -33,7 +33,9 @@ Deno.test({
       ];
       const files = FILES.map((name) => `tests/${name}_test.ts`);
       const env = { TMPDIR: temporary };
-      const { code, stdout, stderr } = await runChild(["test", ...flags, ...files], { env });
+      // Three hundred tests: longer than the usual watchdog where the machine is busy.
+      const options = { env, watchdogMs: 600_000 };
+      const { code, stdout, stderr } = await runChild(["test", ...flags, ...files], options);
       assertEquals(code, 0, `${stdout}${stderr}`);
       assertMatch(stdout, /\bok \| \d{3} passed \| 0 failed/);
     } finally {
