@@ -3,6 +3,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ScriptError, UsageError } from "../scripts/_command.ts";
 import { ownChannel, serverPermissions } from "../scripts/services/_channels.ts";
+import { settingsOf } from "../scripts/services/_service.ts";
+import { SERVICES } from "../scripts/services/mod.ts";
 import {
   bytes,
   choice,
@@ -99,4 +101,18 @@ Deno.test("ownChannel() is the ring file's name", () => {
   const at = (bufferFile?: string) => ownChannel({ directory: undefined, bufferFile }, "orders");
   assertEquals([at(), at("/dev/shm/a.b.ring")], ["orders", "a.b"]);
   assertThrows(() => at("/dev/shm/a.b"), UsageError, ".ring");
+});
+
+Deno.test("One file has the settings of all services", () => {
+  using directory = new TaskDirectory();
+  const file = directory.write(
+    "pipeline.toml",
+    'directory = "/d"\nwal_dir = "/w"\nbuffer_size = "1MB"\nstate_dir = "/s"\nport = 0\n' +
+      'instruments = ["BTC-USD:2:8"]\ninstruments_file = "/i"\n[journal]\nchannel = "a"\n',
+  );
+  for (const service of SERVICES) settingsOf(service, ["--config", file]);
+  const wrong = directory.write("wrong.toml", 'instrument_file = "/i"\n');
+  for (const service of SERVICES) {
+    assertThrows(() => settingsOf(service, ["--config", wrong]), UsageError, "expected one of");
+  }
 });

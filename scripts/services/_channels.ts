@@ -49,9 +49,6 @@ export const STATE_SETTINGS = {
   ),
 };
 
-/** What a file of settings may have at its top, whoever reads it. */
-export const SHARED_SETTINGS = { ...CHANNEL_SETTINGS, ...SERVER_SETTINGS, ...STATE_SETTINGS };
-
 type ChannelValues = Values<typeof CHANNEL_SETTINGS>;
 
 /** A service with more than one channel of its own has no `bufferFile`. */

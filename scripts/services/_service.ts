@@ -10,7 +10,8 @@
 
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
-import { SHARED_SETTINGS } from "./_channels.ts";
+import { CHANNEL_SETTINGS, SERVER_SETTINGS, STATE_SETTINGS } from "./_channels.ts";
+import { INSTRUMENT_SETTINGS } from "./_instruments.ts";
 import { allow } from "./_permissions.ts";
 import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
 
@@ -56,8 +57,23 @@ const OWN = {
 // deno-lint-ignore no-explicit-any
 export type AnyService = Service<any>;
 
-function frameOf({ name }: AnyService): { name: string; shared: Settings } {
-  return { name, shared: SHARED_SETTINGS };
+/** What a file of settings may have at its top, whoever reads it. */
+const SHARED = {
+  ...{ ...CHANNEL_SETTINGS, ...SERVER_SETTINGS },
+  ...{ ...STATE_SETTINGS, ...INSTRUMENT_SETTINGS },
+};
+
+/**
+ * Reads the settings of a service and those that every service has.
+ *
+ * @throws {UsageError} If a flag, a key or a value is wrong.
+ * @throws {ScriptError} If the file that `--config` names cannot be read.
+ */
+export function settingsOf<S extends Settings>(
+  { name, settings }: Service<S>,
+  args: string[],
+): Values<S & typeof OWN> {
+  return readSettings({ name, shared: SHARED }, { ...settings, ...OWN }, args);
 }
 
 /** Checks a service's types. */
@@ -68,7 +84,7 @@ export function defineService<S extends Settings>(service: Service<S>): Service<
 /** Runs a service in this process, with the arguments of the command line. Does not return. */
 export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
-    const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
+    const values = settingsOf(service, args);
     const { help, json, tied, lockFile } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
@@ -165,7 +181,7 @@ export function spawnService<S extends Settings>(
   args: string[],
   stdout: "inherit" | "piped",
 ): Deno.ChildProcess {
-  const values = readSettings(frameOf(service), { ...service.settings, ...OWN }, args);
+  const values = settingsOf(service, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = service.permissions(values as Values<S>);
   // The files that these name are the frame's own to read.
