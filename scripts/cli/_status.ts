@@ -5,70 +5,21 @@
  */
 
 import {
-  type ChannelEntry,
-  type Durability,
-  listChannels,
-  openChannel,
-  type Peer,
-} from "../../mod.ts";
+  isReadable,
+  type UnreadableChannel,
+  Watch,
+  type WatchedChannel,
+} from "../../lib/observability/mod.ts";
+import type { Peer } from "../../mod.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
 
-/** A channel that could be opened. */
-export interface ChannelStatus extends ChannelEntry {
-  sizeBytes: number;
-  /** Bytes between the slowest blocking consumer and the newest message. */
-  occupancyBytes: number;
-  /** Messages since creation. */
-  messages: number;
-  /** The consumer that the producers will wait for, or wait for now. */
-  gatedBy: Peer | null;
-  /** How its log stands; null without one. */
-  log: Durability & { directory: string } | null;
-  producers: Peer[];
-  consumers: Peer[];
-}
-
-/** A file that is no sound channel, or that this user may not open. */
-export interface UnreadableChannel extends ChannelEntry {
-  error: string;
-}
-
-/** Looks at every channel of a directory. Takes no part, so nobody notices. */
-export function readStatus(directory: string | undefined): (ChannelStatus | UnreadableChannel)[] {
-  const place = directory === undefined ? {} : { directory };
-  return listChannels(place).map((entry) => {
-    try {
-      return readChannel(entry, place);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      return { ...entry, error: error.message };
-    }
-  });
-}
-
-function readChannel(entry: ChannelEntry, place: { directory?: string }): ChannelStatus {
-  using channel = openChannel(entry.name, { ...place, readOnly: true, prefault: false });
-  const { occupancy, nextSequence, producers, consumers, log } = channel.stats();
-  const directory = channel.logDirectory ?? "";
-  const gating = consumers
-    .filter(({ onSlow, state, lagBytes }) =>
-      onSlow === "block" && state !== "detached" && lagBytes > 0
-    )
-    .toSorted((left, right) => right.lagBytes - left.lagBytes);
-  return {
-    ...entry,
-    sizeBytes: channel.sizeBytes,
-    occupancyBytes: occupancy,
-    messages: nextSequence - 1,
-    gatedBy: gating[0] ?? null,
-    log: log === undefined ? null : { ...log, directory },
-    producers,
-    consumers,
-  };
+/** Looks at every channel of a directory. */
+export function readStatus(directory: string | undefined): (WatchedChannel | UnreadableChannel)[] {
+  return new Watch(directory === undefined ? {} : { directory }).look().channels;
 }
 
 /** The status as tables. */
-export function statusText(channels: readonly (ChannelStatus | UnreadableChannel)[]): string {
+export function statusText(channels: readonly (WatchedChannel | UnreadableChannel)[]): string {
   if (channels.length === 0) return "No channels";
   const readable = channels.filter(isReadable);
   const peers = readable.flatMap(({ name, producers, consumers }) => [
@@ -91,15 +42,11 @@ export function statusText(channels: readonly (ChannelStatus | UnreadableChannel
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
-function isReadable(channel: ChannelStatus | UnreadableChannel): channel is ChannelStatus {
-  return !("error" in channel);
-}
-
 function table(header: string[], rows: string[][]): string {
   return rows.length === 0 ? "" : formatTable(header, rows);
 }
 
-function channelRow(channel: ChannelStatus, hasLogs: boolean): string[] {
+function channelRow(channel: WatchedChannel, hasLogs: boolean): string[] {
   const { name, sizeBytes, occupancyBytes, messages, gatedBy } = channel;
   return [
     ...[name, formatBytes(sizeBytes), formatShare(occupancyBytes / sizeBytes)],
@@ -109,7 +56,7 @@ function channelRow(channel: ChannelStatus, hasLogs: boolean): string[] {
 }
 
 /** A log's state, how many messages it is behind, and its size. */
-function logCells({ log, messages }: ChannelStatus): string[] {
+function logCells({ log, messages }: WatchedChannel): string[] {
   if (log === null) return ["–", "–", "–"];
   const { state, durable, logBytes } = log;
   return [state, formatCount(Math.max(0, messages - durable)), formatBytes(logBytes)];
