@@ -14,6 +14,7 @@ import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts"
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
+import { addTop } from "./cli/_top.ts";
 
 async function main(args: string[]): Promise<number> {
   let status = 0;
@@ -38,6 +39,7 @@ function makeProgram(end: End): Command {
   addRunCommands(program, end);
   program.commandsGroup("Look:");
   addLookCommands(program);
+  addTop(program);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
   program.commandsGroup("Files on the disk:");
