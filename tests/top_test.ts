@@ -47,7 +47,7 @@ testTerminal("mt top shows channels and peers, takes keys and sizes, gives back"
     const first = await tmux.shows(/▸ orders +[1-9]\d* .*slow/, { isColored: false });
     assertMatch(first, /^mt top .*2 channels/);
     await tmux.shows(/orders: slow \(process \d+\) is stalled for \d+ s/);
-    await tmux.shows(/\x1b\[33m +stalled: slow/, { isColored: true });
+    await tmux.shows(/\[33m +stalled: slow/, { isColored: true });
     await tmux.press("Down");
     await tmux.shows(/▸ trades/);
     await tmux.press("k", "Enter");

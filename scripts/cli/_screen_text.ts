@@ -1,5 +1,6 @@
 /**
- * Text for a screen of fixed size: what is shown of hostile names, how wide it is, columns, colours.
+ * Text for a screen of fixed size: what is shown of hostile names, how wide it is, columns, and
+ * colours.
  *
  * @module
  */
@@ -24,8 +25,11 @@ const CODES: Record<Look, string> = {
 const UNPRINTABLE = /[\p{C}\p{M}\p{Zl}\p{Zp}]/gu;
 
 /** Characters that take two columns: those of East Asia, and pictures. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
+const WIDE = new RegExp(
+  "[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f" +
+    "\\uff00-\\uff60\\uffe0-\\uffe6\\u{1f300}-\\u{1faff}\\u{20000}-\\u{3fffd}]",
+  "u",
+);
 
 /**
  * A text that comes from outside, for a terminal: what would not be seen, or would command it, is
