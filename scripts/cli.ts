@@ -13,6 +13,7 @@ import { runScript } from "./_command.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
+import { addTail } from "./cli/_tail.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 import { addTop } from "./cli/_top.ts";
 
@@ -40,6 +41,7 @@ function makeProgram(end: End): Command {
   program.commandsGroup("Look:");
   addLookCommands(program);
   addTop(program);
+  addTail(program, end);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
   program.commandsGroup("Files on the disk:");
