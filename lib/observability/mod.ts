@@ -4,11 +4,14 @@
  * @module
  */
 
+export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,
   type Look,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedLog,
   type WatchedPeer,
 } from "./watch.ts";
