@@ -5,6 +5,17 @@
  */
 
 export {
+  assess,
+  type DiskSpace,
+  type Findings,
+  type Health,
+  HEALTH_LIMITS,
+  type HealthLimits,
+  type HealthReason,
+  type OwnState,
+  type ReasonCode,
+} from "./health.ts";
+export {
   isReadable,
   type Look,
   type UnreadableChannel,
