@@ -13,6 +13,7 @@ import { runScript } from "./_command.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
+import { addMetricsCommand } from "./cli/_metrics.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 
 async function main(args: string[]): Promise<number> {
@@ -44,6 +45,7 @@ function makeProgram(end: End): Command {
   addLogCommands(program, end);
   program.commandsGroup("Services:");
   addServiceCommands(program, end);
+  addMetricsCommand(program, end);
   return program;
 }
 
