@@ -17,11 +17,13 @@ pub const durability = @import("durability.zig");
 pub const exchange = @import("exchange.zig");
 pub const exports = @import("exports.zig");
 pub const exports_log = @import("exports_log.zig");
+pub const exports_machine = @import("exports_machine.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
+pub const machine = @import("machine.zig");
 pub const market = @import("market.zig");
 pub const messages = @import("messages.zig");
 pub const options = @import("options.zig");
@@ -48,7 +50,7 @@ pub const testing = struct {
 };
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log, exports_store, exports_verify };
+pub const borders = .{ exports, exports_log, exports_machine, exports_store, exports_verify };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -56,7 +58,9 @@ comptime {
 
 test {
     _ = @import("affinity.zig");
+    _ = @import("cgroup.zig");
     _ = @import("directory.zig");
+    _ = @import("file_system.zig");
     _ = @import("futex.zig");
     _ = @import("histogram.zig");
     _ = @import("liveness.zig");
@@ -80,6 +84,7 @@ test {
     _ = crc32c;
     _ = file;
     _ = header;
+    _ = machine;
     _ = messages;
     _ = record;
     _ = @import("testing/fault_disk.zig");

@@ -59,6 +59,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
@@ -83,6 +84,9 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
     try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printStruct(out, "FILE_SYSTEM", mt.machine.FileSystem);
+    try printStruct(out, "LIMITS", mt.machine.Limits);
+    try printStruct(out, "PROBES", mt.machine.Probes);
     try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);
