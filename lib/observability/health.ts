@@ -4,17 +4,8 @@
  * @module
  */
 
+import type { DiskSpace } from "./disk_space.ts";
 import { isReadable, type Look, type WatchedChannel, type WatchedPeer } from "./watch.ts";
-
-/** Free space of a file system with logs. */
-export interface DiskSpace {
-  /** Directory of a log on it. */
-  directory: string;
-  /** Bytes that an unprivileged user may still write. */
-  freeBytes: number;
-  /** Bytes of the file system. */
-  sizeBytes: number;
-}
 
 /** How the process stands that answers for the health of it all. */
 export interface OwnState {
@@ -27,7 +18,7 @@ export interface OwnState {
 /** What health is judged by. */
 export interface Findings {
   look: Look;
-  /** Default: none, and nothing is said about disks. */
+  /** As `readDiskSpace` returns it. Default: none, and nothing is said about disks. */
   disks?: readonly DiskSpace[];
   /** Default: it runs. */
   own?: OwnState;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { DiskSpace } from "./disk_space.ts";
 import type { WatchedChannel, WatchedPeer } from "./watch.ts";
 
 /** What a metric is. */
@@ -143,6 +144,25 @@ export const LOG_METRICS: readonly ValueMetric<WatchedLog>[] = [
     "gauge",
     "1 if the log was found damaged, and closed for good. See the runbook Corruption.",
     ({ fault }) => Number(fault !== undefined),
+  ),
+];
+
+const disk = metricsOf<DiskSpace>(["channel"]);
+
+/** Of the file system that a channel's log lies on. */
+export const DISK_METRICS: readonly ValueMetric<DiskSpace>[] = [
+  disk(
+    "wal_disk_free_bytes",
+    "gauge",
+    "Bytes that may still be written where the log lies. At 0 producers are refused: see the " +
+      "runbook Disk full.",
+    ({ freeBytes }) => freeBytes,
+  ),
+  disk(
+    "wal_disk_size_bytes",
+    "gauge",
+    "Bytes of the file system where the log lies.",
+    ({ sizeBytes }) => sizeBytes,
   ),
 ];
 
@@ -339,7 +359,7 @@ export const EXPORTER_METRICS = {
 
 /** Every metric that does not define itself. */
 export const METRICS: readonly MetricDefinition[] = [
-  ...[CHANNEL_UP, ...CHANNEL_METRICS, LOG_STATE, ...LOG_METRICS],
+  ...[CHANNEL_UP, ...CHANNEL_METRICS, LOG_STATE, ...LOG_METRICS, ...DISK_METRICS],
   ...[PRODUCER_STATES, ...PRODUCER_COUNTERS],
   ...[CONSUMER_STATES, ...CONSUMER_METRICS, ...CONSUMER_COUNTERS],
   ...Object.values(EXPORTER_METRICS),

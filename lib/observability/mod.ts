@@ -4,9 +4,9 @@
  * @module
  */
 
+export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 export {
   assess,
-  type DiskSpace,
   type Findings,
   type Health,
   HEALTH_LIMITS,

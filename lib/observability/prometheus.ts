@@ -11,12 +11,14 @@
 
 import { cpuUsage } from "node:process";
 import { type Metric, Registry } from "npm:prom-client@15.1.3";
+import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import {
   CHANNEL_METRICS,
   CHANNEL_UP,
   CONSUMER_COUNTERS,
   CONSUMER_METRICS,
   CONSUMER_STATES,
+  DISK_METRICS,
   EXPORTER_METRICS,
   LOG_METRICS,
   LOG_STATE,
@@ -125,12 +127,13 @@ class Exporter {
     const look = this.#look();
     const lookSeconds = (performance.now() - startMs) / 1000;
     const samples = new SampleSet(this.#seriesMax);
+    const disks = new Map(readDiskSpace(look).map((disk) => [disk.directory, disk]));
     this.#sums.turn();
     for (const channel of look.channels) {
       const up = { labels: { channel: channel.name }, value: Number(isReadable(channel)) };
       samples.add([
         [CHANNEL_UP.name, up],
-        ...(isReadable(channel) ? channelEntries(channel) : []),
+        ...(isReadable(channel) ? channelEntries(channel, disks) : []),
       ]);
       if (isReadable(channel)) this.#addPeers(samples, channel);
     }
@@ -180,15 +183,20 @@ function nameOf({ peers }: PeerGroup): string {
   return peers[0]!.name;
 }
 
-function channelEntries(channel: WatchedChannel): Entry[] {
+function channelEntries(
+  channel: WatchedChannel,
+  disks: ReadonlyMap<string, DiskSpace>,
+): Entry[] {
   const labels = { channel: channel.name };
   const entries = valueEntries(CHANNEL_METRICS, channel, labels);
   if (channel.log === null) return entries;
   const log = { ...channel.log, messages: channel.messages };
+  const disk = disks.get(log.directory);
   return [
     ...entries,
     ...stateEntries(LOG_STATE, log, labels),
     ...valueEntries(LOG_METRICS, log, labels),
+    ...(disk === undefined ? [] : valueEntries(DISK_METRICS, disk, labels)),
   ];
 }
 

@@ -10,6 +10,7 @@ import {
   type HealthLimits,
   type Look,
   type OwnState,
+  readDiskSpace,
   Watch,
 } from "../../lib/observability/mod.ts";
 
@@ -49,7 +50,8 @@ export class Sight {
 
   /** Judges that look. */
   assess(own: OwnState, limits: HealthLimits | undefined): Health {
-    return assess({ look: this.look(), own }, limits);
+    const look = this.look();
+    return assess({ look, disks: readDiskSpace(look), own }, limits);
   }
 
   /** Ends it. */

@@ -12,15 +12,19 @@ import {
   SERVER_SETTINGS,
   serverPermissions,
 } from "./_channels.ts";
+import { allow } from "./_permissions.ts";
 import { serveMetrics } from "./_metrics_server.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
-import { bytes, integer } from "./_settings.ts";
+import { bytes, integer, path } from "./_settings.ts";
+
+const NO_PATH: string | undefined = undefined;
 
 const percent = (share: number, help: string) =>
   integer({ min: 1, max: 100, byDefault: share * 100 }, help);
 
 const SETTINGS = {
   directory: CHANNEL_SETTINGS.directory,
+  walDir: path(NO_PATH, "directory of the logs, to tell how much room is left there"),
   ...SERVER_SETTINGS,
   port: integer(
     { min: 0, max: 65_535, byDefault: 9464 }, // As exporters of OpenTelemetry have it.
@@ -46,6 +50,7 @@ export const metrics: Service<typeof SETTINGS> = defineService({
   settings: SETTINGS,
   permissions: (values) => [
     ...channelPermissions({ directory: values.directory, walDir: undefined }),
+    ...allow("read", [values.walDir]),
     ...serverPermissions(values),
   ],
   async start(values): Promise<RunningService> {
