@@ -23,13 +23,19 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 /** Debian's browser; the tests of pages are skipped where it is absent. */
 const CHROMIUM = "/usr/bin/chromium";
 
+/** Debian's Prometheus; the tests that ask it are skipped where it is absent. */
+const PROMETHEUS = ["/usr/bin/prometheus", "/usr/bin/promtool"];
+
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
 /** Also a terminal, what docs/operations.md names, and what is built with the fault points. */
-const PROGRAMS = [...DISK_PROGRAMS, "tmux", "cp", "mv", `${ROOT}zig-out/faults/bin/wal-faults`];
+const PROGRAMS = [
+  ...[...DISK_PROGRAMS, "tmux", "cp", "mv"],
+  ...[...PROMETHEUS, `${ROOT}zig-out/faults/bin/wal-faults`],
+];
 
 /**
  * Runs `deno test` with further arguments and variables of the environment. With `inherit` it
@@ -81,7 +87,7 @@ async function mountNamespace(): Promise<string[]> {
 function permissions(temporary: string): string[] {
   return [
     "--no-prompt",
-    `--allow-read=${ROOT},${temporary},${RECORDINGS},${CHROMIUM}`,
+    `--allow-read=${[ROOT, temporary, RECORDINGS, CHROMIUM, ...PROMETHEUS]}`,
     `--allow-write=${temporary}`,
     `--allow-run=${[Deno.execPath(), ...PROGRAMS]}`,
     `--allow-ffi=${ROOT}zig-out`,

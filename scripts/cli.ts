@@ -14,6 +14,7 @@ import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts"
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
 import { addTail } from "./cli/_tail.ts";
+import { addMetricsCommand } from "./cli/_metrics.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 import { addTop } from "./cli/_top.ts";
 
@@ -48,6 +49,7 @@ function makeProgram(end: End): Command {
   addLogCommands(program, end);
   program.commandsGroup("Services:");
   addServiceCommands(program, end);
+  addMetricsCommand(program, end);
   return program;
 }
 

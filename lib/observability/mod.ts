@@ -4,7 +4,30 @@
  * @module
  */
 
+export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
+export {
+  assess,
+  type Findings,
+  type Health,
+  HEALTH_LIMITS,
+  type HealthLimits,
+  type HealthReason,
+  type OwnState,
+  type ReasonCode,
+} from "./health.ts";
+export {
+  type ChannelSummary,
+  type ChannelView,
+  type InspectedConsumer,
+  type InspectedHistory,
+  Inspector,
+  type InspectorPlace,
+  type Overview,
+  type Sample,
+} from "./inspector.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
+export { type LogDirectory, type LogSegment } from "./log_directory.ts";
+export { RecentLatency } from "./recent_latency.ts";
 export {
   isReadable,
   type Look,

@@ -10,10 +10,26 @@
 
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
-import { CHANNEL_SETTINGS, SERVER_SETTINGS, STATE_SETTINGS } from "./_channels.ts";
+import type { OwnState } from "../../lib/observability/mod.ts";
+import {
+  CHANNEL_SETTINGS,
+  channelPermissions,
+  placeOf,
+  SERVER_SETTINGS,
+  STATE_SETTINGS,
+} from "./_channels.ts";
 import { INSTRUMENT_SETTINGS } from "./_instruments.ts";
+import type { MetricsServer } from "./_metrics_server.ts";
 import { allow } from "./_permissions.ts";
-import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
+import {
+  flag,
+  integer,
+  path,
+  readSettings,
+  type Settings,
+  settingsHelp,
+  type Values,
+} from "./_settings.ts";
 
 /** What a service tells about itself: text, numbers, and lists of these. */
 export type Facts = Record<string, unknown>;
@@ -44,12 +60,20 @@ export interface Service<S extends Settings = Settings> {
 }
 
 const NO_PATH: string | undefined = undefined;
+const NO_PORT: number | undefined = undefined;
+
+/** Where the metrics of a service are: for other hosts there is `mt metrics`. */
+const METRICS_HOST = "127.0.0.1";
 
 /** Settings that every service has. */
 const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
+  metricsPort: integer(
+    { min: 1, max: 65_535, byDefault: NO_PORT },
+    `port of ${METRICS_HOST} for metrics and health; none without it`,
+  ),
   help: flag("print this text"),
 };
 
@@ -98,14 +122,48 @@ export async function serve<S extends Settings>(service: Service<S>): Promise<ne
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
     if (tied) untilOrphaned().then(() => endOrphan(stopped.resolve));
+    const own: OwnState = { state: "starting" };
+    const watched = await serveOwnMetrics(values, own);
     const start = asFailure(service.start(values as Values<S>));
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
+    own.state = "running";
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
-    told("stopped", await asFailure(running.stop()));
+    own.state = "stopping";
+    const facts = await asFailure(running.stop());
+    await watched?.stop();
+    told("stopped", facts);
     return 0;
   });
+}
+
+/** Where its channels are, of a service that has some. */
+function metricsPlace(values: object): { directory?: string } {
+  const { directory, bufferFile } = values as Partial<Values<typeof CHANNEL_SETTINGS>>;
+  return placeOf({ directory, bufferFile });
+}
+
+/** Serves metrics and health from the beginning: a start may take its time, if it recovers. */
+async function serveOwnMetrics(
+  values: Values<typeof OWN>,
+  own: OwnState,
+): Promise<MetricsServer | undefined> {
+  const { metricsPort: port } = values;
+  if (port === undefined) return undefined;
+  const { serveMetrics } = await import("./_metrics_server.ts"); // Others need not load it.
+  const place = { host: METRICS_HOST, port, allowRemote: false };
+  return await serveMetrics({ ...place, ...metricsPlace(values), own: () => own });
+}
+
+/** Permissions for that. */
+function metricsPermissions(values: Values<typeof OWN>): string[] {
+  const { metricsPort } = values;
+  if (metricsPort === undefined) return [];
+  return [
+    ...channelPermissions({ directory: undefined, ...metricsPlace(values), walDir: undefined }),
+    ...allow("net", [`${METRICS_HOST}:${metricsPort}`]),
+  ];
 }
 
 /** Locks a file, with others, for as long as this process lives. */
@@ -183,7 +241,10 @@ export function spawnService<S extends Settings>(
 ): Deno.ChildProcess {
   const values = settingsOf(service, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
-  const permissions = service.permissions(values as Values<S>);
+  const permissions = [
+    ...service.permissions(values as Values<S>),
+    ...metricsPermissions(values as Values<typeof OWN>),
+  ];
   // The files that these name are the frame's own to read.
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
