@@ -53,12 +53,11 @@ export interface ChannelSummary {
   p99Ns: number | null;
 }
 
-/** Numbers of one moment: time, messages and bytes a second, share in use, latency. */
+/** Numbers of one moment, of all producers and of the slowest consumer; null where there is none. */
 export type Sample = [
   timeMs: number,
-  messagesPerSecond: number,
-  bytesPerSecond: number,
-  fullShare: number,
+  publishedPerSecond: number,
+  acknowledgedPerSecond: number | null,
   p50Ns: number | null,
   p99Ns: number | null,
 ];
@@ -164,10 +163,8 @@ export class Inspector {
     for (const channel of look.channels.slice(0, CHANNELS_MAX).filter(isReadable)) {
       const key = `${channel.name} ${channel.createdMs}`;
       const samples = earlier.get(key) ?? [];
-      const { occupancyBytes, sizeBytes, messagesPerSecond, bytesPerSecond } = channel;
       const { p50Ns, p99Ns } = figuresOf(this.#latency.slowestOf(channel));
-      const share = occupancyBytes / sizeBytes;
-      samples.push([look.timeMs, messagesPerSecond, bytesPerSecond, share, p50Ns, p99Ns]);
+      samples.push([look.timeMs, channel.messagesPerSecond, slowestRate(channel), p50Ns, p99Ns]);
       if (samples.length > SAMPLES_MAX) samples.shift();
       this.#samples.set(key, samples);
     }
@@ -284,6 +281,14 @@ const UNREADABLE: Omit<ChannelSummary, "name" | "error"> = {
   ...{ sizeBytes: 0, occupancyBytes: 0, messages: 0, messagesPerSecond: 0, bytesPerSecond: 0 },
   ...{ behind: 0, gatedBy: null, producers: 0, consumers: 0, dead: 0, log: null, p99Ns: null },
 };
+
+/** Messages a second that the slowest of the living consumers acknowledges. */
+function slowestRate({ consumers }: WatchedChannel): number | null {
+  const rates = consumers
+    .filter(({ state, onSlow }) => state === "alive" && onSlow !== "hold")
+    .map(({ messagesPerSecond }) => messagesPerSecond);
+  return rates.length === 0 ? null : Math.min(...rates);
+}
 
 function figuresOf(
   histogram: ReturnType<RecentLatency["of"]>,
