@@ -304,6 +304,11 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_store_glance_wait: {
+    parameters: ["buffer", "buffer", "u32", "buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   mt_log_verify_open: {
     parameters: ["buffer", "u32", "buffer", "buffer"],
     result: "i32",

@@ -10,6 +10,7 @@ import { Inspector } from "../../lib/observability/mod.ts";
 import { isHostAllowed } from "../../lib/web_socket/handshake.ts";
 import { closeHttp, listenHttp, REQUEST_MS, sendAsset } from "../../lib/web_socket/http.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
+import { CheckpointRows } from "./_checkpoints.ts";
 import { INSPECTOR_PAGE } from "./_page.ts";
 import { newestRecords } from "./_records.ts";
 
@@ -47,6 +48,7 @@ export class InspectorServer {
   readonly #server: Server;
   readonly #options: InspectorOptions;
   readonly #inspector: Inspector;
+  readonly #checkpoints: CheckpointRows;
   readonly #timer: ReturnType<typeof setInterval>;
   /** Logs that were verified, by their channels' names. One is at a time. */
   readonly #verified = new Map<string, Verified>();
@@ -58,6 +60,7 @@ export class InspectorServer {
     this.#server = server;
     this.#options = options;
     this.#inspector = new Inspector(options);
+    this.#checkpoints = new CheckpointRows(options.stateDir);
     this.#look();
     this.#timer = setInterval(() => this.#look(), options.intervalMs);
     server.on("request", (request, response) => this.#answer(request, response));
@@ -72,6 +75,7 @@ export class InspectorServer {
 
   /** What cannot be looked at is shown, and may be mended. */
   #look(): void {
+    this.#checkpoints.read();
     try {
       this.#inspector.look();
       this.#error = null;
@@ -117,6 +121,7 @@ export class InspectorServer {
       error: this.#error,
       place: { directory: directory ?? null, walDir: walDir ?? null, stateDir: stateDir ?? null },
       intervalMs,
+      checkpoints: this.#checkpoints.found,
       chosen: view === undefined ? null : {
         name,
         ...view,

@@ -56,6 +56,9 @@ function showFacts({ bufferFile, sizeBytes, occupancyBytes, messages, schemaText
 }
 
 function showCharts({ samples, channel }, isContinued) {
+  const isMeasured = channel.consumers.some(({ latency: { count } }) => count > 0);
+  element("latency-note").hidden = isMeasured;
+  element("latency").hidden = !isMeasured;
   // Made when they are seen first: until then they have no size.
   rates ??= new TimeChart("rates", amount, WINDOW_SECONDS);
   latency ??= new TimeChart("latency", duration, WINDOW_SECONDS);
@@ -65,7 +68,6 @@ function showCharts({ samples, channel }, isContinued) {
   }
   rates.append(samples.map(([timeMs, first, second]) => [timeMs / 1000, first, second]));
   latency.append(samples.map(([timeMs, , , p50, p99]) => [timeMs / 1000, p50, p99]));
-  element("latency-note").hidden = channel.consumers.some(({ latency: { count } }) => count > 0);
 }
 
 function showPeers({ consumers, producers }) {

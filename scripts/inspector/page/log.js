@@ -28,7 +28,7 @@ export function showLog({ name: chosen, channel, log, logError, verified }) {
   element("verify").disabled = log === null || verified?.state === "running";
   showVerified(verified);
   const segments = (log?.segments ?? []).toReversed();
-  fillTable("segments", segments.map(segmentRow));
+  fillTable("segments", segments.map((segment) => segmentRow(segment, ring)));
 }
 
 function noteOf(ring, log) {
@@ -43,13 +43,15 @@ function noteOf(ring, log) {
   return parts.join(" · ");
 }
 
-function segmentRow({ name, bytes: size, firstSequence, lastSequence, createdMs, damage }) {
-  const isEmpty = lastSequence !== null && lastSequence < firstSequence;
+function segmentRow(segment, ring) {
+  const { name, bytes: size, firstSequence, lastSequence, createdMs, damage } = segment;
+  // Where the newest one ends, the ring knows.
+  const last = lastSequence ?? ring?.logged ?? 0;
   return [
     { text: name, title: name },
     bytes(size),
     count(firstSequence),
-    lastSequence === null || isEmpty ? "–" : count(lastSequence),
+    last < firstSequence ? "–" : count(last),
     damage !== null
       ? { text: damage, look: "bad" }
       : lastSequence === null
