@@ -18,8 +18,8 @@ interface Scene {
 }
 
 /** The arguments by which the inspector sees all that the stage has. */
-function places({ directory }: InspectorStage): string[] {
-  return ["--wal-dir", `${directory}/wal`, "--state-dir", `${directory}/state`];
+function places({ directory, walDir }: InspectorStage): string[] {
+  return ["--wal-dir", walDir, "--state-dir", `${directory}/state`];
 }
 
 const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
@@ -47,9 +47,8 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
     await page.getByRole("button", { name: "Verify every byte" }).click();
     await visitor.shows("#verified", /records, whole, every byte verifies/);
     const before = await page.locator("#records .sequence").first().textContent();
-    await page.waitForFunction(
-      `document.querySelector("#records .sequence").textContent !== ${JSON.stringify(before)}`,
-    );
+    const newest = page.locator("#records li:first-child .sequence");
+    await newest.filter({ hasNotText: before! }).waitFor();
     // Another channel, by a click on its row; what is in it is text, whatever it is.
     await page.locator("#channels tr", { hasText: "notes" }).click();
     await visitor.shows("#consumers tr", HOSTILE);
@@ -77,6 +76,7 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
     await furnish(stage); // They appear by themselves.
     await visitor.shows("#channels tr", /market\.btc-usd/);
     await page.locator("#empty").waitFor({ state: "hidden" });
+    await page.getByRole("link", { name: "engine.events" }).click();
     const backgrounds = new Set<string>();
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });

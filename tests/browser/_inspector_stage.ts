@@ -26,8 +26,10 @@ const encoder = new TextEncoder();
 
 /** Everything that there is to be seen, moving. */
 export class InspectorStage implements AsyncDisposable {
-  /** Where everything is. */
-  readonly directory: string = Deno.makeTempDirSync({ prefix: "mt-inspector-" });
+  /** Where rings and checkpoints are. */
+  readonly directory: string = Deno.makeTempDirSync();
+  /** Where logs are. */
+  readonly walDir: string = Deno.makeTempDirSync();
   readonly #children: Deno.ChildProcess[] = [];
   readonly #channels: Channel[] = [];
   readonly #timers: ReturnType<typeof setInterval>[] = [];
@@ -84,6 +86,7 @@ export class InspectorStage implements AsyncDisposable {
     }
     for (const channel of this.#channels) channel.close();
     Deno.removeSync(this.directory, { recursive: true });
+    Deno.removeSync(this.walDir, { recursive: true });
   }
 }
 
@@ -108,7 +111,7 @@ export async function furnish(stage: InspectorStage): Promise<{ notes: Producer 
   openConsumer(trades, { name: "archive", onSlow: "drop" });
   const feed = openProducer(trades, { name: "collector" });
   const events = stage.channel("engine.events", {
-    ...{ schema: EngineEvent, timestamps: true, walDir: `${directory}/wal` },
+    ...{ schema: EngineEvent, timestamps: true, walDir: stage.walDir },
     ...{ durability: "disk", segmentBytes: "256KB", snapshotIntervalMs: 100 },
   });
   const data = openConsumer(events, { name: "market-data" });
