@@ -11,6 +11,7 @@ import { Command, CommanderError } from "commander";
 import config from "../deno.json" with { type: "json" };
 import { runScript } from "./_command.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
+import { addClean } from "./cli/_clean.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
 import { addTail } from "./cli/_tail.ts";
@@ -42,6 +43,7 @@ function makeProgram(end: End): Command {
   addTail(program, end);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
+  addClean(program, end);
   program.commandsGroup("Files on the disk:");
   addLogCommands(program, end);
   program.commandsGroup("Services:");
