@@ -85,7 +85,7 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   assertEquals(texts, ["in the ring alone"]);
 });
 
-Deno.test("removeUnusedChannel() takes no file from a process that opens it meanwhile", async () => {
+Deno.test("removeUnusedChannel() takes no file from whoever opens it meanwhile", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const argument = JSON.stringify({ directory, rounds: 300 });
@@ -107,7 +107,7 @@ Deno.test("removeUnusedChannel() takes no file from a process that opens it mean
   assert(counts.removed > 0 && counts["in use"] > 0, JSON.stringify(counts));
 });
 
-Deno.test("removeUnusedChannel() leaves what is none of ours, and a channel that it has open", () => {
+Deno.test("removeUnusedChannel() leaves what is none of ours, and what it has open", () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   Deno.writeTextFileSync(`${directory}/foreign.ring`, "no ring file");
