@@ -9,6 +9,7 @@ import { openChannel } from "../channel/channel.ts";
 import { type ChannelEntry, listChannels } from "../channel/directory.ts";
 import type { Durability } from "../native/log.ts";
 import type { Peer } from "../native/peers.ts";
+import { readCounters, type ServiceCounters } from "./counters.ts";
 
 /** A producer or consumer, and how fast it moves. */
 export interface WatchedPeer extends Peer {
@@ -58,6 +59,8 @@ export interface Look {
   elapsedMs: number;
   /** Sorted by name. */
   channels: (WatchedChannel | UnreadableChannel)[];
+  /** What services have counted, sorted by instance. */
+  services: ServiceCounters[];
 }
 
 /** Whether a channel could be opened. */
@@ -121,7 +124,8 @@ export class Watch {
         return { ...entry, error: error.message };
       }
     });
-    return { timeMs: Date.now(), elapsedMs, channels };
+    const services = readCounters(this.#place);
+    return { timeMs: Date.now(), elapsedMs, channels, services };
   }
 
   #lookAt(entry: ChannelEntry, earlier: Map<string, Mark>, elapsedMs: number): WatchedChannel {
