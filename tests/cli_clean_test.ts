@@ -10,6 +10,7 @@ import {
   openProducer,
   removeUnusedChannel,
 } from "../mod.ts";
+import { counter, openCounters } from "../lib/observability/mod.ts";
 import { Logged, send } from "./_logged.ts";
 import { encode, runScript, Scratch } from "./_support.ts";
 import { runTask } from "./_task.ts";
@@ -50,6 +51,9 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   }
   Deno.writeTextFileSync(`${directory}/foreign.ring`, "no ring file");
   Deno.writeTextFileSync(`${directory}/notes.txt`, "not ours");
+  const definitions = { turns: counter("turns_total", "How often it went round.") };
+  openCounters("gone", definitions, { directory }).close();
+  using _counters = openCounters("service", definitions, { directory });
 
   const place = ["--directory", directory];
   const before = filesIn(scratch);
@@ -60,15 +64,15 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   const reader = { consumer: "reader", messages: 1 };
   // deno-lint-ignore no-explicit-any -- as above
   const removed = done.removed.map(({ name, unread }: any) => [name, unread]);
-  assertEquals(removed, [["left", [reader]], ["written", []]]);
+  assertEquals(removed, [["left", [reader]], ["written", []], ["gone", []]]);
   // deno-lint-ignore no-explicit-any -- as above
   const kept = Object.fromEntries(done.kept.map(({ name, kept }: any) => [name, kept]));
-  assertEquals(Object.keys(kept), ["foreign", "looked-at", "open", "tail", "used"]);
+  assertEquals(Object.keys(kept), ["foreign", "looked-at", "open", "tail", "used", "service"]);
   assertMatch(kept.foreign, /found 12 bytes where/);
   assertEquals(kept.open, "a living process has it open");
   assertEquals(kept.used, `in use by process ${Deno.pid} (gateway)`);
   assertMatch(kept.tail, /^its log lacks \d+ B that are in the ring alone; start a process/);
-  const gone = ["left.ring", "written.ring"];
+  const gone = ["gone.counters", "left.ring", "written.ring"];
   assertEquals(filesIn(scratch), before.filter((name) => !gone.includes(name)));
   assert(open.stats().hasName && observed.stats().hasName);
 
@@ -78,7 +82,7 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   const { stdout } = await runTask("mt", ["clean", ...place]);
   assertMatch(stdout, /^Removed .*\/looked-at\.ring \(\d+ KiB\)$/m);
   assertMatch(stdout, /^Kept .*\/open\.ring: a living process has it open$/m);
-  assertMatch(stdout, /^Removed 2 of 5 files, \d+ KiB\n$/m);
+  assertMatch(stdout, /^Removed 2 of 6 files, \d+ KiB\n$/m);
   using again = scratch.create({}, "tail");
   const texts: string[] = [];
   openObserver(again, { from: 1 }).poll(({ text }) => void texts.push(text));
