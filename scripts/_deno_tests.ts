@@ -31,9 +31,12 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
-/** Also a terminal, what docs/operations.md names, and what is built with the fault points. */
+/**
+ * Also what docs/operations.md names, a shell for its completion, terminals, and what is built with
+ * the fault points.
+ */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, "tmux", "cp", "mv"],
+  ...[...DISK_PROGRAMS, "cp", "mv", "bash", "script", "tmux"],
   ...[...PROMETHEUS, `${ROOT}zig-out/faults/bin/wal-faults`],
 ];
 

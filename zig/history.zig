@@ -196,19 +196,20 @@ test "History.note: a name and an error have their full length and no more" {
 
 test "History.read: an entry whose writer died after any of its words is not shown" {
     var history: History = .{};
+    const old: [constants.name_bytes_max]u8 = @splat('o');
     for (0..entries_max) |i| {
-        history.note(.{ .kind = .claim_ended, .name = "old", .pid = 1, .sequence = i });
+        history.note(.{ .kind = .claim_ended, .name = &old, .pid = 1, .sequence = i });
     }
     const before = history;
-    history.note(.{ .kind = .log_failed, .name = "another", .pid = 2, .sequence = 1 << 40 });
+    const new: [constants.name_bytes_max]u8 = @splat('n'); // So that no word is as it was.
+    history.note(.{ .kind = .log_failed, .name = &new, .pid = 2, .sequence = 1 << 40 });
     const after: *const Words = @ptrCast(&history.entries[0]);
-    for (0..words_count) |written| { // The first word is cleared, then those behind it are stored.
+    for (1..words_count) |end| { // The first word is cleared, then those behind it are stored.
         var torn = before;
         torn.count += 1;
         const words: *Words = @ptrCast(&torn.entries[0]);
         words[0] = 0;
-        for (1..written + 1) |i| words[i] = after[i];
-        if (written + 1 == words_count) break;
+        for (1..end) |i| words[i] = after[i];
         var out: [entries_max]Entry = undefined;
         try testing.expectEqual(entries_max - 1, torn.read(&out));
         try testing.expectEqual(1, out[0].sequence);

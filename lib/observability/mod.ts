@@ -25,6 +25,28 @@ export {
   type Overview,
   type Sample,
 } from "./inspector.ts";
+export { CorruptCountersError } from "../errors.ts";
+export {
+  type Counter,
+  counter,
+  type CounterDefinition,
+  type CounterDefinitions,
+  type CounterKind,
+  type CounterReading,
+  Counters,
+  type CountersPlace,
+  type CounterTotals,
+  type CounterValues,
+  type Gauge,
+  gauge,
+  histogram,
+  openCounters,
+  type OpenCountersOptions,
+  readCounters,
+  removeCounters,
+  type ServiceCounters,
+  type Timer,
+} from "./counters.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
 export { type LogDirectory, type LogSegment } from "./log_directory.ts";
 export { RecentLatency } from "./recent_latency.ts";
