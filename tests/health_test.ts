@@ -12,13 +12,17 @@ import {
   readDiskSpace,
   Watch,
   type WatchedChannel,
-  type WatchedPeer,
+  type WatchedConsumer,
 } from "../lib/observability/mod.ts";
 import { openConsumer, openProducer } from "../mod.ts";
 import { Scratch } from "./_support.ts";
 
 /** A channel of 64 KiB with a log, and of it a consumer of each kind. */
-function lookAtOne(): { channel: WatchedChannel; consumer: WatchedPeer; persister: WatchedPeer } {
+function lookAtOne(): {
+  channel: WatchedChannel;
+  consumer: WatchedConsumer;
+  persister: WatchedConsumer;
+} {
   using scratch = new Scratch();
   const walDir = `${scratch.directory}/wal`;
   Deno.mkdirSync(walDir);
@@ -74,9 +78,9 @@ Deno.test("assess() says what is wrong with a log", () => {
   for (const [change, expected] of cases) assertEquals(short(judge(change)), expected);
 });
 
-Deno.test("assess() says which consumer stands or is gone, and whether producers wait for it", () => {
+Deno.test("assess() says which consumer stands or is gone, and whether it holds producers", () => {
   const stalled = { ...CONSUMER, lagBytes: 800, lagMessages: 7, stalledMs: STALLED };
-  const dead: WatchedPeer = { ...stalled, state: "dead", stalledMs: 0 };
+  const dead: WatchedConsumer = { ...stalled, state: "dead", stalledMs: 0 };
   const cases: [Partial<WatchedChannel>, string[]][] = [
     [{ consumers: [stalled] }, ["degraded consumer_stalled orders/engine"]],
     [{ consumers: [stalled], gatedBy: stalled }, ["failing consumer_stalled orders/engine"]],

@@ -77,7 +77,7 @@ Deno.test("createRegistry() shows a channel, who takes part, and its log", async
   assert(![...values.keys()].some((series) => series.includes(`${Deno.pid}`)), "no process ids");
 });
 
-Deno.test("createRegistry() counts those without a name as one, and its sum never falls", async () => {
+Deno.test("createRegistry() counts those without a name as one, and never falls", async () => {
   using scene = new Scene();
   const channel = scene.scratch.create({ producers: "many", sizeBytes: "64KB" }, "orders");
   const total = async () =>
@@ -96,6 +96,38 @@ Deno.test("createRegistry() counts those without a name as one, and its sum neve
   assertEquals(await total(), 9);
 });
 
+Deno.test("createRegistry() has histograms of hand-offs and of the log", async () => {
+  using scene = new Scene();
+  const walDir = `${scene.scratch.directory}/wal`;
+  Deno.mkdirSync(walDir);
+  const options = { walDir, durability: "disk", timestamps: true, sizeBytes: "64KB" } as const;
+  const channel = scene.scratch.create(options, "orders");
+  const producer = openProducer(channel);
+  const consumers = [openConsumer(channel), openConsumer(channel)];
+  const count = 'mt_consumer_handoff_seconds_count{channel="orders",consumer=""}';
+  const deliver = async () => {
+    assertEquals(await producer.durable(producer.write(PAYLOAD)), "disk");
+    for (const consumer of consumers) consumer.poll(() => {});
+    return await scene.values();
+  };
+  assertEquals((await deliver()).get(count), 2);
+  consumers[0]!.close();
+  consumers[0] = openConsumer(channel);
+  await scene.values();
+  const values = await deliver();
+  assertEquals(values.get(count), 4, "also those of the consumer that is gone");
+  for (const name of ["mt_wal_sync_seconds", "mt_wal_group_bytes", "mt_consumer_handoff_seconds"]) {
+    const of = (part: string) => [...values].filter(([series]) => series.startsWith(name + part));
+    const buckets = of("_bucket");
+    const rising = buckets.map(([, value]) => value);
+    assertEquals(rising, rising.toSorted((a, b) => a - b), name);
+    const total = of("_count")[0]![1];
+    assertEquals(rising.at(-1), total);
+    assertStringIncludes(buckets.at(-1)![0], 'le="+Inf"');
+    assert(of("_sum")[0]![1] > 0 && total > 0, name);
+  }
+});
+
 Deno.test("createRegistry() begins anew with a channel that was made anew", async () => {
   using scene = new Scene();
   for (const count of [3, 5]) {
@@ -109,7 +141,7 @@ Deno.test("createRegistry() begins anew with a channel that was made anew", asyn
   }
 });
 
-Deno.test("createRegistry() leaves out whole what there is no room for, and counts it", async () => {
+Deno.test("createRegistry() leaves out whole what has no room, and counts it", async () => {
   using scene = new Scene({ seriesMax: 30 });
   for (let i = 10; i < 20; i++) scene.scratch.create({}, `channel-${i}`);
   const values = await scene.values();
@@ -132,7 +164,8 @@ Deno.test("METRICS have names, types and help as Prometheus wants them", () => {
   for (const { name, type, help, labels } of METRICS) {
     assert(/^(mt|process)_[a-z_]+$/.test(name), name);
     assertEquals(name.endsWith("_total"), type === "counter", name);
-    assert(help.endsWith("."), name);
+    assert(type !== "histogram" || /_(seconds|bytes)$/.test(name), name);
+    assert(help.endsWith(".") && help.length > 8, name);
     assert(labels.every((label) => !["instance", "job", "le", "pid"].includes(label)), name);
   }
 });

@@ -15,11 +15,14 @@ export {
   type OwnState,
   type ReasonCode,
 } from "./health.ts";
+export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,
   type Look,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedLog,
   type WatchedPeer,
 } from "./watch.ts";

@@ -11,28 +11,36 @@
 
 import { cpuUsage } from "node:process";
 import { type Metric, Registry } from "npm:prom-client@15.1.3";
-import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import {
   CHANNEL_METRICS,
   CHANNEL_UP,
+  DISK_METRICS,
+  LOG_HISTOGRAMS,
+  LOG_METRICS,
+  LOG_STATE,
+} from "./channel_metrics.ts";
+import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
+import type { LatencyHistogram } from "./latency_histogram.ts";
+import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
+import { EXPORTER_METRICS, METRICS } from "./metric_definitions.ts";
+import {
   CONSUMER_COUNTERS,
   CONSUMER_METRICS,
   CONSUMER_STATES,
-  DISK_METRICS,
-  EXPORTER_METRICS,
-  LOG_METRICS,
-  LOG_STATE,
-  type MetricDefinition,
-  METRICS,
+  HANDOFF,
   type PeerCounter,
   type PeerGroup,
   PRODUCER_COUNTERS,
   PRODUCER_STATES,
-  type StateMetric,
-  type ValueMetric,
-} from "./metric_definitions.ts";
+} from "./peer_metrics.ts";
 import { type Entry, type Labels, RisingSums, type Sample, SampleSet } from "./series.ts";
-import { isReadable, type Look, type WatchedChannel, type WatchedPeer } from "./watch.ts";
+import {
+  isReadable,
+  type Look,
+  type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedPeer,
+} from "./watch.ts";
 
 export { type MetricDefinition, METRICS };
 
@@ -153,28 +161,77 @@ class Exporter {
     }
     for (const group of groupsOf(channel, channel.consumers)) {
       const labels = { channel: channel.name, consumer: nameOf(group) };
+      const latencies = this.#sum(
+        group,
+        "handoff",
+        (peer) => vectorOf(HANDOFF, HANDOFF.read(peer)),
+      );
       samples.add([
         ...stateEntries(CONSUMER_STATES, group, labels),
         ...valueEntries(CONSUMER_METRICS, group, labels),
+        ...this.#handoffEntries(group, labels),
         ...this.#counterEntries(CONSUMER_COUNTERS, group, labels),
       ]);
     }
   }
 
   #counterEntries(counters: readonly PeerCounter[], group: PeerGroup, labels: Labels): Entry[] {
+    const role = counters[0]!.name;
+    const sums = this.#sum(group, role, (peer) => counters.map(({ read }) => read(peer)));
+    return counters.map(({ name }, place) => [name, { labels, value: sums[place]! }]);
+  }
+
+  /** None of a persister, which takes everything without polling. */
+  #handoffEntries(group: PeerGroup<WatchedConsumer>, labels: Labels): Entry[] {
+    if (group.peers.every(({ onSlow }) => onSlow === "hold")) return [];
+    const read = (peer: WatchedConsumer) => vectorOf(HANDOFF, HANDOFF.read(peer));
+    return histogramEntries(HANDOFF, labels, this.#sum(group, HANDOFF.name, read));
+  }
+
+  /** Sums what the peers of a group have counted, and those whose places they have. */
+  #sum<P extends WatchedPeer>(
+    group: PeerGroup<P>,
+    what: string,
+    read: (peer: P) => number[],
+  ): readonly number[] {
     const { bufferFile, createdMs } = group.channel;
-    const series = JSON.stringify([bufferFile, createdMs, labels]);
     const parts = group.peers.map((peer) => ({
       key: `${peer.index} ${peer.pid}`,
-      values: counters.map(({ read }) => read(peer)),
+      values: read(peer),
     }));
-    const sums = this.#sums.sum(series, parts);
-    return counters.map(({ name }, place) => [name, { labels, value: sums[place]! }]);
+    return this.#sums.sum(JSON.stringify([bufferFile, createdMs, what, nameOf(group)]), parts);
   }
 }
 
+/** A histogram as a row of numbers that only grow: each bucket, the sum, the count. */
+function vectorOf<S>({ bounds, parts }: HistogramMetric<S>, histogram: LatencyHistogram): number[] {
+  const buckets = histogram.cumulative(bounds.map((bound) => Math.round(bound * parts)));
+  return [...buckets, histogram.sumNs / parts, histogram.count];
+}
+
+function histogramEntries<S>(
+  { name, bounds }: HistogramMetric<S>,
+  labels: Labels,
+  vector: readonly number[],
+): Entry[] {
+  const [sum = 0, count = 0] = vector.slice(bounds.length);
+  const bucket = (le: number | string, value: number): Entry => [
+    name,
+    { metricName: `${name}_bucket`, labels: { ...labels, le }, value },
+  ];
+  return [
+    ...bounds.map((bound, place) => bucket(bound, vector[place]!)),
+    bucket("+Inf", count),
+    [name, { metricName: `${name}_sum`, labels, value: sum }],
+    [name, { metricName: `${name}_count`, labels, value: count }],
+  ];
+}
+
 /** Those of one name together. */
-function groupsOf(channel: WatchedChannel, peers: readonly WatchedPeer[]): PeerGroup[] {
+function groupsOf<P extends WatchedPeer>(
+  channel: WatchedChannel,
+  peers: readonly P[],
+): PeerGroup<P>[] {
   const byName = Map.groupBy(peers, ({ name }) => name);
   return [...byName.values()].map((peers) => ({ channel, peers }));
 }
@@ -190,12 +247,15 @@ function channelEntries(
   const labels = { channel: channel.name };
   const entries = valueEntries(CHANNEL_METRICS, channel, labels);
   if (channel.log === null) return entries;
-  const log = { ...channel.log, messages: channel.messages };
+  const { log } = channel;
   const disk = disks.get(log.directory);
   return [
     ...entries,
-    ...stateEntries(LOG_STATE, log, labels),
-    ...valueEntries(LOG_METRICS, log, labels),
+    ...stateEntries(LOG_STATE, { channel, log }, labels),
+    ...valueEntries(LOG_METRICS, { channel, log }, labels),
+    ...LOG_HISTOGRAMS.flatMap((metric) =>
+      histogramEntries(metric, labels, vectorOf(metric, metric.read(log)))
+    ),
     ...(disk === undefined ? [] : valueEntries(DISK_METRICS, disk, labels)),
   ];
 }
