@@ -10,6 +10,7 @@ import {
   HEALTH_LIMITS,
   isReadable,
   readDiskSpace,
+  type ServiceCounters,
   Watch,
   type WatchedChannel,
   type WatchedConsumer,
@@ -43,7 +44,7 @@ const STALLED = HEALTH_LIMITS.stalledMs;
 
 /** Judges the channel with some of it changed. */
 function judge(change: Partial<WatchedChannel>, rest: Partial<Findings> = {}): Health {
-  const look = { timeMs: 0, elapsedMs: 0, channels: [{ ...CHANNEL, ...change }] };
+  const look = { timeMs: 0, elapsedMs: 0, channels: [{ ...CHANNEL, ...change }], services: [] };
   return assess({ look, ...rest });
 }
 
@@ -84,7 +85,7 @@ Deno.test("assess() says which consumer stands or is gone, and whether it holds 
   const cases: [Partial<WatchedChannel>, string[]][] = [
     [{ consumers: [stalled] }, ["degraded consumer_stalled orders/engine"]],
     [{ consumers: [stalled], gatedBy: stalled }, ["failing consumer_stalled orders/engine"]],
-    [{ consumers: [dead], gatedBy: dead }, ["degraded consumer_dead orders/engine"]],
+    [{ consumers: [dead], gatedBy: dead }, ["failing consumer_dead orders/engine"]],
     [{ consumers: [dead] }, []],
     [{ consumers: [{ ...stalled, name: "" }] }, [
       `degraded consumer_stalled orders/#${stalled.index}`,
@@ -98,7 +99,7 @@ Deno.test("assess() says which consumer stands or is gone, and whether it holds 
 Deno.test("assess() says what is wrong with files, disks and the process itself", () => {
   const error = "Cannot use it: found 7 bytes";
   const channels = [{ name: "spoilt", bufferFile: "/x/spoilt.ring", error }];
-  const unreadable = judge({}, { look: { timeMs: 0, elapsedMs: 0, channels } });
+  const unreadable = judge({}, { look: { timeMs: 0, elapsedMs: 0, channels, services: [] } });
   assertEquals(short(unreadable), ["degraded channel_unreadable spoilt"]);
   assertEquals([unreadable.status, unreadable.isReady], ["degraded", true]);
   const disk = (freeBytes: number) =>
@@ -113,10 +114,25 @@ Deno.test("assess() says what is wrong with files, disks and the process itself"
   }
 });
 
+Deno.test("assess() says which service is gone, and whether the engine is behind", () => {
+  const service = (state: "alive" | "dead", lag: number): ServiceCounters => ({
+    ...{ instance: "engine", file: "/x/engine.counters", state, pid: 7, startedMs: 1, openings: 1 },
+    values: [{ name: "engine_lag_requests", kind: "gauge", help: "", value: lag }],
+  });
+  const judged = (state: "alive" | "dead", lag: number) => {
+    const services = [service(state, lag)];
+    return short(judge({}, { look: { timeMs: 0, elapsedMs: 0, channels: [], services } }));
+  };
+  const { engineLagRequests } = HEALTH_LIMITS;
+  assertEquals(judged("alive", engineLagRequests), []);
+  assertEquals(judged("alive", engineLagRequests + 1), ["degraded engine_behind engine"]);
+  assertEquals(judged("dead", engineLagRequests + 1), ["degraded service_dead engine"]);
+});
+
 Deno.test("assess() puts the worst first, and takes limits that are given", () => {
   const stalled = { ...CONSUMER, lagMessages: 1, stalledMs: 500 };
   const change = { ...withLog({ state: "full" }), consumers: [stalled] };
-  const look = { timeMs: 0, elapsedMs: 0, channels: [{ ...CHANNEL, ...change }] };
+  const look = { timeMs: 0, elapsedMs: 0, channels: [{ ...CHANNEL, ...change }], services: [] };
   const health = assess({ look }, { stalledMs: 500 });
   assertEquals(short(health), [
     "failing log_full orders",

@@ -2,7 +2,7 @@
 
 import "../testing/load_library.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { Watch } from "../lib/observability/mod.ts";
+import { counter, gauge, histogram, openCounters, Watch } from "../lib/observability/mod.ts";
 import { createRegistry, METRICS } from "../lib/observability/prometheus.ts";
 import { openConsumer, openProducer } from "../mod.ts";
 import { obstacle, promtool } from "./_prometheus.ts";
@@ -157,6 +157,43 @@ Deno.test("createRegistry() leaves out whole what has no room, and counts it", a
   assertEquals(values.get("mt_exporter_series_left_out_total"), leftOut);
   assertEquals((await scene.values()).get("mt_exporter_series_left_out_total"), 2 * leftOut);
   assertThrows(() => createRegistry(() => new Watch().look(), { seriesMax: 0 }), RangeError);
+});
+
+Deno.test("createRegistry() shows what services have counted, also when they are gone", async () => {
+  using scene = new Scene();
+  const { directory } = scene.scratch;
+  {
+    using shop = openCounters("shop", {
+      orders: counter("shop_orders_total", "Orders taken."),
+      open: gauge("shop_open", "1 while it is open."),
+      wait: histogram("shop_wait_seconds", "Time that a customer waits."),
+      false: counter("channel_up", "Another metric has that name."),
+    }, { directory });
+    shop.values.orders.add(3);
+    shop.values.open.set(1);
+    shop.values.wait.record(2_000_000);
+    assertEquals((await scene.values()).get('mt_service_up{service="shop"}'), 1);
+  }
+  Deno.writeTextFileSync(`${directory}/spoilt.counters`, "nothing");
+  const text = await scene.registry.metrics();
+  const values = parse(text);
+  const expected: Record<string, number | undefined> = {
+    'mt_service_up{service="shop"}': 0,
+    'mt_service_up{service="spoilt"}': 0,
+    'mt_shop_orders_total{service="shop"}': 3,
+    'mt_shop_open{service="shop"}': 1,
+    'mt_shop_wait_seconds_bucket{service="shop",le="0.001"}': 0,
+    'mt_shop_wait_seconds_bucket{service="shop",le="0.0025"}': 1,
+    'mt_shop_wait_seconds_sum{service="shop"}': 0.002,
+    'mt_channel_up{service="shop"}': undefined,
+  };
+  for (const [series, value] of Object.entries(expected)) {
+    assertEquals(values.get(series), value, series);
+  }
+  assertStringIncludes(text, "# HELP mt_shop_orders_total Orders taken.\n");
+  if (obstacle === "") {
+    assertEquals(await promtool(["check", "metrics"], text), { code: 0, output: "" });
+  }
 });
 
 Deno.test("METRICS have names, types and help as Prometheus wants them", () => {

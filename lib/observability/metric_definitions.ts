@@ -1,5 +1,5 @@
 /**
- * All metrics that do not define themselves, as those of services do: see `counters.ts`.
+ * All metrics but those that services define: see `counters.ts`.
  *
  * @module
  */
@@ -21,6 +21,7 @@ import {
   PRODUCER_COUNTERS,
   PRODUCER_STATES,
 } from "./peer_metrics.ts";
+import { SERVICE_STARTED, SERVICE_UP } from "./service_metrics.ts";
 
 /** Of the one that looks. */
 export const EXPORTER_METRICS = {
@@ -51,7 +52,7 @@ export const EXPORTER_METRICS = {
   ),
 };
 
-/** Every metric that does not define itself. */
+/** Every metric that no service defines. */
 export const METRICS: readonly MetricDefinition[] = [
   ...[
     CHANNEL_UP,
@@ -63,5 +64,6 @@ export const METRICS: readonly MetricDefinition[] = [
   ],
   ...[PRODUCER_STATES, ...PRODUCER_COUNTERS],
   ...[CONSUMER_STATES, ...CONSUMER_METRICS, HANDOFF, ...CONSUMER_COUNTERS],
+  ...[SERVICE_UP, SERVICE_STARTED],
   ...Object.values(EXPORTER_METRICS),
 ];

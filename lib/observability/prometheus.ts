@@ -19,6 +19,7 @@ import {
   LOG_METRICS,
   LOG_STATE,
 } from "./channel_metrics.ts";
+import type { ServiceCounters } from "./counters.ts";
 import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import type { LatencyHistogram } from "./latency_histogram.ts";
 import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
@@ -33,7 +34,8 @@ import {
   PRODUCER_COUNTERS,
   PRODUCER_STATES,
 } from "./peer_metrics.ts";
-import { type Entry, type Labels, RisingSums, type Sample, SampleSet } from "./series.ts";
+import { type Entry, type Labels, RisingSums, SampleSet } from "./series.ts";
+import { SERVICE_SECONDS, SERVICE_STARTED, SERVICE_UP, serviceMetric } from "./service_metrics.ts";
 import {
   isReadable,
   type Look,
@@ -91,21 +93,53 @@ export function createRegistry(look: () => Look, options: RegistryOptions = {}):
   if (!Number.isSafeInteger(seriesMax) || seriesMax < 1) {
     throw new RangeError(`Cannot show ${seriesMax} series: expected a whole number from 1 on`);
   }
-  const registry = new Registry();
-  const exporter = new Exporter(look, seriesMax);
-  for (const metric of METRICS) register(registry, metric, () => exporter.of(metric.name));
-  return registry;
+  return new LookingRegistry(new Exporter(look, seriesMax));
 }
 
-function register(
-  registry: Registry,
-  { name, type, help }: MetricDefinition,
-  read: () => readonly Sample[],
-): void {
-  const get = () => Promise.resolve({ name, type, help, aggregator: "sum", values: read() });
-  // The registry needs no more of a metric than this, but its type asks for more.
-  const metric = { name, type, help, get, reset() {} };
-  registry.registerMetric(metric as unknown as Metric);
+/** A registry that looks each time before it shows anything. */
+class LookingRegistry extends Registry {
+  readonly #exporter: Exporter;
+  readonly #known = new Map<string, MetricDefinition>();
+  #samples = new SampleSet(0);
+
+  constructor(exporter: Exporter) {
+    super();
+    this.#exporter = exporter;
+    for (const metric of METRICS) this.#register(metric);
+  }
+
+  override metrics(): Promise<string> {
+    this.#look();
+    return super.metrics();
+  }
+
+  override getMetricsAsJSON(): ReturnType<Registry["getMetricsAsJSON"]> {
+    this.#look();
+    return super.getMetricsAsJSON();
+  }
+
+  #look(): void {
+    this.#samples = this.#exporter.scrape((metric) => this.#isKnown(metric));
+  }
+
+  /** Whether it shows a metric of a service, and not another one that has the name. */
+  #isKnown(metric: MetricDefinition): boolean {
+    const { name, type, labels } = metric;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known.type === type && known.labels[0] === labels[0];
+    if (this.getSingleMetric(name) !== undefined) return false; // One of the user's own.
+    this.#register(metric);
+    return true;
+  }
+
+  #register(definition: MetricDefinition): void {
+    const { name, type, help } = definition;
+    this.#known.set(name, definition);
+    const get = () =>
+      Promise.resolve({ name, type, help, aggregator: "sum", values: this.#samples.of(name) });
+    // The registry needs no more of a metric than this, but its type asks for more.
+    this.registerMetric({ name, type, help, get, reset() {} } as unknown as Metric);
+  }
 }
 
 /** Makes the samples of a look. */
@@ -113,7 +147,6 @@ class Exporter {
   readonly #look: () => Look;
   readonly #seriesMax: number;
   readonly #sums = new RisingSums();
-  #samples: SampleSet | undefined;
   #leftOut = 0;
 
   constructor(look: () => Look, seriesMax: number) {
@@ -121,16 +154,12 @@ class Exporter {
     this.#seriesMax = seriesMax;
   }
 
-  /** Returns a metric's samples. A registry asks for all metrics in one turn: that is one look. */
-  of(metric: string): readonly Sample[] {
-    if (this.#samples === undefined) {
-      this.#samples = this.#scrape();
-      queueMicrotask(() => this.#samples = undefined);
-    }
-    return this.#samples.of(metric);
-  }
-
-  #scrape(): SampleSet {
+  /**
+   * Looks once.
+   *
+   * @param isShown Whether a metric that a service has defined may be shown.
+   */
+  scrape(isShown: (metric: MetricDefinition) => boolean): SampleSet {
     const startMs = performance.now();
     const look = this.#look();
     const lookSeconds = (performance.now() - startMs) / 1000;
@@ -145,6 +174,7 @@ class Exporter {
       ]);
       if (isReadable(channel)) this.#addPeers(samples, channel);
     }
+    for (const service of look.services) samples.add(serviceEntries(service, isShown));
     this.#leftOut += samples.leftOut;
     const { count: series } = samples;
     samples.addAlways(ownEntries({ lookSeconds, series, leftOut: this.#leftOut }));
@@ -161,11 +191,6 @@ class Exporter {
     }
     for (const group of groupsOf(channel, channel.consumers)) {
       const labels = { channel: channel.name, consumer: nameOf(group) };
-      const latencies = this.#sum(
-        group,
-        "handoff",
-        (peer) => vectorOf(HANDOFF, HANDOFF.read(peer)),
-      );
       samples.add([
         ...stateEntries(CONSUMER_STATES, group, labels),
         ...valueEntries(CONSUMER_METRICS, group, labels),
@@ -203,14 +228,17 @@ class Exporter {
   }
 }
 
+/** What Prometheus wants to know of a histogram. */
+type Buckets = Pick<HistogramMetric<never>, "name" | "bounds" | "parts">;
+
 /** A histogram as a row of numbers that only grow: each bucket, the sum, the count. */
-function vectorOf<S>({ bounds, parts }: HistogramMetric<S>, histogram: LatencyHistogram): number[] {
+function vectorOf({ bounds, parts }: Buckets, histogram: LatencyHistogram): number[] {
   const buckets = histogram.cumulative(bounds.map((bound) => Math.round(bound * parts)));
   return [...buckets, histogram.sumNs / parts, histogram.count];
 }
 
-function histogramEntries<S>(
-  { name, bounds }: HistogramMetric<S>,
+function histogramEntries(
+  { name, bounds }: Buckets,
   labels: Labels,
   vector: readonly number[],
 ): Entry[] {
@@ -224,6 +252,26 @@ function histogramEntries<S>(
     bucket("+Inf", count),
     [name, { metricName: `${name}_sum`, labels, value: sum }],
     [name, { metricName: `${name}_count`, labels, value: count }],
+  ];
+}
+
+function serviceEntries(
+  { instance, state, startedMs, values }: ServiceCounters,
+  isShown: (metric: MetricDefinition) => boolean,
+): Entry[] {
+  const labels = { service: instance };
+  const entries = values.flatMap((reading): Entry[] => {
+    const metric = serviceMetric(reading);
+    if (metric === undefined || !isShown(metric)) return [];
+    const { name } = metric;
+    if (reading.histogram === undefined) return [[name, { labels, value: reading.value ?? 0 }]];
+    const buckets = { name, bounds: SERVICE_SECONDS, parts: 1e9 };
+    return histogramEntries(buckets, labels, vectorOf(buckets, reading.histogram));
+  });
+  return [
+    [SERVICE_UP.name, { labels, value: Number(state === "alive") }],
+    [SERVICE_STARTED.name, { labels, value: startedMs / 1000 }],
+    ...entries,
   ];
 }
 

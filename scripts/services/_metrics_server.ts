@@ -132,7 +132,10 @@ function refusal(status: number, text: string): Answer {
 
 /** Says nothing of others: no restart of this process would mend them. */
 function liveness(own: OwnState): Answer {
-  const { isLive, reasons } = assess({ look: { timeMs: 0, elapsedMs: 0, channels: [] }, own });
+  const { isLive, reasons } = assess({
+    look: { timeMs: 0, elapsedMs: 0, channels: [], services: [] },
+    own,
+  });
   return {
     status: isLive ? 200 : 503,
     type: JSON_TYPE,
