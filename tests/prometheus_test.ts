@@ -159,7 +159,7 @@ Deno.test("createRegistry() leaves out whole what has no room, and counts it", a
   assertThrows(() => createRegistry(() => new Watch().look(), { seriesMax: 0 }), RangeError);
 });
 
-Deno.test("createRegistry() shows what services have counted, also when they are gone", async () => {
+Deno.test("createRegistry() shows what services have counted, also when gone", async () => {
   using scene = new Scene();
   const { directory } = scene.scratch;
   {
