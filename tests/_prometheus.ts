@@ -40,6 +40,12 @@ export async function promtool(
   return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
+/** A port of loopback that nobody listens at. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
 /** A series that a query has found. */
 export interface Found {
   metric: Record<string, string>;
@@ -60,14 +66,11 @@ export class Prometheus implements AsyncDisposable {
     const config = `${directory}/prometheus.yml`;
     Deno.writeTextFileSync(
       config,
-      "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\nscrape_configs:\n" +
-        `  - {job_name: mt, scrape_interval: 1s, scrape_timeout: 1s, ` +
-        `static_configs: [{targets: ["${target}"]}]}\n`,
+      "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +
+        `  - {job_name: mt, static_configs: [{targets: ["${target}"]}]}\n`,
     );
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { port } = listener.addr as Deno.NetAddr;
+    const port = freePort();
     this.#url = `http://127.0.0.1:${port}`;
-    listener.close();
     this.#child = new Deno.Command(PROMETHEUS, {
       args: [
         `--config.file=${config}`,

@@ -2,7 +2,7 @@
 
 import "../testing/load_library.ts";
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { Watch } from "../lib/observability/mod.ts";
+import { counter, gauge, histogram, openCounters, Watch } from "../lib/observability/mod.ts";
 import { createRegistry, METRICS } from "../lib/observability/prometheus.ts";
 import { openConsumer, openProducer } from "../mod.ts";
 import { obstacle, promtool } from "./_prometheus.ts";
@@ -77,7 +77,7 @@ Deno.test("createRegistry() shows a channel, who takes part, and its log", async
   assert(![...values.keys()].some((series) => series.includes(`${Deno.pid}`)), "no process ids");
 });
 
-Deno.test("createRegistry() counts those without a name as one, and its sum never falls", async () => {
+Deno.test("createRegistry() counts those without a name as one, and never falls", async () => {
   using scene = new Scene();
   const channel = scene.scratch.create({ producers: "many", sizeBytes: "64KB" }, "orders");
   const total = async () =>
@@ -96,6 +96,38 @@ Deno.test("createRegistry() counts those without a name as one, and its sum neve
   assertEquals(await total(), 9);
 });
 
+Deno.test("createRegistry() has histograms of hand-offs and of the log", async () => {
+  using scene = new Scene();
+  const walDir = `${scene.scratch.directory}/wal`;
+  Deno.mkdirSync(walDir);
+  const options = { walDir, durability: "disk", timestamps: true, sizeBytes: "64KB" } as const;
+  const channel = scene.scratch.create(options, "orders");
+  const producer = openProducer(channel);
+  const consumers = [openConsumer(channel), openConsumer(channel)];
+  const count = 'mt_consumer_handoff_seconds_count{channel="orders",consumer=""}';
+  const deliver = async () => {
+    assertEquals(await producer.durable(producer.write(PAYLOAD)), "disk");
+    for (const consumer of consumers) consumer.poll(() => {});
+    return await scene.values();
+  };
+  assertEquals((await deliver()).get(count), 2);
+  consumers[0]!.close();
+  consumers[0] = openConsumer(channel);
+  await scene.values();
+  const values = await deliver();
+  assertEquals(values.get(count), 4, "also those of the consumer that is gone");
+  for (const name of ["mt_wal_sync_seconds", "mt_wal_group_bytes", "mt_consumer_handoff_seconds"]) {
+    const of = (part: string) => [...values].filter(([series]) => series.startsWith(name + part));
+    const buckets = of("_bucket");
+    const rising = buckets.map(([, value]) => value);
+    assertEquals(rising, rising.toSorted((a, b) => a - b), name);
+    const total = of("_count")[0]![1];
+    assertEquals(rising.at(-1), total);
+    assertStringIncludes(buckets.at(-1)![0], 'le="+Inf"');
+    assert(of("_sum")[0]![1] > 0 && total > 0, name);
+  }
+});
+
 Deno.test("createRegistry() begins anew with a channel that was made anew", async () => {
   using scene = new Scene();
   for (const count of [3, 5]) {
@@ -109,7 +141,7 @@ Deno.test("createRegistry() begins anew with a channel that was made anew", asyn
   }
 });
 
-Deno.test("createRegistry() leaves out whole what there is no room for, and counts it", async () => {
+Deno.test("createRegistry() leaves out whole what has no room, and counts it", async () => {
   using scene = new Scene({ seriesMax: 30 });
   for (let i = 10; i < 20; i++) scene.scratch.create({}, `channel-${i}`);
   const values = await scene.values();
@@ -127,12 +159,50 @@ Deno.test("createRegistry() leaves out whole what there is no room for, and coun
   assertThrows(() => createRegistry(() => new Watch().look(), { seriesMax: 0 }), RangeError);
 });
 
+Deno.test("createRegistry() shows what services have counted, also when gone", async () => {
+  using scene = new Scene();
+  const { directory } = scene.scratch;
+  {
+    using shop = openCounters("shop", {
+      orders: counter("shop_orders_total", "Orders taken."),
+      open: gauge("shop_open", "1 while it is open."),
+      wait: histogram("shop_wait_seconds", "Time that a customer waits."),
+      false: counter("channel_up", "Another metric has that name."),
+    }, { directory });
+    shop.values.orders.add(3);
+    shop.values.open.set(1);
+    shop.values.wait.record(2_000_000);
+    assertEquals((await scene.values()).get('mt_service_up{service="shop"}'), 1);
+  }
+  Deno.writeTextFileSync(`${directory}/spoilt.counters`, "nothing");
+  const text = await scene.registry.metrics();
+  const values = parse(text);
+  const expected: Record<string, number | undefined> = {
+    'mt_service_up{service="shop"}': 0,
+    'mt_service_up{service="spoilt"}': 0,
+    'mt_shop_orders_total{service="shop"}': 3,
+    'mt_shop_open{service="shop"}': 1,
+    'mt_shop_wait_seconds_bucket{service="shop",le="0.001"}': 0,
+    'mt_shop_wait_seconds_bucket{service="shop",le="0.0025"}': 1,
+    'mt_shop_wait_seconds_sum{service="shop"}': 0.002,
+    'mt_channel_up{service="shop"}': undefined,
+  };
+  for (const [series, value] of Object.entries(expected)) {
+    assertEquals(values.get(series), value, series);
+  }
+  assertStringIncludes(text, "# HELP mt_shop_orders_total Orders taken.\n");
+  if (obstacle === "") {
+    assertEquals(await promtool(["check", "metrics"], text), { code: 0, output: "" });
+  }
+});
+
 Deno.test("METRICS have names, types and help as Prometheus wants them", () => {
   assertEquals(new Set(METRICS.map(({ name }) => name)).size, METRICS.length);
   for (const { name, type, help, labels } of METRICS) {
     assert(/^(mt|process)_[a-z_]+$/.test(name), name);
     assertEquals(name.endsWith("_total"), type === "counter", name);
-    assert(help.endsWith("."), name);
+    assert(type !== "histogram" || /_(seconds|bytes)$/.test(name), name);
+    assert(help.endsWith(".") && help.length > 8, name);
     assert(labels.every((label) => !["instance", "job", "le", "pid"].includes(label)), name);
   }
 });

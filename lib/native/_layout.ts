@@ -182,9 +182,6 @@ export const LOG_READ_RECORDS = 1;
 export const LOG_READ_FINDING = 2;
 export const LOG_READ_SEGMENT_END = 3;
 
-export const HISTOGRAM_OCTAVE_BITS = 5;
-export const HISTOGRAM_VALUE_BITS = 36;
-export const HISTORY_ENTRIES_MAX = 32;
 export const MACHINE_TEXT_MEMORY = 0;
 export const MACHINE_TEXT_PROCESSOR_TIME = 1;
 export const MACHINE_TEXT_LOAD = 2;
@@ -209,6 +206,9 @@ export const MACHINE_TEXT_CGROUP_MEMORY_MAX = 20;
 export const MACHINE_TEXT_CGROUP_MEMORY_USED = 21;
 export const MACHINE_TEXT_CGROUP_PROCESSOR_MAX = 22;
 
+export const HISTOGRAM_OCTAVE_BITS = 5;
+export const HISTOGRAM_VALUE_BITS = 36;
+export const HISTORY_ENTRIES_MAX = 32;
 export const RECORD_HEADER_BYTES = 16;
 export const RECORD_TRAILER_BYTES = 4;
 export const RECORD_TIMESTAMP_BYTES = 8;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { ServiceCounters } from "./counters.ts";
 import type { DiskSpace } from "./disk_space.ts";
 import { isReadable, type Look, type WatchedChannel, type WatchedPeer } from "./watch.ts";
 
@@ -32,6 +33,8 @@ export interface HealthLimits {
   fullShare?: number;
   /** Part of a ring that may wait for its log. Default: 0.5. */
   logBehindShare?: number;
+  /** Requests that an engine may have before it. Default: 10 000. */
+  engineLagRequests?: number;
   /** Free bytes of a log's file system below which it is `degraded`. Default: 1 GiB. */
   diskLowBytes?: number;
   /** Free bytes of a log's file system below which it is `failing`. Default: 128 MiB. */
@@ -43,6 +46,7 @@ export const HEALTH_LIMITS: Readonly<Required<HealthLimits>> = {
   stalledMs: 10_000, // Longer than a collection of garbage, a start, a checkpoint.
   fullShare: 0.9, // Producers wait at 1; a burst has some room until then.
   logBehindShare: 0.5,
+  engineLagRequests: 10_000, // Arbitrary: more than a burst of a second.
   diskLowBytes: 2 ** 30, // Sixteen segments of the usual size.
   diskCriticalBytes: 2 ** 27, // Two of them.
 };
@@ -60,7 +64,9 @@ export type ReasonCode =
   | "log_behind"
   | "disk_low"
   | "consumer_stalled"
-  | "consumer_dead";
+  | "consumer_dead"
+  | "service_dead"
+  | "engine_behind";
 
 /** Why something is not well. */
 export interface HealthReason {
@@ -122,6 +128,7 @@ export function assess(
           action: `look at it: mt inspect ${channel.bufferFile}`,
         })]
     ),
+    ...look.services.flatMap((service) => serviceReasons(service, bounds)),
     ...disks.flatMap((disk) => diskReasons(disk, bounds)),
   ];
   const failing = reasons.filter(({ severity }) => severity === "failing");
@@ -218,7 +225,7 @@ function consumerReasons(channel: WatchedChannel, { stalledMs }: Bounds): Health
     const subject = `${channel.name}/${nameOf(consumer)}`;
     const isGating = channel.gatedBy?.index === consumer.index;
     if (state === "dead" && isGating) {
-      return [reason("consumer_dead", "degraded", subject, {
+      return [reason("consumer_dead", "failing", subject, {
         text: `process ${pid} is gone, ${lagMessages} messages behind, and holds its place`,
         action: "restart it; if it never comes back: mt remove-consumer",
       })];
@@ -241,6 +248,24 @@ function fullReasons(
   return [reason("channel_full", "degraded", name, {
     text: `its ring is full to ${share} %: producers wait for ${nameOf(gatedBy)}`,
     action: "make that consumer faster, or the ring larger",
+  })];
+}
+
+function serviceReasons(
+  { instance, state, pid, file, values, error }: ServiceCounters,
+  { engineLagRequests }: Bounds,
+): HealthReason[] {
+  if (state !== "alive") {
+    return [reason("service_dead", "degraded", instance, {
+      text: error ?? `process ${pid} has ended or died`,
+      action: `start it; if it is done with for good, remove ${file}`,
+    })];
+  }
+  const lag = values.find(({ name }) => name === "engine_lag_requests")?.value ?? 0;
+  if (lag <= engineLagRequests) return [];
+  return [reason("engine_behind", "degraded", instance, {
+    text: `it has ${lag} requests before it`,
+    action: "look at its processor time, and who holds engine.events",
   })];
 }
 

@@ -141,7 +141,7 @@ export class Inspector {
   readonly #watch: Watch;
   readonly #latency = new RecentLatency();
   #samples = new Map<string, Sample[]>();
-  #look: Look = { timeMs: 0, elapsedMs: 0, channels: [] };
+  #look: Look = { timeMs: 0, elapsedMs: 0, channels: [], services: [] };
   #logs: LogDirectory[] = [];
   #logsError: string | null = null;
   #logsReadMs = -Infinity;

@@ -4,27 +4,6 @@
  * @module
  */
 
-export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
-export {
-  assess,
-  type Findings,
-  type Health,
-  HEALTH_LIMITS,
-  type HealthLimits,
-  type HealthReason,
-  type OwnState,
-  type ReasonCode,
-} from "./health.ts";
-export {
-  type ChannelSummary,
-  type ChannelView,
-  type InspectedConsumer,
-  type InspectedHistory,
-  Inspector,
-  type InspectorPlace,
-  type Overview,
-  type Sample,
-} from "./inspector.ts";
 export { CorruptCountersError } from "../errors.ts";
 export {
   type Counter,
@@ -47,6 +26,27 @@ export {
   type ServiceCounters,
   type Timer,
 } from "./counters.ts";
+export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
+export {
+  assess,
+  type Findings,
+  type Health,
+  HEALTH_LIMITS,
+  type HealthLimits,
+  type HealthReason,
+  type OwnState,
+  type ReasonCode,
+} from "./health.ts";
+export {
+  type ChannelSummary,
+  type ChannelView,
+  type InspectedConsumer,
+  type InspectedHistory,
+  Inspector,
+  type InspectorPlace,
+  type Overview,
+  type Sample,
+} from "./inspector.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
 export { type LogDirectory, type LogSegment } from "./log_directory.ts";
 export { RecentLatency } from "./recent_latency.ts";

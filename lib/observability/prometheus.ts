@@ -11,28 +11,38 @@
 
 import { cpuUsage } from "node:process";
 import { type Metric, Registry } from "npm:prom-client@15.1.3";
-import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import {
   CHANNEL_METRICS,
   CHANNEL_UP,
+  DISK_METRICS,
+  LOG_HISTOGRAMS,
+  LOG_METRICS,
+  LOG_STATE,
+} from "./channel_metrics.ts";
+import type { ServiceCounters } from "./counters.ts";
+import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
+import type { LatencyHistogram } from "./latency_histogram.ts";
+import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
+import { EXPORTER_METRICS, METRICS } from "./metric_definitions.ts";
+import {
   CONSUMER_COUNTERS,
   CONSUMER_METRICS,
   CONSUMER_STATES,
-  DISK_METRICS,
-  EXPORTER_METRICS,
-  LOG_METRICS,
-  LOG_STATE,
-  type MetricDefinition,
-  METRICS,
+  HANDOFF,
   type PeerCounter,
   type PeerGroup,
   PRODUCER_COUNTERS,
   PRODUCER_STATES,
-  type StateMetric,
-  type ValueMetric,
-} from "./metric_definitions.ts";
-import { type Entry, type Labels, RisingSums, type Sample, SampleSet } from "./series.ts";
-import { isReadable, type Look, type WatchedChannel, type WatchedPeer } from "./watch.ts";
+} from "./peer_metrics.ts";
+import { type Entry, type Labels, RisingSums, SampleSet } from "./series.ts";
+import { SERVICE_SECONDS, SERVICE_STARTED, SERVICE_UP, serviceMetric } from "./service_metrics.ts";
+import {
+  isReadable,
+  type Look,
+  type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedPeer,
+} from "./watch.ts";
 
 export { type MetricDefinition, METRICS };
 
@@ -83,21 +93,53 @@ export function createRegistry(look: () => Look, options: RegistryOptions = {}):
   if (!Number.isSafeInteger(seriesMax) || seriesMax < 1) {
     throw new RangeError(`Cannot show ${seriesMax} series: expected a whole number from 1 on`);
   }
-  const registry = new Registry();
-  const exporter = new Exporter(look, seriesMax);
-  for (const metric of METRICS) register(registry, metric, () => exporter.of(metric.name));
-  return registry;
+  return new LookingRegistry(new Exporter(look, seriesMax));
 }
 
-function register(
-  registry: Registry,
-  { name, type, help }: MetricDefinition,
-  read: () => readonly Sample[],
-): void {
-  const get = () => Promise.resolve({ name, type, help, aggregator: "sum", values: read() });
-  // The registry needs no more of a metric than this, but its type asks for more.
-  const metric = { name, type, help, get, reset() {} };
-  registry.registerMetric(metric as unknown as Metric);
+/** A registry that looks each time before it shows anything. */
+class LookingRegistry extends Registry {
+  readonly #exporter: Exporter;
+  readonly #known = new Map<string, MetricDefinition>();
+  #samples = new SampleSet(0);
+
+  constructor(exporter: Exporter) {
+    super();
+    this.#exporter = exporter;
+    for (const metric of METRICS) this.#register(metric);
+  }
+
+  override metrics(): Promise<string> {
+    this.#look();
+    return super.metrics();
+  }
+
+  override getMetricsAsJSON(): ReturnType<Registry["getMetricsAsJSON"]> {
+    this.#look();
+    return super.getMetricsAsJSON();
+  }
+
+  #look(): void {
+    this.#samples = this.#exporter.scrape((metric) => this.#isKnown(metric));
+  }
+
+  /** Whether it shows a metric of a service, and not another one that has the name. */
+  #isKnown(metric: MetricDefinition): boolean {
+    const { name, type, labels } = metric;
+    const known = this.#known.get(name);
+    if (known !== undefined) return known.type === type && known.labels[0] === labels[0];
+    if (this.getSingleMetric(name) !== undefined) return false; // One of the user's own.
+    this.#register(metric);
+    return true;
+  }
+
+  #register(definition: MetricDefinition): void {
+    const { name, type, help } = definition;
+    this.#known.set(name, definition);
+    const get = () =>
+      Promise.resolve({ name, type, help, aggregator: "sum", values: this.#samples.of(name) });
+    // The registry needs no more of a metric than this, but its type asks for more.
+    this.registerMetric({ name, type, help, get, reset() {} } as unknown as Metric);
+  }
 }
 
 /** Makes the samples of a look. */
@@ -105,7 +147,6 @@ class Exporter {
   readonly #look: () => Look;
   readonly #seriesMax: number;
   readonly #sums = new RisingSums();
-  #samples: SampleSet | undefined;
   #leftOut = 0;
 
   constructor(look: () => Look, seriesMax: number) {
@@ -113,16 +154,12 @@ class Exporter {
     this.#seriesMax = seriesMax;
   }
 
-  /** Returns a metric's samples. A registry asks for all metrics in one turn: that is one look. */
-  of(metric: string): readonly Sample[] {
-    if (this.#samples === undefined) {
-      this.#samples = this.#scrape();
-      queueMicrotask(() => this.#samples = undefined);
-    }
-    return this.#samples.of(metric);
-  }
-
-  #scrape(): SampleSet {
+  /**
+   * Looks once.
+   *
+   * @param isShown Whether a metric that a service has defined may be shown.
+   */
+  scrape(isShown: (metric: MetricDefinition) => boolean): SampleSet {
     const startMs = performance.now();
     const look = this.#look();
     const lookSeconds = (performance.now() - startMs) / 1000;
@@ -137,6 +174,7 @@ class Exporter {
       ]);
       if (isReadable(channel)) this.#addPeers(samples, channel);
     }
+    for (const service of look.services) samples.add(serviceEntries(service, isShown));
     this.#leftOut += samples.leftOut;
     const { count: series } = samples;
     samples.addAlways(ownEntries({ lookSeconds, series, leftOut: this.#leftOut }));
@@ -156,25 +194,92 @@ class Exporter {
       samples.add([
         ...stateEntries(CONSUMER_STATES, group, labels),
         ...valueEntries(CONSUMER_METRICS, group, labels),
+        ...this.#handoffEntries(group, labels),
         ...this.#counterEntries(CONSUMER_COUNTERS, group, labels),
       ]);
     }
   }
 
   #counterEntries(counters: readonly PeerCounter[], group: PeerGroup, labels: Labels): Entry[] {
+    const role = counters[0]!.name;
+    const sums = this.#sum(group, role, (peer) => counters.map(({ read }) => read(peer)));
+    return counters.map(({ name }, place) => [name, { labels, value: sums[place]! }]);
+  }
+
+  /** None of a persister, which takes everything without polling. */
+  #handoffEntries(group: PeerGroup<WatchedConsumer>, labels: Labels): Entry[] {
+    if (group.peers.every(({ onSlow }) => onSlow === "hold")) return [];
+    const read = (peer: WatchedConsumer) => vectorOf(HANDOFF, HANDOFF.read(peer));
+    return histogramEntries(HANDOFF, labels, this.#sum(group, HANDOFF.name, read));
+  }
+
+  /** Sums what the peers of a group have counted, and those whose places they have. */
+  #sum<P extends WatchedPeer>(
+    group: PeerGroup<P>,
+    what: string,
+    read: (peer: P) => number[],
+  ): readonly number[] {
     const { bufferFile, createdMs } = group.channel;
-    const series = JSON.stringify([bufferFile, createdMs, labels]);
     const parts = group.peers.map((peer) => ({
       key: `${peer.index} ${peer.pid}`,
-      values: counters.map(({ read }) => read(peer)),
+      values: read(peer),
     }));
-    const sums = this.#sums.sum(series, parts);
-    return counters.map(({ name }, place) => [name, { labels, value: sums[place]! }]);
+    return this.#sums.sum(JSON.stringify([bufferFile, createdMs, what, nameOf(group)]), parts);
   }
 }
 
+/** What Prometheus wants to know of a histogram. */
+type Buckets = Pick<HistogramMetric<never>, "name" | "bounds" | "parts">;
+
+/** A histogram as a row of numbers that only grow: each bucket, the sum, the count. */
+function vectorOf({ bounds, parts }: Buckets, histogram: LatencyHistogram): number[] {
+  const buckets = histogram.cumulative(bounds.map((bound) => Math.round(bound * parts)));
+  return [...buckets, histogram.sumNs / parts, histogram.count];
+}
+
+function histogramEntries(
+  { name, bounds }: Buckets,
+  labels: Labels,
+  vector: readonly number[],
+): Entry[] {
+  const [sum = 0, count = 0] = vector.slice(bounds.length);
+  const bucket = (le: number | string, value: number): Entry => [
+    name,
+    { metricName: `${name}_bucket`, labels: { ...labels, le }, value },
+  ];
+  return [
+    ...bounds.map((bound, place) => bucket(bound, vector[place]!)),
+    bucket("+Inf", count),
+    [name, { metricName: `${name}_sum`, labels, value: sum }],
+    [name, { metricName: `${name}_count`, labels, value: count }],
+  ];
+}
+
+function serviceEntries(
+  { instance, state, startedMs, values }: ServiceCounters,
+  isShown: (metric: MetricDefinition) => boolean,
+): Entry[] {
+  const labels = { service: instance };
+  const entries = values.flatMap((reading): Entry[] => {
+    const metric = serviceMetric(reading);
+    if (metric === undefined || !isShown(metric)) return [];
+    const { name } = metric;
+    if (reading.histogram === undefined) return [[name, { labels, value: reading.value ?? 0 }]];
+    const buckets = { name, bounds: SERVICE_SECONDS, parts: 1e9 };
+    return histogramEntries(buckets, labels, vectorOf(buckets, reading.histogram));
+  });
+  return [
+    [SERVICE_UP.name, { labels, value: Number(state === "alive") }],
+    [SERVICE_STARTED.name, { labels, value: startedMs / 1000 }],
+    ...entries,
+  ];
+}
+
 /** Those of one name together. */
-function groupsOf(channel: WatchedChannel, peers: readonly WatchedPeer[]): PeerGroup[] {
+function groupsOf<P extends WatchedPeer>(
+  channel: WatchedChannel,
+  peers: readonly P[],
+): PeerGroup<P>[] {
   const byName = Map.groupBy(peers, ({ name }) => name);
   return [...byName.values()].map((peers) => ({ channel, peers }));
 }
@@ -190,12 +295,15 @@ function channelEntries(
   const labels = { channel: channel.name };
   const entries = valueEntries(CHANNEL_METRICS, channel, labels);
   if (channel.log === null) return entries;
-  const log = { ...channel.log, messages: channel.messages };
+  const { log } = channel;
   const disk = disks.get(log.directory);
   return [
     ...entries,
-    ...stateEntries(LOG_STATE, log, labels),
-    ...valueEntries(LOG_METRICS, log, labels),
+    ...stateEntries(LOG_STATE, { channel, log }, labels),
+    ...valueEntries(LOG_METRICS, { channel, log }, labels),
+    ...LOG_HISTOGRAMS.flatMap((metric) =>
+      histogramEntries(metric, labels, vectorOf(metric, metric.read(log)))
+    ),
     ...(disk === undefined ? [] : valueEntries(DISK_METRICS, disk, labels)),
   ];
 }

@@ -44,6 +44,7 @@ const HEADERS = {
   "cross-origin-resource-policy": "same-origin",
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "cache-control": "no-store",
+  "connection": "close", // Nobody comes again within seconds.
 };
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -131,7 +132,10 @@ function refusal(status: number, text: string): Answer {
 
 /** Says nothing of others: no restart of this process would mend them. */
 function liveness(own: OwnState): Answer {
-  const { isLive, reasons } = assess({ look: { timeMs: 0, elapsedMs: 0, channels: [] }, own });
+  const { isLive, reasons } = assess({
+    look: { timeMs: 0, elapsedMs: 0, channels: [], services: [] },
+    own,
+  });
   return {
     status: isLive ? 200 : 503,
     type: JSON_TYPE,

@@ -63,10 +63,10 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try out.print("export const HISTOGRAM_OCTAVE_BITS = {d};\n", .{mt.histogram.octave_bits});
     try out.print("export const HISTOGRAM_VALUE_BITS = {d};\n", .{mt.histogram.value_bits});
     try out.print("export const HISTORY_ENTRIES_MAX = {d};\n", .{mt.history.entries_max});
-    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
