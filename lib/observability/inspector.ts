@@ -6,6 +6,7 @@
  */
 
 import type { HistoryEntry } from "../native/chronicle.ts";
+import type { ServiceCounters } from "./counters.ts";
 import { readDiskSpace } from "./disk_space.ts";
 import { assess, type Health } from "./health.ts";
 import { type LogDirectory, readLogDirectories, readLogDirectory } from "./log_directory.ts";
@@ -78,6 +79,8 @@ export interface Overview {
   logs: LogDirectory[];
   /** Why logs cannot be read; null if they can, or are not asked for. */
   logsError: string | null;
+  /** Services that count, living and dead; their values are left out. */
+  services: Omit<ServiceCounters, "values">[];
   /** The newest first. */
   history: InspectedHistory[];
 }
@@ -107,8 +110,9 @@ export interface ChannelView {
 /** Samples of each channel: five minutes, one a second. */
 export const SAMPLES_MAX = 300;
 
-/** Channels that are listed, and histories' entries. Arbitrary: more of them nobody reads. */
+/** Channels and services that are listed, and histories' entries. Arbitrary: more of them nobody reads. */
 const CHANNELS_MAX = 200;
+const SERVICES_MAX = 100;
 const HISTORY_MAX = 100;
 
 /** Milliseconds for which logs' files are not looked at again. */
@@ -185,6 +189,7 @@ export class Inspector {
       health: assess({ look, disks: readDiskSpace(look) }),
       logs: this.#logs.map((log) => ({ ...log, segments: [] })),
       logsError: this.#logsError,
+      services: look.services.slice(0, SERVICES_MAX).map(({ values: _, ...service }) => service),
       history: history.toSorted((left, right) => right.timeMs - left.timeMs).slice(0, HISTORY_MAX),
     };
   }

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { printable } from "../_output.ts";
+
 /** How something is to be seen. */
 export type Look = "plain" | "strong" | "quiet" | "good" | "warn" | "bad" | "title";
 
@@ -21,9 +23,6 @@ const CODES: Record<Look, string> = {
   title: "\x1b[1;36m",
 };
 
-/** Control characters, and what turns the direction of writing or joins with its neighbour. */
-const UNPRINTABLE = /[\p{C}\p{M}\p{Zl}\p{Zp}]/gu;
-
 /** Characters that take two columns: those of East Asia, and pictures. */
 const WIDE = new RegExp(
   "[\\u1100-\\u115f\\u2e80-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f" +
@@ -31,15 +30,15 @@ const WIDE = new RegExp(
   "u",
 );
 
-/**
- * A text that comes from outside, for a terminal: what would not be seen, or would command it, is
- * a replacement character.
- */
-export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, "\ufffd");
+/** What is still no character of its own in a text that cannot steer a terminal. */
+const WIDTHLESS = /[\p{C}\p{M}]/gu;
+
+/** A text that may come from outside, as characters that take one column each, or two. */
+export function toCells(text: string): string {
+  return printable(text).replace(WIDTHLESS, "\ufffd");
 }
 
-/** Columns that a printable text takes. */
+/** Columns that a text of {@linkcode toCells} takes. */
 export function columnsOf(text: string): number {
   let columns = 0;
   for (const character of text) columns += WIDE.test(character) ? 2 : 1;
@@ -48,7 +47,7 @@ export function columnsOf(text: string): number {
 
 /** A text in exactly so many columns: cut with `…`, or filled at its end, or at its beginning. */
 export function fit(from: string, columns: number, align: "left" | "right" = "left"): string {
-  const text = printable(from);
+  const text = toCells(from);
   const missing = columns - columnsOf(text);
   if (missing >= 0) {
     return align === "left" ? text + " ".repeat(missing) : " ".repeat(missing) + text;
@@ -69,7 +68,7 @@ export function lineOf(spans: readonly Span[], columns: number, isColored: boole
   let [line, left] = ["", columns];
   for (const span of spans) {
     const [from, look] = typeof span === "string" ? [span, "plain" as const] : span;
-    const text = printable(from);
+    const text = toCells(from);
     const wide = columnsOf(text);
     const shown = wide > left ? fit(text, left) : text;
     left -= Math.min(wide, left);

@@ -5,9 +5,10 @@
  */
 
 import type { Command } from "commander";
-import { Watch } from "../../lib/observability/mod.ts";
+import { type Look, RecentLatency, Watch } from "../../lib/observability/mod.ts";
 import { defaultDirectory } from "../../lib/native/ring.ts";
 import { UsageError } from "../_command.ts";
+import { HAS_COLOUR, write } from "../_output.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 import { screenSize, Terminal } from "./_terminal.ts";
 import { newTopState, pressKey, topFrame } from "./_top_view.ts";
@@ -34,16 +35,17 @@ export function addTop(program: Command): void {
 async function top(options: TopOptions): Promise<void> {
   const intervalMs = readInterval(options.interval);
   const place = placeOf(options);
-  const watch = new Watch(place);
-  if (options.once || options.json) return await print(watch, options, intervalMs);
+  const sight = new TopSight(place);
+  if (options.once || options.json) return await print(sight, options, intervalMs);
   using terminal = new Terminal();
   const state = newTopState();
   const style = {
-    isColored: !Deno.noColor,
+    isColored: HAS_COLOUR,
+    latency: sight.latency,
     place: place.directory ?? defaultDirectory(),
     intervalMs,
   };
-  let look = watch.look();
+  let look = sight.look();
   for (let dueMs = performance.now() + intervalMs;;) {
     terminal.draw(topFrame(look, state, { ...style, ...screenSize() }));
     const event = await terminal.next(Math.max(0, dueMs - performance.now()));
@@ -51,8 +53,24 @@ async function top(options: TopOptions): Promise<void> {
     if (event.kind === "key" && !pressKey(state, event.key, look)) return;
     if (event.kind === "resize") terminal.clear();
     if (event.kind !== "tick") continue;
-    look = watch.look();
+    look = sight.look();
     dueMs = performance.now() + intervalMs;
+  }
+}
+
+/** Looks, and remembers what it takes to tell what is of late. */
+class TopSight {
+  readonly latency = new RecentLatency();
+  readonly #watch: Watch;
+
+  constructor(place: { directory?: string }) {
+    this.#watch = new Watch(place);
+  }
+
+  look(): Look {
+    const look = this.#watch.look();
+    this.latency.take(look);
+    return look;
   }
 }
 
@@ -63,27 +81,31 @@ function readInterval(text: string): number {
 }
 
 /** Prints looks: rates are between two of them, so that the first one is only the beginning. */
-async function print(watch: Watch, options: TopOptions, intervalMs: number): Promise<void> {
-  watch.look();
-  do {
+async function print(sight: TopSight, options: TopOptions, intervalMs: number): Promise<void> {
+  sight.look();
+  for (let isWanted = true; isWanted;) {
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
-    const look = watch.look();
-    console.log(options.json ? JSON.stringify(look) : onceText(look, options, intervalMs));
-  } while (!options.once);
+    const look = sight.look();
+    const text = options.json
+      ? JSON.stringify(look)
+      : onceText(look, sight.latency, options, intervalMs);
+    isWanted = write(`${text}\n`) && !options.once;
+  }
 }
 
 /** One frame as text: as wide as it needs to be, and as long. */
 function onceText(
-  look: ReturnType<Watch["look"]>,
+  look: Look,
+  latency: RecentLatency,
   options: TopOptions,
   intervalMs: number,
 ): string {
   const lines = topFrame(look, newTopState(), {
-    ...{ columns: ONCE_COLUMNS, rows: look.channels.length * 4 + 8, isColored: false },
+    ...{ columns: ONCE_COLUMNS, rows: look.channels.length * 4 + 10, isColored: false, latency },
     ...{ place: placeOf(options).directory ?? defaultDirectory(), intervalMs },
   });
   return lines.slice(0, -1).map((line) => line.trimEnd()).join("\n").trimEnd();
 }
 
 /** All columns have room. */
-const ONCE_COLUMNS = 160;
+const ONCE_COLUMNS = 180;

@@ -4,20 +4,25 @@
  * @module
  */
 
-import type { WatchedChannel, WatchedPeer } from "../../lib/observability/mod.ts";
-import { formatBytes, formatCount } from "../_table.ts";
+import type {
+  LatencyHistogram,
+  RecentLatency,
+  WatchedChannel,
+  WatchedConsumer,
+  WatchedPeer,
+} from "../../lib/observability/mod.ts";
+import { formatBytes, formatCount, formatNs } from "../_table.ts";
 import { barOf, type Column } from "./_screen_text.ts";
 
 /** A producer or a consumer. */
-export interface TopPeer {
-  role: "producer" | "consumer";
-  peer: WatchedPeer;
-}
+export type TopPeer =
+  | { role: "producer"; peer: WatchedPeer }
+  | { role: "consumer"; peer: WatchedConsumer; recent: LatencyHistogram };
 
 type Cell = ReturnType<Column<unknown>["cell"]>;
 
 /** Milliseconds without a move after which a consumer that has work is called stalled. */
-const STALLED_MS = 2_000;
+export const STALLED_MS = 2_000;
 
 /** Whether a consumer has had work for a while and has not moved. */
 export function isStalled({ stalledMs, state }: WatchedPeer): boolean {
@@ -66,8 +71,22 @@ function peersCell({ producers, consumers }: WatchedChannel): Cell {
   return dead === 0 ? text : [`${text}, ${dead} dead`, "bad"];
 }
 
+function latencyCell(histogram: LatencyHistogram, percentile: number): Cell {
+  return histogram.count === 0 ? ["–", "quiet"] : formatNs(histogram.percentile(percentile));
+}
+
 /** The columns of the list of channels. */
-export const CHANNEL_COLUMNS: readonly Column<WatchedChannel>[] = [
+export function channelColumns(latency: RecentLatency): readonly Column<WatchedChannel>[] {
+  return [...CHANNEL_COLUMNS, {
+    ...{ title: "p50", width: 8, align: "right", weight: 1.1 },
+    cell: (channel) => latencyCell(latency.slowestOf(channel), 50),
+  }, {
+    ...{ title: "p99", width: 8, align: "right", weight: 2 },
+    cell: (channel) => latencyCell(latency.slowestOf(channel), 99),
+  }];
+}
+
+const CHANNEL_COLUMNS: readonly Column<WatchedChannel>[] = [
   { title: "Channel", width: 32, align: "left", weight: 0, cell: ({ name }) => name },
   {
     ...{ title: "Messages/s", width: 10, align: "right", weight: 9 },
@@ -83,7 +102,7 @@ export const CHANNEL_COLUMNS: readonly Column<WatchedChannel>[] = [
     cell: (channel) => formatCount(behindOf(channel)),
   },
   { title: "Gated by", width: 18, align: "left", weight: 7, cell: gateCell },
-  { title: "Peers", width: 14, align: "left", weight: 4, cell: peersCell },
+  { title: "Peers", width: 13, align: "left", weight: 4, cell: peersCell },
   { title: "Log", width: 14, align: "left", weight: 5, cell: logCell },
 ];
 
@@ -110,6 +129,14 @@ export const PEER_COLUMNS: readonly Column<TopPeer>[] = [
   {
     ...{ title: "Behind", width: 9, align: "right", weight: 7 },
     cell: ofConsumer(({ lagMessages }) => formatCount(lagMessages)),
+  },
+  {
+    ...{ title: "p99", width: 8, align: "right", weight: 6 },
+    cell: (row) => row.role === "consumer" ? latencyCell(row.recent, 99) : ["–", "quiet"],
+  },
+  {
+    ...{ title: "p50", width: 8, align: "right", weight: 3.5 },
+    cell: (row) => row.role === "consumer" ? latencyCell(row.recent, 50) : ["–", "quiet"],
   },
   {
     ...{ title: "When slow", width: 9, align: "left", weight: 4 },

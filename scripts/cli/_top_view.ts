@@ -5,15 +5,18 @@
  */
 
 import {
+  assess,
   isReadable,
   type Look,
+  readDiskSpace,
+  type RecentLatency,
   type UnreadableChannel,
   type WatchedChannel,
 } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount } from "../_table.ts";
 import { barOf, lineOf, type Span, tableOf } from "./_screen_text.ts";
 import type { ScreenSize } from "./_terminal.ts";
-import { CHANNEL_COLUMNS, isStalled, nameOf, PEER_COLUMNS, type TopPeer } from "./_top_columns.ts";
+import { channelColumns, PEER_COLUMNS, STALLED_MS, type TopPeer } from "./_top_columns.ts";
 
 type TopChannel = WatchedChannel | UnreadableChannel;
 
@@ -31,6 +34,8 @@ export interface TopState {
 /** How a frame is drawn. */
 export interface FrameStyle extends ScreenSize {
   isColored: boolean;
+  /** Of late, up to this look. */
+  latency: RecentLatency;
   /** Where the channels are. */
   place: string;
   intervalMs: number;
@@ -128,6 +133,7 @@ const HELP: Span[][] = [
   ["  gated by    the consumer that producers wait for, or wait for next"],
   ["  stalled     it has work and has not moved; its process may be stopped or busy"],
   ["  dead        its process is gone; it holds nobody back, and may come back by its name"],
+  ["  p50, p99    nanoseconds from publishing to the poll, since the look before"],
   ["  log         not durable: messages that are in the ring and not yet on the disk"],
   [],
   ['More of it: "mt status", "mt inspect <file>", "mt inspector" for a page in the browser.'],
@@ -155,54 +161,57 @@ function listOf(
   channels: readonly TopChannel[],
   at: number,
   look: Look,
-  { columns, rows }: FrameStyle,
+  { columns, rows, latency }: FrameStyle,
 ): Span[][] {
   const troubles = troublesOf(look);
   const below = troubles.length === 0 ? 0 : 2 + Math.min(troubles.length, rows >> 2);
-  const room = Math.max(1, rows - 4 - below); // Title, empty line, header, keys.
+  const services = look.services.length === 0 ? [] : [[], servicesOf(look)];
+  const room = Math.max(1, rows - 4 - below - services.length); // Title, gap, header, keys.
   const first = Math.min(Math.max(0, at - (room >> 1)), Math.max(0, channels.length - room));
   const shown = channels.slice(first, first + room);
   const readable = shown.filter(isReadable);
-  const [header, ...lines] = tableOf(CHANNEL_COLUMNS, readable, columns - 2);
+  const [header, ...lines] = tableOf(channelColumns(latency), readable, columns - 2);
   const byName = new Map(readable.map(({ name }, index) => [name, lines[index]!]));
   const body = shown.map((channel, index): Span[] => {
     const mark: Span = first + index === at ? ["▸ ", "strong"] : "  ";
     if (isReadable(channel)) return [mark, ...byName.get(channel.name)!];
     return [mark, `${channel.name}  `, [channel.error, "bad"]];
   });
-  if (below === 0) return [[], ["  ", ...header!], ...body];
+  const list = [[], ["  ", ...header!], ...body, ...services];
+  if (below === 0) return list;
   const notes = troubles.slice(0, below - 2).map((trouble): Span[] => ["  ", trouble]);
-  return [[], ["  ", ...header!], ...body, [], [["Needs a look", "strong"]], ...notes];
+  return [...list, [], [["Needs a look", "strong"]], ...notes];
 }
 
-/** Who is stalled, who is dead and not replaced, which log does not go on. */
+/** The services that count, and whether they live. */
+function servicesOf({ services }: Look): Span[] {
+  return [
+    ["Services", "strong"],
+    ...services.map(({ instance, state }): Span => {
+      return [`  ${instance} ${state}`, state === "alive" ? "good" : "bad"];
+    }),
+  ];
+}
+
+/** What is not as it should be, and what to do; the worst first. */
 function troublesOf(look: Look): Span[] {
-  return look.channels.filter(isReadable).flatMap((channel) => {
-    const { name, log, consumers } = channel;
-    const troubles: Span[] = consumers.filter(isStalled).map((peer) => {
-      const seconds = Math.floor(peer.stalledMs / 1000);
-      const lag = formatCount(peer.lagMessages);
-      return [
-        `${name}: ${nameOf(peer)} (process ${peer.pid}) is stalled for ${seconds} s, ${lag} behind`,
-        "warn",
-      ];
-    });
-    if (log !== null && log.state !== "running") {
-      troubles.push([`${name}: its log is ${log.state}`, log.state === "failed" ? "bad" : "warn"]);
-    }
-    return troubles;
-  });
+  const { reasons } = assess({ look, disks: readDiskSpace(look) }, { stalledMs: STALLED_MS });
+  return reasons.map(({ subject, text, action, severity }) =>
+    [`${subject}: ${text}; ${action}`, severity === "failing" ? "bad" : "warn"] as const
+  );
 }
 
 /** One channel, and everybody who takes part in it. */
-function peersOf(channel: TopChannel, { columns, rows }: FrameStyle): Span[][] {
+function peersOf(channel: TopChannel, { columns, rows, latency }: FrameStyle): Span[][] {
   if (!isReadable(channel)) {
     return [[], [[channel.name, "strong"]], [[channel.error, "bad"]], [`  ${channel.bufferFile}`]];
   }
   const { name, sizeBytes, occupancyBytes, messages, schemaText, log, bufferFile } = channel;
   const share = occupancyBytes / sizeBytes;
   const peers: TopPeer[] = [
-    ...channel.consumers.map((peer) => ({ role: "consumer" as const, peer })),
+    ...channel.consumers.map((peer) => ({
+      ...{ role: "consumer" as const, peer, recent: latency.of(channel, peer) },
+    })),
     ...channel.producers.map((peer) => ({ role: "producer" as const, peer })),
   ];
   const lines: Span[][] = [

@@ -57,7 +57,8 @@ fn failure(err: store_pages.Error) Error {
 
 /// Number of the newest transaction.
 fn newestOf(fd: i32, detail: *Detail) store_pages.Error!u64 {
-    var pages: Pages = .{ .fd = fd, .size = file.sizeOf(fd) orelse return error.Os, .detail = detail };
+    const size = file.sizeOf(fd) orelse return error.Os;
+    var pages: Pages = .{ .fd = fd, .size = size, .detail = detail };
     const newest, _ = try pages.readMetas();
     return newest.transaction;
 }
