@@ -10,7 +10,7 @@ import { listCheckpoints } from "../lib/durability/checkpoint_list.ts";
 import { newestRecords } from "../scripts/inspector/_records.ts";
 import { serveInspector } from "../scripts/inspector/_server.ts";
 import { createDurable, openIn } from "./_checkpoints.ts";
-import { encode, Scratch } from "./_support.ts";
+import { drain, encode, Scratch } from "./_support.ts";
 
 Deno.test("Inspector shows channels, whatever is in them, and their recent past", () => {
   using scratch = new Scratch();
@@ -21,7 +21,7 @@ Deno.test("Inspector shows channels, whatever is in them, and their recent past"
   const inspector = new Inspector(scratch);
   for (let count = 0; count < SAMPLES_MAX + 2; count++) {
     producer.offer(encode("a message"));
-    if (count > SAMPLES_MAX) slow.poll(() => {});
+    if (count > SAMPLES_MAX) drain(slow);
     inspector.look();
   }
   const { channels, channelCount, health } = inspector.overview();

@@ -106,9 +106,13 @@ pub export fn mt_store_glance_wait(
     var result: DetailOut = .{ .bytes = detail };
     if (prefix_size > constants.store_key_bytes_max) return result.finish(.invalid_argument);
     var value: store_module.StoreReport = .{};
-    const place = out[0..out_size];
-    const size = store_glance.read(path, prefix[0..prefix_size], place, &value, &result.value) catch |err|
-        return result.finish(store_module.statusOf(err));
+    const size = store_glance.read(
+        path,
+        prefix[0..prefix_size],
+        out[0..out_size],
+        &value,
+        &result.value,
+    ) catch |err| return result.finish(store_module.statusOf(err));
     @memcpy(report[0..@sizeOf(store_module.StoreReport)], std.mem.asBytes(&value));
     return std.math.cast(i32, size) orelse result.finish(.invalid_argument);
 }

@@ -31,11 +31,11 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
     // Channels, live.
     await visitor.shows("#channels tr", /market\.btc-usd\s*[1-9]\d*/);
     await visitor.shows("#channels tr", /spoilt.*damaged/);
-    await visitor.shows("#channels tr", /engine\.events.*1 dead/);
+    await visitor.shows("#channels tr", /gateway\.orders.*1 dead/);
     await visitor.shows("#reasons", "spoilt");
     // A channel with a log, a dead consumer, and records that are decoded.
     await visitor.shows("#consumers tr", /market-data\s*alive/);
-    await visitor.shows("#consumers tr", /audit\s*dead/);
+    await visitor.shows("#consumers tr", /audit\s*(dead|detached)/);
     await visitor.shows("#producers tr", /matching-engine\s*alive/);
     await visitor.shows("#records li", /engineEvent|event/i);
     await visitor.shows("#records .field", /^price 100\d\d$/);

@@ -111,14 +111,19 @@ export async function furnish(stage: InspectorStage): Promise<{ notes: Producer 
   openConsumer(trades, { name: "archive", onSlow: "drop" });
   const feed = openProducer(trades, { name: "collector" });
   const events = stage.channel("engine.events", {
-    ...{ schema: EngineEvent, timestamps: true, walDir: stage.walDir },
+    ...{ sizeBytes: "64KB", schema: EngineEvent, timestamps: true, walDir: stage.walDir },
     ...{ durability: "disk", segmentBytes: "256KB", snapshotIntervalMs: 100 },
   });
   const data = openConsumer(events, { name: "market-data" });
   const engine = openProducer(events, { name: "matching-engine" });
-  const audit = await stage.peer("engine.events", "audit");
-  audit.kill("SIGKILL");
-  await audit.status;
+  const orders = stage.channel("gateway.orders");
+  openProducer(orders, { name: "gateway" }).write(encoder.encode("an order"));
+  // The first is soon in the way and is detached, which is a repair; the other one stays dead.
+  for (const channel of ["engine.events", "gateway.orders"]) {
+    const audit = await stage.peer(channel, "audit");
+    audit.kill("SIGKILL");
+    await audit.status;
+  }
   let number = 0;
   stage.every(20, () => {
     for (let count = 0; count < 4 + number % 3; count++) feed.offer(tradeBytes(++number));
