@@ -1,232 +1,218 @@
-// What channels count in shared memory, and what is left of it when those who counted are killed.
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  CorruptCountersError,
+  counter,
+  gauge,
+  openCounters,
+  readCounters,
+  removeCounters,
+  type ServiceCounters,
+  Watch,
+} from "../lib/observability/mod.ts";
+import { NAME_BYTES_MAX } from "../lib/native/_layout.ts";
+import { COUNTED, CountingChild } from "./_counters.ts";
+import { range, Scratch } from "./_support.ts";
 
-import {
-  assert,
-  assertEquals,
-  assertGreater,
-  assertGreaterOrEqual,
-  assertThrows,
-} from "@std/assert";
-import {
-  BACK_PRESSURED,
-  type Channel,
-  CorruptRecordError,
-  openConsumer,
-  openProducer,
-  type Peer,
-  removeConsumer,
-  WAL_FULL,
-} from "../mod.ts";
-import { isReadable, LatencyHistogram, Watch } from "../lib/observability/mod.ts";
-import { patchBytes, readShape } from "./_format.ts";
-import { FAULTY_LIBRARY } from "./fault/_support.ts";
-import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
-import {
-  type ConsumerTask,
-  drain,
-  encode,
-  ROOT,
-  runChild,
-  Scratch,
-  TestWorker,
-} from "./_support.ts";
-
-function onlyConsumer(channel: Channel): Peer {
-  return channel.stats().consumers[0]!;
+function only(directory: string): ServiceCounters {
+  const found = readCounters({ directory });
+  assertEquals(found.length, 1);
+  return found[0]!;
 }
 
-/** Looks again and again until it is so. */
-async function until(isSo: () => boolean): Promise<void> {
-  const watchdog = AbortSignal.timeout(30_000);
-  while (!isSo()) {
-    watchdog.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 1));
+function valueOf({ values }: ServiceCounters, name: string): number | undefined {
+  return values.find((value) => value.name === name)?.value;
+}
+
+Deno.test("readCounters() has names, kinds, help and values, as they are now", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  using counters = openCounters("shop", COUNTED, { directory });
+  counters.values.orders.add();
+  counters.values.orders.add(41);
+  counters.values.sessions.set(-1.5);
+  counters.values.wait.record(1000);
+  counters.values.wait.record(-1);
+  counters.values.wait.record(1e300);
+  const { values, ...rest } = only(directory);
+  const { startedMs, file, ...stated } = rest;
+  assertEquals(stated, { instance: "shop", state: "alive", pid: Deno.pid, openings: 1 });
+  assert(Math.abs(Date.now() - startedMs) < 60_000);
+  assertEquals(file, `${directory}/shop.counters`);
+  const [orders, sessions, wait] = values;
+  assertEquals(orders, { ...COUNTED.orders, value: 42 });
+  assertEquals(sessions, { ...COUNTED.sessions, value: -1.5 });
+  const { histogram, ...definition } = wait!;
+  assertEquals(definition, COUNTED.wait);
+  assertEquals(histogram!.count, 3);
+  assertEquals([histogram!.minNs, histogram!.maxNs], [0, 2 ** 36 - 1]);
+  assertEquals(new Watch({ directory }).look().services[0]?.values[0]?.value, 42);
+  assertEquals(Deno.statSync(file).mode! & 0o777, 0o600);
+});
+
+Deno.test("Counters.update() takes over what others have counted, once", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  using counters = openCounters("shop", COUNTED, { directory });
+  counters.values.orders.add(1);
+  counters.update({ orders: 10, sessions: 3 });
+  counters.update({ orders: 12, sessions: 2 });
+  counters.update({ orders: 12 });
+  assertEquals(valueOf(only(directory), "shop_orders_total"), 13);
+  assertEquals(valueOf(only(directory), "shop_sessions_open"), 2);
+});
+
+Deno.test("openCounters() goes on in the file of a dead one, but for the gauges", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  for (const opening of range(1, 3)) {
+    using counters = openCounters("shop", COUNTED, { directory });
+    assertEquals(counters.instance, "shop");
+    const { values } = only(directory);
+    assertEquals(values[1]?.value, 0);
+    counters.values.orders.add(2);
+    counters.values.sessions.set(7);
+    counters.values.wait.record(5);
+    const after = only(directory);
+    assertEquals(after.openings, opening);
+    assertEquals(valueOf(after, "shop_orders_total"), 2 * opening);
+    assertEquals(after.values[2]?.histogram?.count, opening);
   }
-}
-
-for (const producers of ["single", "many"] as const) {
-  Deno.test(`Peer counts visible steps and wake-ups that nobody needed (${producers})`, () => {
-    using scratch = new Scratch();
-    const channel = scratch.create({ producers });
-    const consumer = openConsumer(channel);
-    const producer = openProducer(channel);
-    for (let i = 0; i < 5; i++) producer.offer(encode("x"));
-    producer.offerBatch([encode("y"), encode("z")]);
-    producer.tryClaim(1)!.publish();
-    producer.tryClaim(1)!.abort();
-    drain(consumer);
-    const [maker] = channel.stats().producers;
-    const { publishes, wakeups, wakeupsSkipped, messages, aborted } = maker!;
-    assertEquals([publishes, wakeups, wakeupsSkipped], [8, 0, 8]);
-    assertEquals([messages, aborted], [8, 1]);
-    const taker = onlyConsumer(channel);
-    assertGreater(taker.acks, 0);
-    assertEquals([taker.wakeups, taker.wakeupsSkipped], [0, taker.acks]);
-    assertEquals(taker.aborted, 1);
-  });
-}
-
-Deno.test("Peer counts a consumer's waits, and the wake-up that ends one", async () => {
-  using scratch = new Scratch();
-  const channel = scratch.create();
-  const idle = openConsumer(channel, { name: "idle", wait: "park", onSlow: "drop" });
-  assertEquals(idle.pollWait(() => {}, { timeoutMs: 1 }), 0);
-  let { waits, waitsTimedOut, lateWakeups } = onlyConsumer(channel);
-  assertEquals([waits, waitsTimedOut, lateWakeups], [1, 1, 0]);
-  idle.close();
-  const producer = openProducer(channel);
-  const task: ConsumerTask = { directory: scratch.directory, total: 1, wait: "park" };
-  using worker = new TestWorker("_consumer_worker.ts", task);
-  assertEquals(await worker.next(), "ready");
-  const sleeper = () => channel.stats().consumers.find(({ name }) => name === "worker")!;
-  await until(() => sleeper().waits === 1);
-  producer.offer(encode("x"));
-  await worker.next();
-  ({ waits, waitsTimedOut } = sleeper());
-  assertEquals([waits, waitsTimedOut], [1, 0]);
-  // Where it was woken before it slept, there was nothing to wake.
-  assertGreaterOrEqual(1, channel.stats().producers[0]!.wakeups);
+  const left = only(directory);
+  assertEquals(left.state, "dead");
+  assertEquals(valueOf(left, "shop_sessions_open"), 7, "what it was when it ended");
 });
 
-Deno.test("Peer counts the waits of an asynchronous consumer", async () => {
+Deno.test("openCounters() replaces the file of a dead one with other definitions", () => {
   using scratch = new Scratch();
-  const channel = scratch.create();
-  const consumer = openConsumer(channel, { wait: "park" });
-  assertEquals(await consumer.wait({ timeoutMs: 1 }), false);
-  assertEquals(onlyConsumer(channel).waits, 1);
-});
-
-Deno.test("Peer counts a producer's waits for room", async () => {
-  using scratch = new Scratch();
-  const channel = scratch.create();
-  const task: ConsumerTask = { directory: scratch.directory, total: 0 };
-  using worker = new TestWorker("_consumer_worker.ts", task);
-  assertEquals(await worker.next(), "ready");
-  const producer = openProducer(channel);
-  while (producer.offer(encode("x")) !== BACK_PRESSURED);
-  assertThrows(() => producer.write(encode("x"), { timeoutMs: 1 }), Deno.errors.TimedOut);
-  const { waits, waitsTimedOut, backPressured, logRefused } = channel.stats().producers[0]!;
-  assertGreater(waits, 0);
-  assertEquals([waitsTimedOut, logRefused], [waits, 0], "each ended by its time");
-  assertGreater(backPressured, 0);
-});
-
-Deno.test("Peer counts what a consumer was too slow for, and what was damaged", () => {
-  using scratch = new Scratch();
-  const channel = scratch.create();
-  const slow = openConsumer(channel, { name: "slow", onSlow: "drop" });
-  const producer = openProducer(channel, { name: "maker" });
-  for (let i = 0; i < 100; i++) producer.offer(encode("x"));
-  drain(slow);
-  const { laps, lost, messages } = onlyConsumer(channel);
-  assertGreaterOrEqual(laps, 1);
-  assertEquals(lost + messages, 100);
-  const sequence = producer.offer(encode("spoilt"));
-  const { headerBytes } = readShape(Deno.readFileSync(scratch.path()));
-  const at = headerBytes + (sequence - 1) * 64 % 4096;
-  patchBytes(scratch.path(), at + 17, encode("?"));
-  for (let i = 0; i < 3; i++) {
-    try {
-      slow.poll(() => {});
-      assert(false, "it was damaged");
-    } catch (error) {
-      if (!(error instanceof CorruptRecordError)) throw error;
-    }
+  const { directory } = scratch;
+  const { orders, sessions } = COUNTED;
+  for (
+    const definitions of [
+      { orders, sessions },
+      { orders },
+      { orders: counter(orders.name, "Another help.") },
+      { orders: gauge(orders.name, orders.help) },
+    ]
+  ) {
+    using counters = openCounters("shop", definitions, { directory });
+    counters.update({ orders: 5 });
+    const { openings, values } = only(directory);
+    assertEquals([openings, values[0]?.value], [1, 5]);
   }
-  assertEquals(onlyConsumer(channel).damaged, 3);
-  const found = channel.history().map(({ kind, name, sequence }) => ({ kind, name, sequence }));
-  assertEquals(found, [{ kind: "record-damaged", name: "slow", sequence }], "told once");
 });
 
-Deno.test("A log counts its groups and syncs, and tells when it is full", () => {
-  using scratch = new Logged();
-  const channel = scratch.create({
-    retention: { maxBytes: 2 * SEGMENT_BYTES },
-  });
-  const consumer = openConsumer(channel, { name: "kept" });
-  const producer = openProducer(channel);
-  send(producer, 20);
-  const { log } = channel.stats();
-  assertGreater(log!.publishes, 0);
-  assertEquals(log!.wakeupsSkipped, log!.publishes - log!.wakeups);
-  const [found] = new Watch(scratch).look().channels;
-  assert(found !== undefined && isReadable(found));
-  const { syncTime, groupBytes, syncs } = found.log!;
-  assertGreater(syncTime.count, 0);
-  assertGreaterOrEqual(syncs, syncTime.count);
-  assertEquals(groupBytes.sumNs, 20 * 128, "a record of 100 bytes takes 128");
-  while (producer.offer(new Uint8Array(4000)) !== WAL_FULL) drain(consumer);
-  const { fullTimes } = channel.stats().log!;
-  assertEquals(fullTimes, 1);
-  assertGreater(channel.stats().producers[0]!.logRefused, 0);
-  assertEquals(channel.history().map(({ kind, pid }) => [kind, pid]), [["log-full", Deno.pid]]);
-});
-
-Deno.test("Channel.history() tells of a consumer that was removed", () => {
+Deno.test("openCounters() gives the next one a number, and refuses the seventeenth", () => {
   using scratch = new Scratch();
-  const channel = scratch.create();
-  openConsumer(channel, { name: "gone" }).close();
-  removeConsumer(channel, "gone");
-  const { kind, name, pid, timeMs } = channel.history()[0]!;
-  assertEquals([kind, name, pid], ["consumer-removed", "gone", Deno.pid]);
-  assertGreaterOrEqual(timeMs, performance.timeOrigin - 1);
+  const { directory } = scratch;
+  const open = () => openCounters("shop", COUNTED, { directory });
+  const opened = range(1, 16).map(open);
+  try {
+    assertEquals(
+      opened.map(({ instance }) => instance),
+      range(1, 16).map((i) => i === 1 ? "shop" : `shop-${i}`),
+    );
+    assertThrows(open, Deno.errors.Busy, "16 services of that name");
+    opened[4]!.close();
+    opened[4] = open();
+    assertEquals(opened[4].instance, "shop-5");
+  } finally {
+    for (const counters of opened) counters.close();
+  }
 });
 
-Deno.test("Channel.history() does not show an entry whose writer was killed over it", async () => {
+Deno.test("openCounters() refuses names and tables beyond their limits", () => {
   using scratch = new Scratch();
-  const channel = scratch.create();
-  openConsumer(channel, { name: "gone" }).close();
-  openConsumer(channel, { name: "next" }).close();
-  const flags = ["--no-prompt", "--no-lock", "--allow-read", "--allow-write", "--allow-env=MT_LIB"];
-  const script = `${ROOT}tests/_counters_child.ts`;
-  const { signal } = await runChild(
-    ["run", ...flags, `--allow-ffi=${ROOT}zig-out`, script, scratch.directory, "remove"],
-    { env: { MT_LIB: FAULTY_LIBRARY, MT_FAULT: "mid_note:1" } },
-  );
-  assertEquals(signal, "SIGKILL");
-  assertEquals(channel.stats().consumers.map(({ name }) => name), ["next"], "it was removed");
-  assertEquals(channel.history(), []);
-  removeConsumer(channel, "next");
-  assertEquals(channel.history().map(({ name }) => name), ["next"]);
+  const { directory } = scratch;
+  const open = (instance: string, definitions: Parameters<typeof openCounters>[1]) => () =>
+    openCounters(instance, definitions, { directory }).close();
+  const many = (count: number) =>
+    Object.fromEntries(range(1, count).map((i) => [`v${i}`, counter(`v${i}_total`, "x")]));
+  open("a".repeat(NAME_BYTES_MAX - 3), many(128))();
+  for (
+    const [instance, definitions] of [
+      ["a".repeat(NAME_BYTES_MAX - 2), COUNTED],
+      ["../a", COUNTED],
+      ["", COUNTED],
+      ["a", {}],
+      ["a", many(129)],
+      ["a", { a: counter("Upper", "x") }],
+      ["a", { a: counter("", "x") }],
+      ["a", { a: counter("a".repeat(65), "x") }],
+      ["a", { a: counter("a", "ä".repeat(101)) }],
+      ["a", { a: counter("a", "x"), b: gauge("a", "x") }],
+    ] as const
+  ) {
+    assertThrows(open(instance, definitions), RangeError);
+  }
 });
 
-for (const producers of ["single", "many"] as const) {
-  Deno.test(`What a killed process has counted is there, and its end (${producers})`, async () => {
-    using scratch = new Scratch();
-    const channel = scratch.create({ producers, timestamps: true });
-    const ffi = `--allow-ffi=${ROOT}zig-out`;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--no-prompt", "--no-lock", "--allow-read", "--allow-write", ffi],
-        ...[`${ROOT}tests/_counters_child.ts`, scratch.directory],
-      ],
-      stdout: "piped",
-    }).spawn();
-    const reader = child.stdout.getReader();
-    const { done } = await reader.read();
-    assert(!done, "the child has failed");
-    child.kill("SIGKILL");
-    await child.status;
-    await reader.cancel();
-    {
-      using looked = scratch.open({ readOnly: true });
-      const { producers: [maker], consumers: [taker] } = looked.stats();
-      assertEquals([maker!.state, maker!.pid], ["dead", child.pid]);
-      assertEquals([maker!.messages, maker!.publishes, maker!.aborted], [10, 11, 1]);
-      assertEquals([taker!.state, taker!.pid, taker!.aborted], ["dead", child.pid, 1]);
-      assertEquals(taker!.waitsTimedOut, 1);
-      const latency = new LatencyHistogram(looked.histogram("latency", taker!.index));
-      assertEquals(latency.count, 10);
-      assertEquals(looked.history(), [], "nobody has met it yet");
-    }
-    const producer = openProducer(channel, { name: "next" });
-    openConsumer(channel, { name: "taker" }).close();
-    const told = channel.history().map(({ kind, name, pid }) => [kind, name, pid]);
-    const first = producers === "many" ? "claim-ended" : "producer-replaced";
-    assertEquals(told, [
-      [first, "maker", child.pid],
-      ["consumer-replaced", "taker", child.pid],
+Deno.test("Counters refuse numbers out of range, and do nothing once closed or truncated", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const counters = openCounters("shop", COUNTED, { directory });
+  const { orders, sessions, wait } = counters.values;
+  for (const value of [-1, NaN, Infinity]) assertThrows(() => orders.add(value), RangeError);
+  for (const value of [NaN, -Infinity]) assertThrows(() => sessions.set(value), RangeError);
+  assertThrows(() => wait.record(NaN), RangeError);
+  assertEquals(valueOf(only(directory), "shop_orders_total"), 0);
+  Deno.truncateSync(`${directory}/shop.counters`, 0);
+  orders.add(1);
+  wait.record(1);
+  counters.update({ sessions: 1 });
+  assertEquals(only(directory).state, "unreadable");
+  counters.close();
+  orders.add(1);
+  sessions.set(1);
+  wait.record(1);
+});
+
+Deno.test("A process that is killed leaves what it has counted; removeCounters() removes it", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const child = await CountingChild.start(directory, "shop");
+  const second = openCounters("shop", COUNTED, { directory });
+  try {
+    assertEquals(second.instance, "shop-2");
+    const found = readCounters({ directory });
+    assertEquals(found.map(({ instance, state }) => `${instance} ${state}`), [
+      "shop alive",
+      "shop-2 alive",
     ]);
-    producer.close();
-  });
-}
+    assertEquals(found[0]?.pid, child.pid);
+    assertThrows(
+      () => removeCounters("shop", { directory }),
+      Deno.errors.Busy,
+      `process ${child.pid} counts in it`,
+    );
+  } finally {
+    await child.kill();
+    second.close();
+  }
+  const [left] = readCounters({ directory });
+  assertEquals([left?.state, left?.pid], ["dead", child.pid]);
+  assertEquals(left?.values.map(({ value, histogram }) => value ?? histogram?.count), [5, 2.5, 1]);
+  removeCounters("shop", { directory });
+  assertEquals(readCounters({ directory }).map(({ instance }) => instance), ["shop-2"]);
+  assertThrows(() => removeCounters("shop", { directory }), Deno.errors.NotFound);
+});
+
+Deno.test("openCounters() leaves alone what is none of its files", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const open = () => openCounters("shop", COUNTED, { directory }).close();
+  const file = `${directory}/shop.counters`;
+  Deno.writeTextFileSync(file, "x".repeat(5000), { mode: 0o600 });
+  assertThrows(open, CorruptCountersError, "no file of counters");
+  Deno.removeSync(file);
+  Deno.mkdirSync(file);
+  assertThrows(open);
+  Deno.removeSync(file);
+  Deno.writeTextFileSync(`${directory}/other`, "", { mode: 0o600 });
+  Deno.symlinkSync(`${directory}/other`, file);
+  assertThrows(open, Deno.errors.PermissionDenied);
+  Deno.removeSync(file);
+  Deno.linkSync(`${directory}/other`, file);
+  assertThrows(open, Deno.errors.PermissionDenied);
+  Deno.removeSync(file);
+  open();
+});

@@ -10,6 +10,7 @@ pub const channel = @import("channel.zig");
 pub const clock = @import("clock.zig");
 pub const constants = @import("constants.zig");
 pub const consumer = @import("consumer.zig");
+pub const counters = @import("counters.zig");
 pub const crc32c = @import("crc32c.zig");
 pub const delivery = @import("delivery.zig");
 pub const detail = @import("detail.zig");
@@ -17,6 +18,7 @@ pub const durability = @import("durability.zig");
 pub const exchange = @import("exchange.zig");
 pub const exports = @import("exports.zig");
 pub const exports_chronicle = @import("exports_chronicle.zig");
+pub const exports_counters = @import("exports_counters.zig");
 pub const exports_log = @import("exports_log.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
@@ -54,6 +56,7 @@ pub const testing = struct {
 pub const borders = .{
     exports,
     exports_chronicle,
+    exports_counters,
     exports_log,
     exports_store,
     exports_verify,
@@ -87,6 +90,7 @@ test {
     _ = @import("store/read.zig");
     _ = @import("wait.zig");
     _ = clock;
+    _ = counters;
     _ = crc32c;
     _ = file;
     _ = header;

@@ -4,6 +4,28 @@
  * @module
  */
 
+export { CorruptCountersError } from "../errors.ts";
+export {
+  type Counter,
+  counter,
+  type CounterDefinition,
+  type CounterDefinitions,
+  type CounterKind,
+  type CounterReading,
+  Counters,
+  type CountersPlace,
+  type CounterTotals,
+  type CounterValues,
+  type Gauge,
+  gauge,
+  histogram,
+  openCounters,
+  type OpenCountersOptions,
+  readCounters,
+  removeCounters,
+  type ServiceCounters,
+  type Timer,
+} from "./counters.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,

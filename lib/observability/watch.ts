@@ -11,6 +11,7 @@ import type { HistoryEntry } from "../native/chronicle.ts";
 import type { Durability } from "../native/log.ts";
 import type { Peer } from "../native/peers.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
+import { readCounters, type ServiceCounters } from "./counters.ts";
 
 /** A producer or consumer, and how fast it moves. */
 export interface WatchedPeer extends Peer {
@@ -78,6 +79,8 @@ export interface Look {
   elapsedMs: number;
   /** Sorted by name. */
   channels: (WatchedChannel | UnreadableChannel)[];
+  /** What services have counted, sorted by instance. */
+  services: ServiceCounters[];
 }
 
 /** Whether a channel could be opened. */
@@ -141,7 +144,8 @@ export class Watch {
         return { ...entry, error: error.message };
       }
     });
-    return { timeMs: Date.now(), elapsedMs, channels };
+    const services = readCounters(this.#place);
+    return { timeMs: Date.now(), elapsedMs, channels, services };
   }
 
   #lookAt(entry: ChannelEntry, earlier: Map<string, Mark>, elapsedMs: number): WatchedChannel {

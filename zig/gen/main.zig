@@ -51,6 +51,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "POLICY", mt.header.Policy);
     try printEnum(out, "START", mt.options.StartKind);
     try printEnum(out, "PEER", mt.report.PeerState);
+    try printEnum(out, "COUNTER", mt.counters.Kind);
     try printEnum(out, "CLOCK", mt.clock.Source);
     try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
     try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
@@ -79,6 +80,12 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "HISTOGRAM_REPORT", mt.exports_chronicle.HistogramReport);
     try printStruct(out, "HISTORY_REPORT", mt.exports_chronicle.HistoryReport);
     try printStruct(out, "FAULT", mt.report.Fault);
+    try printStruct(out, "COUNTERS_PARAMETERS", mt.exports_counters.CountersParameters);
+    try printStruct(out, "COUNTERS_REPORT", mt.counters.CountersReport);
+    try printStruct(out, "COUNTERS_IDENTITY", mt.counters.Identity);
+    try printStruct(out, "COUNTERS_ENTRY", mt.counters.Entry);
+    try printStruct(out, "COUNTERS_OWNER", mt.counters.Owner);
+    try printStruct(out, "HISTOGRAM_COPY", mt.counters.HistogramCopy);
     try printStruct(out, "PERSISTER_PARAMETERS", mt.options.PersisterParameters);
     try printStruct(out, "LOG_FACTS", mt.exports_log.LogFacts);
     try printStruct(out, "LOG_REPORT", mt.wal.open.Report);
