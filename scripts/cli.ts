@@ -11,6 +11,7 @@ import { Command, CommanderError } from "commander";
 import config from "../deno.json" with { type: "json" };
 import { runScript } from "./_command.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
+import { addDoctor } from "./cli/_doctor.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
@@ -38,6 +39,7 @@ function makeProgram(end: End): Command {
   addRunCommands(program, end);
   program.commandsGroup("Look:");
   addLookCommands(program);
+  addDoctor(program, end);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
   program.commandsGroup("Files on the disk:");

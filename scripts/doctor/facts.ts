@@ -9,6 +9,7 @@
 
 import { checkDirectory } from "../../lib/channel/directory.ts";
 import { allowedCores } from "../../lib/native/affinity.ts";
+import { VERSION } from "../../lib/native/_release.ts";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { tickClock } from "../../lib/native/clock.ts";
 import {
@@ -95,6 +96,8 @@ export interface Facts {
   logind: Logind;
   deno: string;
   libraryPath: string;
+  /** Release of these modules, and of the library that they were made with. */
+  release: string;
   permissions: ReturnType<typeof readPermissions>;
 }
 
@@ -155,6 +158,7 @@ export async function readFacts(
     logind: readLogind(limits.user),
     deno: Deno.version.deno,
     libraryPath,
+    release: VERSION,
     permissions: readPermissions(libraryPath, walDir ?? directory ?? Deno.cwd()),
   };
   if (processorTimes === undefined) {

@@ -12,10 +12,10 @@ import type { Permissions } from "./permissions.ts";
 const DENO_MIN = [2, 9, 0];
 
 /** Returns the lines about versions and permissions. */
-export function examineVersions({ deno, libraryPath, permissions }: Facts): Line[] {
+export function examineVersions({ deno, libraryPath, release, permissions }: Facts): Line[] {
   const lines = new Lines("versions");
   lines.lines.push(...examineDeno(deno));
-  lines.ok("native library", libraryPath);
+  lines.ok("native library", `${release}, ${libraryPath}`);
   examinePermissions(permissions, lines);
   return lines.lines;
 }
