@@ -50,7 +50,7 @@ function examineAllowed({ allowed, chosen }: Facts, lines: Lines): void {
       `${shown} alone: processes that spin wait for each other's time slice to end`,
       'give it two cores or more, or use the wait strategy "park"',
     );
-  } else lines.ok("cores", chosen.length > 0 ? `${formatCores(chosen)} of ${shown}` : shown);
+  } else lines.ok("cores", chosen.length > 0 ? `${formatCores(chosen)}; allowed: ${shown}` : shown);
 }
 
 function examineSiblings({ cores, chosen }: Facts, lines: Lines): void {
@@ -82,7 +82,7 @@ function examineSiblings({ cores, chosen }: Facts, lines: Lines): void {
   const others = shared.flatMap(({ others }) => others);
   lines.warn(
     name,
-    `${formatCores(others)} share chosen cores`,
+    `other threads of chosen cores: ${formatCores(others)}`,
     `keep them free, or take them off: ${
       others.map((core) => `echo 0 > /sys/devices/system/cpu/cpu${core}/online`).join("; ")
     }`,

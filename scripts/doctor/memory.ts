@@ -14,12 +14,10 @@ export const RING_BYTES = 9 * 2 ** 20;
 /** Room for the pipeline's channels, and some. */
 const ROOM_BYTES = 128 * 2 ** 20;
 
-/** What an open channel costs its process; a test measures it. */
-export const CHANNEL_MAPPINGS = 3;
-/** What an open channel costs its process: its ring; with a log also lock, control and segments. */
-export const CHANNEL_FILES = 1;
-/** Files that the log of a channel keeps open in the process that writes it. */
-export const LOG_FILES = 6;
+/** Mappings and descriptors that an open channel costs its process; a test measures both. */
+export const CHANNEL_COST = { mappings: 2, files: 1 };
+/** What it costs beside that to write a channel's log: threads, and files of the log. */
+export const LOG_COST = { mappings: 9, files: 5 };
 /** Where many channels come near a limit. */
 const CHANNELS_MIN = 256;
 /** What Deno and its libraries have mapped and open beside channels, rounded up. */
@@ -138,27 +136,20 @@ function examineHugePages({ texts }: Facts, lines: Lines): void {
 }
 
 function examineBudget({ texts, limits }: Facts, lines: Lines): void {
-  const mappings = Number(texts.mappingsMax || Infinity);
-  const byMappings = Math.floor((mappings - OWN_MAPPINGS) / CHANNEL_MAPPINGS);
-  const byFiles = Math.floor((limits.files - OWN_FILES) / CHANNEL_FILES);
-  const byLogs = Math.floor((limits.files - OWN_FILES) / (CHANNEL_FILES + LOG_FILES));
-  const show = (value: number) => value === Infinity ? "any number" : formatCount(value);
-  report(
-    "mappings",
-    byMappings,
-    `${show(byMappings)} channels a process: ` +
-      `${show(mappings)} mappings, ${CHANNEL_MAPPINGS} for each`,
-    "sysctl vm.max_map_count=262144",
-  );
-  report(
-    "descriptors",
-    byLogs,
-    `${show(byFiles)} channels a process, ${show(byLogs)} if it writes ` +
-      `their logs: ${show(limits.files)} files`,
-    "ulimit -n 65536; LimitNOFILE= of a systemd unit",
-  );
-  function report(name: string, channels: number, found: string, fix: string): void {
-    if (channels < CHANNELS_MIN) lines.warn(name, found, `raise it: ${fix}`);
+  const mappings = Number(texts.mappingsMax || Infinity) - OWN_MAPPINGS;
+  const files = limits.files - OWN_FILES;
+  const budgets = [
+    ["mappings", mappings, "mappings", "sysctl vm.max_map_count=262144"],
+    ["descriptors", files, "files", "ulimit -n 65536; LimitNOFILE= of a systemd unit"],
+  ] as const;
+  for (const [name, left, cost, fix] of budgets) {
+    const plain = Math.floor(left / CHANNEL_COST[cost]);
+    const logged = Math.floor(left / (CHANNEL_COST[cost] + LOG_COST[cost]));
+    const found = plain === Infinity
+      ? "no limit"
+      : `enough for ${formatCount(Math.max(0, plain))} channels in a process, or ` +
+        `${formatCount(Math.max(0, logged))} whose logs it writes`;
+    if (logged < CHANNELS_MIN) lines.warn(name, found, `raise it: ${fix}`);
     else lines.ok(name, found);
   }
 }

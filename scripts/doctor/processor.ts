@@ -32,7 +32,7 @@ export function parseProcessorTime(text: string): ProcessorTime {
 /** Returns the share of the time between two readings that was stolen, and that was used. */
 export function sharesBetween(before: string, after: string): { steal: number; busy: number } {
   const [first, last] = [parseProcessorTime(before), parseProcessorTime(after)];
-  const total = Math.max(1, last.total - first.total);
-  const share = (value: number) => Math.round(1000 * value / total) / 1000;
+  const total = last.total - first.total;
+  const share = (value: number) => total <= 0 ? 0 : Math.round(1000 * value / total) / 1000;
   return { steal: share(last.steal - first.steal), busy: share(total - (last.idle - first.idle)) };
 }
