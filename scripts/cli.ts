@@ -11,9 +11,11 @@ import { Command, CommanderError } from "commander";
 import config from "../deno.json" with { type: "json" };
 import { runScript } from "./_command.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
+import { addClean } from "./cli/_clean.ts";
 import { addDoctor } from "./cli/_doctor.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
+import { addTail } from "./cli/_tail.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 
 async function main(args: string[]): Promise<number> {
@@ -39,9 +41,11 @@ function makeProgram(end: End): Command {
   addRunCommands(program, end);
   program.commandsGroup("Look:");
   addLookCommands(program);
+  addTail(program, end);
   addDoctor(program, end);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
+  addClean(program, end);
   program.commandsGroup("Files on the disk:");
   addLogCommands(program, end);
   program.commandsGroup("Services:");

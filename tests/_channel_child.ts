@@ -67,6 +67,18 @@ const ACTIONS: Record<string, (argument: string) => unknown> = {
     return removed;
   },
 
+  /** Has a channel open again and again, without and with a producer, while others tidy up. */
+  keep(argument) {
+    const { directory, rounds } = JSON.parse(argument);
+    for (let round = 0; round < rounds; round++) {
+      using channel = createChannel("kept", { directory, sizeBytes: 4096 });
+      for (const text of ["through", tryOut(channel)]) {
+        if (text !== "through" || !channel.stats().hasName) throw new Error("the file is gone");
+      }
+    }
+    return rounds;
+  },
+
   /** Asks a file system of less than 64 GiB for that much. */
   space(directory) {
     for (const parent of [directory, "/dev/shm"]) {

@@ -150,6 +150,7 @@ pub fn create(
         return err;
     };
     try writeHeader(fd, identity, detail);
+    try showPresence(fd, .read_write); // Before anybody else can find it.
     try giveName(place, fd, detail);
     return fd;
 }
@@ -265,18 +266,32 @@ pub fn open(
     var status: linux.Statx = undefined;
     try statFile(fd, &status, detail);
     try checkIdentity(fd, &status, fingerprint, identity, detail);
+    try showPresence(fd, access);
+    try statFile(fd, &status, detail); // It may have lost its name by then.
     try checkOwner(&status, identity, access, detail);
     const found = identity.name[0..identity.name_bytes];
     if (name.len > 0 and !std.mem.eql(u8, name, found)) {
         detail.setName(found);
         return error.OtherChannel;
     }
-    const boot_id = bootId() orelse identity.boot_id;
-    if (!std.mem.eql(u8, &boot_id, &identity.boot_id)) return error.OtherBoot;
+    if (!isOfThisBoot(identity)) return error.OtherBoot;
     return fd;
 }
 
-fn checkIdentity(
+/// Keeps others from removing the file as unused, for as long as it is open.
+fn showPresence(fd: i32, access: Access) Error!void {
+    if (access == .read_write) return liveness.share(fd, .presence) catch error.Os;
+    // Who only looks must not be held up by anybody, and misses nothing by a file that goes.
+    liveness.tryShare(fd, .presence) catch {};
+}
+
+/// Whether the ring was made since this host's last start. True on doubt.
+pub fn isOfThisBoot(identity: *const header.Identity) bool {
+    const boot_id = bootId() orelse return true;
+    return std.mem.eql(u8, &boot_id, &identity.boot_id);
+}
+
+pub fn checkIdentity(
     fd: i32,
     status: *const linux.Statx,
     fingerprint: u32,
@@ -372,8 +387,7 @@ pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
     try statFile(fd, &status, detail);
     var identity: header.Identity = undefined;
     try checkIdentity(fd, &status, fingerprint, &identity, detail);
-    const boot_id = bootId() orelse return false;
-    if (std.mem.eql(u8, &boot_id, &identity.boot_id)) return false;
+    if (isOfThisBoot(&identity)) return false;
     var named: linux.Statx = undefined;
     const no_follow = linux.AT.SYMLINK_NOFOLLOW;
     const found = linux.statx(place.directory.fd, place.name, no_follow, .BASIC_STATS, &named);

@@ -31,6 +31,7 @@ pub const producer = @import("producer.zig");
 pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
+pub const unused = @import("unused.zig");
 pub const wal = struct {
     pub const control = @import("wal/control.zig");
     pub const format = @import("wal/format.zig");

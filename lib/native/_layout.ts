@@ -125,6 +125,10 @@ export const LOG_STATE_RUNNING = 1;
 export const LOG_STATE_FULL = 2;
 export const LOG_STATE_FAILED = 3;
 
+export const UNUSED_VERDICT_REMOVED = 0;
+export const UNUSED_VERDICT_IN_USE = 1;
+export const UNUSED_VERDICT_UNLOGGED = 2;
+
 export const LOG_VERDICT_CREATED = 0;
 export const LOG_VERDICT_WHOLE = 1;
 export const LOG_VERDICT_TORN = 2;

@@ -29,6 +29,10 @@ export const symbols = {
     parameters: ["buffer", "buffer"],
     result: "i32",
   },
+  mt_channel_remove_unused: {
+    parameters: ["buffer", "u32", "buffer"],
+    result: "i32",
+  },
   mt_channel_remove_stale: {
     parameters: ["buffer", "buffer"],
     result: "i32",

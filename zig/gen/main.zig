@@ -55,6 +55,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
     try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
+    try printEnum(out, "UNUSED_VERDICT", mt.unused.Verdict);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
