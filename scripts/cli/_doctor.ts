@@ -7,8 +7,9 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { UsageError } from "../_command.ts";
+import { paint, printable, type Style } from "../_output.ts";
 import { formatTable } from "../_table.ts";
-import { examineMachine, type Line, summaryOf, worstOf } from "../doctor/mod.ts";
+import { examineMachine, type Line, summaryOf, type Verdict, worstOf } from "../doctor/mod.ts";
 import { type End, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 
 interface DoctorOptions extends PlaceOptions {
@@ -45,15 +46,27 @@ function parseChosen(text: string): number[] {
   throw new UsageError(`Cannot use --cores ${text}: expected numbers of different cores, as "2,3"`);
 }
 
+const STYLES: Record<Verdict, Style> = { ok: "green", warn: "yellow", fail: "red" };
+
 function doctorText(lines: readonly Line[], walDir: string | undefined): string {
   const rows = lines.map(({ area, name, verdict, found }) => [area, name, verdict, found]);
+  const table = formatTable(
+    ["Area", "What", "Verdict", "Found"],
+    rows.map((row) => {
+      return row.map(printable);
+    }),
+  ).split("\n");
   const fixes = lines.filter(({ fix }) => fix !== "")
-    .map(({ name, verdict, fix }) => `${verdict} ${name}: ${fix}`);
+    .map(({ name, verdict, fix }) => `${paint(STYLES[verdict], name)}: ${printable(fix)}`);
   return [
-    formatTable(["Area", "What", "Verdict", "Found"], rows),
+    paint("bold", table[0]!),
+    ...table.slice(1).map((row, index) => {
+      const { verdict } = lines[index]!;
+      return verdict === "ok" ? row : paint(STYLES[verdict], row); // What asks for something.
+    }),
     ...(fixes.length === 0 ? [] : ["", "What to do:", ...fixes]),
     "",
-    summaryOf(lines),
+    paint(STYLES[worstOf(lines)], summaryOf(lines)),
     ...(walDir === undefined ? ["No disk was examined: name the logs' with --wal-dir"] : []),
   ].join("\n");
 }
