@@ -41,6 +41,11 @@ Deno.test("examine() says what is wrong with the cores that were chosen, and the
       found: /^cores 2-3; the kernel puts other work on core 2$/,
       fix: /isolcpus=2,3 nohz_full=2,3 rcu_nocbs=2,3/,
     },
+  ]);
+});
+
+Deno.test("examine() says what slows or stops cores, and the fix", () => {
+  checkCases([
     {
       spoil: ({ cores }) => cores[1]!.governor = "powersave",
       name: "governor",
@@ -74,7 +79,7 @@ Deno.test("examine() says what is wrong with the cores that were chosen, and the
         processorTimes[1] = "cpu  150 0 80 970 10 0 0 30 0 0\ncpu0 1 2 3\n",
       name: "steal time",
       verdict: "warn",
-      found: /^10\.7 % of the time went to other guests/,
+      found: /^10\.7 %: the host ran others/,
       fix: /dedicated/,
     },
     {
@@ -99,14 +104,17 @@ Deno.test("examine() asks less where no cores were chosen", () => {
   assertEquals(summaryOf(examine(facts)), "1 warning (cores)");
 });
 
-Deno.test("examine() asks for a real-time priority only where chosen cores are not isolated", () => {
+Deno.test("examine() asks for a real-time priority only if chosen cores are not isolated", () => {
   const facts = healthyFacts();
   facts.texts.isolatedCores = "";
-  assertEquals(summaryOf(examine(facts)), "2 warnings (isolated cores, real-time priority)");
+  assertEquals(
+    summaryOf(examine(facts)),
+    "2 warnings (isolated cores none, real-time priority none)",
+  );
   const line = examine(facts).find(({ name }) => name === "real-time priority")!;
   assertEquals([line.found.includes("cores 2-3"), /LimitRTPRIO=50/.test(line.fix)], [true, true]);
   facts.limits.realtimePriority = 50;
-  assertEquals(summaryOf(examine(facts)), "1 warning (isolated cores)");
+  assertEquals(summaryOf(examine(facts)), "1 warning (isolated cores none)");
 });
 
 Deno.test("examine() leaves an unknown governor of a virtual machine to its host", () => {
@@ -114,6 +122,10 @@ Deno.test("examine() leaves an unknown governor of a virtual machine to its host
   facts.texts.processors = "flags\t: hypervisor\n";
   for (const core of facts.cores) core.governor = "";
   const line = examine(facts).find(({ name }) => name === "governor")!;
+  assertEquals(
+    summaryOf(examine(facts)),
+    "2 warnings (governor unknown, virtual machine yes)",
+  );
   assertEquals(line.fix, "it is the host's: ask who runs it for the governor performance");
 });
 

@@ -14,6 +14,8 @@ Deno.test("examine() finds nothing where nothing is wrong, and asks for nothing"
   assertEquals([worstOf(lines), summaryOf(lines)], ["ok", "ok"]);
   assertEquals(new Set(lines.map(({ name }) => name)).size, lines.length, "names are unique");
   const without = examine({ ...healthyFacts(), logs: undefined, syncTimes: undefined });
+  const line = examine(healthyFacts()).find(({ name }) => name === "log file system")!;
+  assertEquals(line.found, "xfs (/dev/nvme1n1)", "the mount with a space in its name");
   assertEquals(without.filter(({ area }) => area === "disk"), []);
 });
 
@@ -161,9 +163,6 @@ Deno.test("examine() says what is wrong with where logs lie, and the fix", () =>
   const kind = (kind: string, isUnsupported = false) => (facts: Facts) => {
     facts.logs!.fileSystem = { ...TMPFS, kind, isUnsupported };
   };
-  const sync = (p50Ns: number, p99Ns: number) => (facts: Facts) => {
-    facts.syncTimes = { count: 200, p50Ns, p99Ns };
-  };
   const file = { name: "log file system" };
   checkCases([
     { ...file, spoil: kind("9p", true), verdict: "fail", found: /^9p /, fix: /local disk/ },
@@ -204,6 +203,14 @@ Deno.test("examine() says what is wrong with where logs lie, and the fix", () =>
       found: /0777/,
       fix: /chmod 700/,
     },
+  ]);
+});
+
+Deno.test("examine() says what syncs tell of a disk, and the fix", () => {
+  const sync = (p50Ns: number, p99Ns: number) => (facts: Facts) => {
+    facts.syncTimes = { count: 200, p50Ns, p99Ns };
+  };
+  checkCases([
     {
       spoil: sync(2000, 9000),
       name: "sync time",
@@ -226,6 +233,4 @@ Deno.test("examine() says what is wrong with where logs lie, and the fix", () =>
       fix: /mend the disk/,
     },
   ]);
-  const line = examine(healthyFacts()).find(({ name }) => name === "log file system")!;
-  assertEquals(line.found, "xfs (/dev/nvme1n1)", "the mount with a space in its name");
 });

@@ -162,11 +162,11 @@ function examineQuota({ cgroups }: Facts, lines: Lines): void {
 
 function examineSteal({ processorTimes }: Facts, lines: Lines): void {
   const { steal } = sharesBetween(...processorTimes);
-  const found = `${Number((steal * 100).toFixed(1))} % of the time`;
+  const found = `${Number((steal * 100).toFixed(1))} %`;
   if (steal <= STEAL_MAX) return lines.ok("steal time", found);
   lines.warn(
     "steal time",
-    `${found} went to other guests of the host`,
+    `${found}: the host ran others meanwhile`,
     "move to a machine with cores of its own (dedicated instance, pinned vCPUs)",
   );
 }

@@ -59,7 +59,7 @@ export function worstOf(lines: readonly Line[]): Verdict {
   return has("fail") ? "fail" : has("warn") ? "warn" : "ok";
 }
 
-/** `1 failure, 2 warnings (governor: powersave, …)`; `ok` if there is nothing to tell. */
+/** `1 failure, 2 warnings (cores, governor powersave, …)`; `ok` if there is nothing to tell. */
 export function summaryOf(lines: readonly Line[]): string {
   const told = lines.filter(({ verdict }) => verdict !== "ok")
     .toSorted((a, b) => Number(b.verdict === "fail") - Number(a.verdict === "fail"));
@@ -67,7 +67,13 @@ export function summaryOf(lines: readonly Line[]): string {
   const fails = told.filter(({ verdict }) => verdict === "fail").length;
   const warnings = told.length - fails;
   const counts = [count(fails, "failure"), count(warnings, "warning")].filter((text) => text);
-  return `${counts.join(", ")} (${told.map(({ name }) => name).join(", ")})`;
+  return `${counts.join(", ")} (${told.map(nameOf).join(", ")})`;
+}
+
+/** With what was found where that is a word or a share. */
+function nameOf({ name, found }: Line): string {
+  const word = /^[\w.-]+(?: %)?(?=[:;,]|$)/.exec(found)?.[0];
+  return word === undefined ? name : `${name} ${word}`;
 }
 
 function count(value: number, noun: string): string {
