@@ -10,6 +10,7 @@ import {
   openProducer,
   removeUnusedChannel,
 } from "../mod.ts";
+import { counter, openCounters } from "../lib/observability/mod.ts";
 import { Logged, send } from "./_logged.ts";
 import { encode, runScript, Scratch } from "./_support.ts";
 import { runTask } from "./_task.ts";
@@ -50,6 +51,9 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   }
   Deno.writeTextFileSync(`${directory}/foreign.ring`, "no ring file");
   Deno.writeTextFileSync(`${directory}/notes.txt`, "not ours");
+  const definitions = { turns: counter("turns_total", "How often it went round.") };
+  openCounters("gone", definitions, { directory }).close();
+  using _counters = openCounters("service", definitions, { directory });
 
   const place = ["--directory", directory];
   const before = filesIn(scratch);
@@ -60,15 +64,15 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   const reader = { consumer: "reader", messages: 1 };
   // deno-lint-ignore no-explicit-any -- as above
   const removed = done.removed.map(({ name, unread }: any) => [name, unread]);
-  assertEquals(removed, [["left", [reader]], ["written", []]]);
+  assertEquals(removed, [["left", [reader]], ["written", []], ["gone", []]]);
   // deno-lint-ignore no-explicit-any -- as above
   const kept = Object.fromEntries(done.kept.map(({ name, kept }: any) => [name, kept]));
-  assertEquals(Object.keys(kept), ["foreign", "looked-at", "open", "tail", "used"]);
+  assertEquals(Object.keys(kept), ["foreign", "looked-at", "open", "tail", "used", "service"]);
   assertMatch(kept.foreign, /found 12 bytes where/);
   assertEquals(kept.open, "a living process has it open");
   assertEquals(kept.used, `in use by process ${Deno.pid} (gateway)`);
   assertMatch(kept.tail, /^its log lacks \d+ B that are in the ring alone; start a process/);
-  const gone = ["left.ring", "written.ring"];
+  const gone = ["gone.counters", "left.ring", "written.ring"];
   assertEquals(filesIn(scratch), before.filter((name) => !gone.includes(name)));
   assert(open.stats().hasName && observed.stats().hasName);
 
@@ -78,14 +82,14 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   const { stdout } = await runTask("mt", ["clean", ...place]);
   assertMatch(stdout, /^Removed .*\/looked-at\.ring \(\d+ KiB\)$/m);
   assertMatch(stdout, /^Kept .*\/open\.ring: a living process has it open$/m);
-  assertMatch(stdout, /^Removed 2 of 5 files, \d+ KiB\n$/m);
+  assertMatch(stdout, /^Removed 2 of 6 files, \d+ KiB\n$/m);
   using again = scratch.create({}, "tail");
   const texts: string[] = [];
   openObserver(again, { from: 1 }).poll(({ text }) => void texts.push(text));
   assertEquals(texts, ["in the ring alone"]);
 });
 
-Deno.test("removeUnusedChannel() takes no file from a process that opens it meanwhile", async () => {
+Deno.test("removeUnusedChannel() takes no file from whoever opens it meanwhile", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const argument = JSON.stringify({ directory, rounds: 300 });
@@ -107,7 +111,7 @@ Deno.test("removeUnusedChannel() takes no file from a process that opens it mean
   assert(counts.removed > 0 && counts["in use"] > 0, JSON.stringify(counts));
 });
 
-Deno.test("removeUnusedChannel() leaves what is none of ours, and a channel that it has open", () => {
+Deno.test("removeUnusedChannel() leaves what is none of ours, and what it has open", () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   Deno.writeTextFileSync(`${directory}/foreign.ring`, "no ring file");

@@ -6,7 +6,8 @@
 //! | 2^62            | whoever changes slots: joins, leaves, repairs |
 //! | 2^62 + 1 + i    | producer in slot i   |
 //! | 2^62 + 1024 + i | consumer in slot i   |
-//! | 2^62 + 2048     | shared by all that have the file open; alone by who removes it as unused |
+//! | 2^62 + 2048     | who counts in a file of counters |
+//! | 2^62 + 3072     | shared by all that have the file open; alone by who removes it as unused |
 //!
 //! - Open-file-description locks (`F_OFD_SETLK`): they belong to one opening of the file, so two
 //!   openings in one process exclude each other, and closing another descriptor of the file does
@@ -21,6 +22,8 @@ pub const Byte = struct {
 
     const base: i64 = 1 << 62;
     pub const registration: Byte = .{ .offset = base };
+    pub const writer: Byte = .{ .offset = base + 2048 };
+    pub const presence: Byte = .{ .offset = base + 3072 };
 
     pub fn producer(index: u32) Byte {
         return .{ .offset = base + 1 + index };
@@ -29,8 +32,6 @@ pub const Byte = struct {
     pub fn consumer(index: u32) Byte {
         return .{ .offset = base + 1024 + index };
     }
-
-    pub const presence: Byte = .{ .offset = base + 2048 };
 };
 
 const Flock = extern struct {

@@ -32,21 +32,13 @@ pub fn remove(
     only_look: bool,
     detail: *Detail,
 ) file.Error!Verdict {
-    const flags: linux.O = .{
-        .ACCMODE = .RDWR,
-        .NOFOLLOW = true,
-        .CLOEXEC = true,
-        .NONBLOCK = true, // A pipe of that name must not hang us.
-    };
-    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
-    const fd: i32 = @intCast(try file.check(rc, detail));
-    defer _ = linux.close(fd); // Releases the locks.
     var status: linux.Statx = undefined;
-    try file.statFile(fd, &status, detail);
+    const fd = try file.openFile(place, .read_write, &status, detail);
+    defer _ = linux.close(fd); // Releases the locks.
     var identity: header.Identity = undefined;
     try file.checkIdentity(fd, &status, fingerprint, &identity, detail);
     if (!try lockAll(fd, &identity)) return .in_use;
-    if (!isNamed(place, &status)) return error.NotFound;
+    if (!file.isNamed(place, &status)) return error.NotFound;
     if (file.isOfThisBoot(&identity) and try lacksLog(fd, &identity, detail)) return .unlogged;
     if (!only_look) try file.remove(place, detail);
     return .removed;
@@ -71,16 +63,6 @@ fn tryLock(fd: i32, byte: liveness.Byte) file.Error!bool {
         error.Failed => return error.Os,
     };
     return true;
-}
-
-/// Whether that name is still this file's.
-fn isNamed(place: file.Place, status: *const linux.Statx) bool {
-    var named: linux.Statx = undefined;
-    const no_follow = linux.AT.SYMLINK_NOFOLLOW;
-    const rc = linux.statx(place.directory.fd, place.name, no_follow, .BASIC_STATS, &named);
-    if (linux.errno(rc) != .SUCCESS) return false;
-    return named.ino == status.ino and named.dev_major == status.dev_major and
-        named.dev_minor == status.dev_minor;
 }
 
 /// Whether something was claimed behind what the log's persister has written down. By position: who

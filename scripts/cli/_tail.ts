@@ -144,16 +144,18 @@ class Printer {
   readonly #from: number | Date | undefined;
   readonly #to: number | Date | undefined;
   readonly #lines: number;
+  readonly #follows: boolean;
   #left: number;
   /** Lines of the newest messages of those that were there, while they are read. */
   #window: string[] | undefined;
-  /** Sequence behind those. */
+  /** Sequence behind what was there. */
   #end = Infinity;
   #text = "";
   #isDamaged = false;
 
   constructor(schemaText: string, options: TailOptions) {
-    const { where = [], layout, json, from, to, lines, limit } = options;
+    const { where = [], layout, json, from, to, lines, limit, follow = false } = options;
+    this.#follows = follow;
     this.#decoder = new Decoder(schemaText, layout);
     this.#conditions = where.map((text) => parseCondition(text, this.#decoder.fieldNames));
     this.#isJson = json ?? false;
@@ -204,8 +206,9 @@ class Printer {
       return this.#add(noteLine(item, this.#isJson), 0);
     }
     const { message, publishTimeUs } = item;
-    if (message.sequence >= this.#end && this.#window !== undefined && !this.endWindow()) {
-      return false;
+    if (message.sequence >= this.#end) {
+      if (!this.#follows) return false; // Producers may be faster than we are.
+      if (this.#window !== undefined && !this.endWindow()) return false;
     }
     if (this.#isBefore(message.sequence, publishTimeUs)) return true;
     if (this.#isBehind(message.sequence, publishTimeUs)) return false;

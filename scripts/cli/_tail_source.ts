@@ -65,12 +65,14 @@ export class ChannelSource implements Disposable {
   /** Reads what is there. False if the sink wants no more. */
   read(sink: Sink): boolean {
     let isWanted = true;
+    let nowMs = 0;
     const give = (message: Message) => {
       if (!isWanted || !(isWanted = this.#giveGaps(sink))) return;
       this.#next = message.sequence + 1;
-      isWanted = sink({ kind: "message", message, publishTimeUs: publishTime(message) });
+      isWanted = sink({ kind: "message", message, publishTimeUs: publishTime(message, nowMs) });
     };
     while (isWanted) {
+      nowMs = Date.now(); // Latencies are up to the poll, however long the handler takes.
       try {
         if (this.#observer!.poll(give) === 0) return isWanted && this.#giveGaps(sink);
       } catch (error) {
@@ -136,8 +138,8 @@ export class ChannelSource implements Disposable {
 }
 
 /** Wall clock, µs since 1970; 0 if the channel has no timestamps. */
-function publishTime({ latencyNs }: Message): number {
-  return latencyNs === 0 ? 0 : Math.round(Date.now() * 1000 - latencyNs / 1000);
+function publishTime({ latencyNs }: Message, nowMs: number): number {
+  return latencyNs === 0 ? 0 : Math.round(nowMs * 1000 - latencyNs / 1000);
 }
 
 /** Reads a log alone. False if the sink wants no more. */

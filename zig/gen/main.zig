@@ -51,16 +51,21 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "POLICY", mt.header.Policy);
     try printEnum(out, "START", mt.options.StartKind);
     try printEnum(out, "PEER", mt.report.PeerState);
+    try printEnum(out, "COUNTER", mt.counters.Kind);
     try printEnum(out, "CLOCK", mt.clock.Source);
     try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
     try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
+    try printEnum(out, "HISTOGRAM_KIND", mt.exports_chronicle.HistogramKind);
+    try printEnum(out, "HISTORY", mt.history.Kind);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
     try printEnum(out, "UNUSED_VERDICT", mt.unused.Verdict);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
-    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
+    try out.print("export const HISTOGRAM_OCTAVE_BITS = {d};\n", .{mt.histogram.octave_bits});
+    try out.print("export const HISTOGRAM_VALUE_BITS = {d};\n", .{mt.histogram.value_bits});
+    try out.print("export const HISTORY_ENTRIES_MAX = {d};\n", .{mt.history.entries_max});
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
@@ -73,7 +78,15 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "MAP_PARAMETERS", mt.options.MapParameters);
     try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
     try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
+    try printStruct(out, "HISTOGRAM_REPORT", mt.exports_chronicle.HistogramReport);
+    try printStruct(out, "HISTORY_REPORT", mt.exports_chronicle.HistoryReport);
     try printStruct(out, "FAULT", mt.report.Fault);
+    try printStruct(out, "COUNTERS_PARAMETERS", mt.exports_counters.CountersParameters);
+    try printStruct(out, "COUNTERS_REPORT", mt.counters.CountersReport);
+    try printStruct(out, "COUNTERS_IDENTITY", mt.counters.Identity);
+    try printStruct(out, "COUNTERS_ENTRY", mt.counters.Entry);
+    try printStruct(out, "COUNTERS_OWNER", mt.counters.Owner);
+    try printStruct(out, "HISTOGRAM_COPY", mt.counters.HistogramCopy);
     try printStruct(out, "PERSISTER_PARAMETERS", mt.options.PersisterParameters);
     try printStruct(out, "LOG_FACTS", mt.exports_log.LogFacts);
     try printStruct(out, "LOG_REPORT", mt.wal.open.Report);
@@ -85,9 +98,18 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
     try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printLogFiles(out);
+    try printMachine(out);
+}
+
+fn printMachine(out: *Writer) !void {
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try printStruct(out, "FILE_SYSTEM", mt.machine.FileSystem);
     try printStruct(out, "LIMITS", mt.machine.Limits);
     try printStruct(out, "PROBES", mt.machine.Probes);
+}
+
+fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);
