@@ -6,6 +6,7 @@ import { type ChannelOptions, createChannel, openConsumer, openProducer } from "
 const CHANNELS = 100;
 const LOGGED = 8;
 const [directory] = Deno.args as [string];
+let made = 0;
 
 function count(): { mappings: number; files: number } {
   const mappings = Deno.readTextFileSync("/proc/self/maps").trim().split("\n").length;
@@ -15,8 +16,7 @@ function count(): { mappings: number; files: number } {
 function cost(channels: number, options: ChannelOptions): ReturnType<typeof count> {
   const before = count();
   for (let index = 0; index < channels; index++) {
-    const name = `cost-${options.walDir === undefined ? "plain" : "logged"}-${index}`;
-    const channel = createChannel(name, { directory, sizeBytes: 4096, ...options });
+    const channel = createChannel(`cost-${made++}`, { directory, sizeBytes: 4096, ...options });
     openConsumer(channel, { name: "consumer" });
     const producer = openProducer(channel);
     const sequence = producer.write(new Uint8Array(10));

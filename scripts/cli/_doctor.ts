@@ -49,21 +49,13 @@ function parseChosen(text: string): number[] {
 const STYLES: Record<Verdict, Style> = { ok: "green", warn: "yellow", fail: "red" };
 
 function doctorText(lines: readonly Line[], walDir: string | undefined): string {
-  const rows = lines.map(({ area, name, verdict, found }) => [area, name, verdict, found]);
-  const table = formatTable(
-    ["Area", "What", "Verdict", "Found"],
-    rows.map((row) => {
-      return row.map(printable);
-    }),
-  ).split("\n");
+  const rows = lines.map(({ area, name, verdict, found }) => [
+    ...[area, name, paint(STYLES[verdict], verdict), printable(found)],
+  ]);
   const fixes = lines.filter(({ fix }) => fix !== "")
     .map(({ name, verdict, fix }) => `${paint(STYLES[verdict], name)}: ${printable(fix)}`);
   return [
-    paint("bold", table[0]!),
-    ...table.slice(1).map((row, index) => {
-      const { verdict } = lines[index]!;
-      return verdict === "ok" ? row : paint(STYLES[verdict], row); // What asks for something.
-    }),
+    formatTable(["Area", "What", "Verdict", "Found"], rows),
     ...(fixes.length === 0 ? [] : ["", "What to do:", ...fixes]),
     "",
     paint(STYLES[worstOf(lines)], summaryOf(lines)),
