@@ -29,7 +29,7 @@ testUnless(
     const refusals: [() => unknown, string][] = [
       [() => createChannel("ring", { directory }), "create"],
       [() => createChannel("logged", { directory: below, walDir: directory }), "open the log"],
-      [() => openStore({ directory }), "open"],
+      [() => openStore({ directory }), "open store"],
       [() => {
         createChannel("other", { directory: below }).close();
         openChannel("other", { directory });
