@@ -79,6 +79,14 @@ const ACTIONS: Record<string, (argument: string) => unknown> = {
     return rounds;
   },
 
+  /** Takes part in a channel, and is killed. */
+  die(argument) {
+    const channel = createChannel("used", { ...JSON.parse(argument), producers: "many" });
+    openConsumer(channel, { name: "worker" });
+    openProducer(channel, { name: "worker" });
+    Deno.kill(Deno.pid, "SIGKILL");
+  },
+
   /** Asks a file system of less than 64 GiB for that much. */
   space(directory) {
     for (const parent of [directory, "/dev/shm"]) {

@@ -3,9 +3,10 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Trade } from "../lib/market/mod.ts";
 import { defineSchema, openProducer } from "../mod.ts";
+import { mtHere } from "./_cli.ts";
 import { TestLog } from "./_log.ts";
 import { encode, range, ROOT, Scratch } from "./_support.ts";
-import { runTask, taskArguments } from "./_task.ts";
+import { taskArguments } from "./_task.ts";
 
 const Quote = defineSchema("quote", { price: "f64", side: "u8", symbol: "char[8]" });
 
@@ -18,7 +19,7 @@ interface Told {
 }
 
 async function tail(...args: string[]): Promise<Told> {
-  const { code, stdout, stderr } = await runTask("mt", ["tail", ...args]);
+  const { code, stdout, stderr } = await mtHere("tail", ...args);
   const lines = stdout.split("\n").slice(0, -1);
   return {
     code,
@@ -51,22 +52,23 @@ Deno.test("mt tail prints the newest messages by their schema, and selects", asy
     assertEquals(code, 0);
     return lines.map(({ sequence }) => sequence);
   };
-  const [plain, json] = await Promise.all([tailQuotes(), tailQuotes("--json", "-n", "1")]);
+  const plain = await tailQuotes();
+  const json = await tailQuotes("--json", "-n", "1");
   assertEquals([plain.code, plain.stderr, plain.lines.length], [0, "", 10]);
   assertEquals(plain.lines[8], "99  quote price=49.5 side=1 symbol=ETH");
   assertEquals(plain.lines[9], '100  quote price=50 side=0 symbol="BTC\\u001b[m"');
   const fields = { price: 50, side: 0, symbol: "BTC\x1b[m" };
   assertEquals(json.lines, [{ sequence: 100, layout: "quote", fields }]);
   assertEquals(
-    await Promise.all([
-      sequences("--where", "price>48", "--where", "side=1"),
-      sequences("--where", "symbol~ET", "-n", "2"),
-      sequences("--where", "layout!=quote"),
-      sequences("--from", "20", "--to", "22"),
-      sequences("--from", "20", "--limit", "2"),
-      sequences("--to", "3", "-n", "2"),
-      sequences("--from", "101"),
-    ]),
+    [
+      await sequences("--where", "price>48", "--where", "side=1"),
+      await sequences("--where", "symbol~ET", "-n", "2"),
+      await sequences("--where", "layout!=quote"),
+      await sequences("--from", "20", "--to", "22"),
+      await sequences("--from", "20", "--limit", "2"),
+      await sequences("--to", "3", "-n", "2"),
+      await sequences("--from", "101"),
+    ],
     [[97, 99], [96, 99], [], [20, 21, 22], [20, 21], [2, 3], []],
   );
   const wrong: [args: string[], said: string][] = [
@@ -78,11 +80,12 @@ Deno.test("mt tail prints the newest messages by their schema, and selects", asy
     [["--from", "noon"], "expected a sequence, or a time"],
     [["--log", "-f"], "Cannot follow a log alone"],
   ];
-  await Promise.all(wrong.map(async ([args, said]) => {
+  for (const [args, said] of wrong) {
     const { code, lines, stderr } = await tailQuotes(...args);
     assertEquals([code, lines], [2, []], args.join(" "));
     assertStringIncludes(stderr, said);
-  }));
+    assertMatch(stderr, /\(see "mt tail --help"\)\n$/);
+  }
   const none = await tail("none", "--directory", scratch.directory);
   assertEquals([none.code, none.lines], [1, []]);
   assertMatch(none.stderr, /^error: Cannot open ".*none\.ring": found no such file.*\n$/);
@@ -101,12 +104,10 @@ Deno.test("mt tail reads messages of any layout, by name, and by time of publish
   await new Promise((resolve) => setTimeout(resolve, 20));
   producer.offer(encode("late"));
   const args = ["market.btcusdt", "--directory", scratch.directory];
-  const [text, json, late, early] = await Promise.all([
-    tail(...args),
-    tail(...args, "--json"),
-    tail(...args, "--json", "--from", middle),
-    tail(...args, "--json", "--to", middle),
-  ]);
+  const text = await tail(...args);
+  const json = await tail(...args, "--json");
+  const late = await tail(...args, "--json", "--from", middle);
+  const early = await tail(...args, "--json", "--to", middle);
   assertMatch(text.lines[0], /^1 +20\S+Z +trade kind=1 /);
   assertMatch(text.lines[2], /^3 +20\S+Z +4 bytes +6c617465 +\|late\|$/);
   assertEquals(json.lines[1].bytes, encode("no layout of ours").toBase64());
@@ -166,11 +167,10 @@ Deno.test("mt tail names damage and passes it, in the ring and in a log alone", 
   using log = new TestLog(5000);
   const before = log.files();
   log.flip(log.segments()[0]!, 4160 + 20); // In the payload of record 1.
-  const [ring, alone, newest] = await Promise.all([
-    tail("test", "--directory", scratch.directory, "--from", "40", "--json"),
-    tail("test", "--wal-dir", `${log.root}/wal`, "--from", "1", "--limit", "3", "--json"),
-    tail("test", "--log", "--directory", log.root, "-n", "2"),
-  ]);
+  const ring = await tail("test", "--directory", scratch.directory, "--from", "40", "--json");
+  const wal = ["--wal-dir", `${log.root}/wal`];
+  const alone = await tail("test", ...wal, "--from", "1", "--limit", "3", "--json");
+  const newest = await tail("test", "--log", "--directory", log.root, "-n", "2");
   assertEquals([ring.code, ring.lines[0].sequence, ring.lines[1].sequence], [1, 40, 41]);
   assertStringIncludes(ring.lines[2].damage, 'Cannot read record 42 of "');
   const { gap } = ring.lines[3];

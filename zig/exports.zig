@@ -25,7 +25,6 @@ const pin = @import("pin.zig");
 const producer_module = @import("producer.zig");
 const record = @import("record.zig");
 const report = @import("report.zig");
-const unused = @import("unused.zig");
 const Channel = channel_module.Channel;
 const Consumer = consumer_module.Consumer;
 const Detail = @import("detail.zig").Detail;
@@ -174,23 +173,6 @@ pub export fn mt_channel_remove(path: [*:0]const u8, detail: [*]u8) callconv(.c)
     defer place.close();
     file.remove(place, &result.value) catch |err| return result.finish(file.statusOf(err));
     return code(.ok);
-}
-
-/// Removes a channel's file (zero-ended absolute path) if no living process has it open, and its
-/// log lacks nothing; with `only_look` nothing is removed. Returns an `unused.Verdict`.
-pub export fn mt_channel_remove_unused(
-    path: [*:0]const u8,
-    only_look: u32,
-    detail: [*]u8,
-) callconv(.c) i32 {
-    var result: DetailOut = .{ .bytes = detail };
-    const place = file.Place.open(path, false, &result.value) catch |err|
-        return result.finish(file.statusOf(err));
-    defer place.close();
-    const verdict = unused.remove(place, abi.fingerprint, only_look != 0, &result.value) catch |err|
-        return result.finish(file.statusOf(err));
-    _ = result.finish(.ok);
-    return @intCast(@intFromEnum(verdict));
 }
 
 /// Removes a channel's file (zero-ended absolute path) if it is of before this host's last start.

@@ -29,10 +29,6 @@ export const symbols = {
     parameters: ["buffer", "buffer"],
     result: "i32",
   },
-  mt_channel_remove_unused: {
-    parameters: ["buffer", "u32", "buffer"],
-    result: "i32",
-  },
   mt_channel_remove_stale: {
     parameters: ["buffer", "buffer"],
     result: "i32",
@@ -279,6 +275,10 @@ export const symbols = {
   },
   mt_consumer_keep: {
     parameters: ["u32", "f64"],
+    result: "i32",
+  },
+  mt_channel_remove_unused: {
+    parameters: ["buffer", "u32", "buffer"],
     result: "i32",
   },
   mt_channel_remove_consumer: {

@@ -63,7 +63,6 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
-    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try out.print("export const HISTOGRAM_OCTAVE_BITS = {d};\n", .{mt.histogram.octave_bits});
     try out.print("export const HISTOGRAM_VALUE_BITS = {d};\n", .{mt.histogram.value_bits});
     try out.print("export const HISTORY_ENTRIES_MAX = {d};\n", .{mt.history.entries_max});
@@ -100,9 +99,18 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
     try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printLogFiles(out);
+    try printMachine(out);
+}
+
+fn printMachine(out: *Writer) !void {
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try printStruct(out, "FILE_SYSTEM", mt.machine.FileSystem);
     try printStruct(out, "LIMITS", mt.machine.Limits);
     try printStruct(out, "PROBES", mt.machine.Probes);
+}
+
+fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);
