@@ -166,7 +166,7 @@ Deno.test("Counters refuse numbers out of range, and do nothing once closed or t
   wait.record(1);
 });
 
-Deno.test("A process that is killed leaves what it has counted; removeCounters() removes it", async () => {
+Deno.test("removeCounters() removes what a killed process leaves, not what one counts", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const child = await CountingChild.start(directory, "shop");

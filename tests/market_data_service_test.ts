@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { marketData } from "../scripts/services/market_data.ts";
+import { openCounters } from "../lib/observability/mod.ts";
 import { readSettings } from "../scripts/services/_settings.ts";
 import { UsageError } from "../scripts/_command.ts";
 import { until } from "./fault/_support.ts";
@@ -113,5 +114,6 @@ Deno.test("mt market-data may write its state_dir, which it has only with a log"
     ...["--directory", directory, "--state-dir", `${directory}/state`],
     ...["--instruments-file", `${directory}/instruments`],
   );
-  await assertRejects(() => marketData.start(values), UsageError, "without wal_dir");
+  using counters = openCounters("market-data", marketData.counters, { directory });
+  await assertRejects(() => marketData.start(values, counters), UsageError, "without wal_dir");
 });

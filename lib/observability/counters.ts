@@ -2,9 +2,9 @@
  * Counters of services: what each counts lies in shared memory, where any process can read it, also
  * after a crash.
  *
- * There are no labels. What others would tell apart by a label (the reasons of rejects, the kinds of
- * messages) has a counter each, from a list that is as long as it will ever be. The only thing that
- * is added outside is the instance.
+ * There are no labels. What others would tell apart by a label (the reasons of refusals, the kinds
+ * of messages) has a counter each, from a list that does not grow. The only thing that is added
+ * outside is the instance.
  *
  * @module
  */
