@@ -17,7 +17,6 @@ pub const CountersParameters = extern struct {
     /// 1: `group` is the id of a group that shares the file.
     has_group: u32,
     group: u32,
-    make_directory: u32,
     instance_bytes: u32,
     instance: [constants.name_bytes_max]u8,
 };
@@ -43,8 +42,7 @@ pub export fn mt_counters_open(
     @memcpy(bytes, table[0..bytes.len]);
     if (!counters_module.isInstance(instance) or !counters_module.isTable(entries))
         return result.finish(.invalid_argument);
-    const make = wanted.make_directory != 0;
-    const opened = file.Directory.open(path, make, &result.value) catch |err|
+    const opened = file.Directory.open(path, true, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
     var name: counting.Name = undefined;

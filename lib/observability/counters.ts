@@ -66,7 +66,7 @@ export function histogram(name: string, help: string): CounterDefinition<"histog
 /** Where the files are. */
 export interface CountersPlace {
   /**
-   * Directory of the files. Default: where channels are created, as `openChannel` has it. Needs
+   * Directory of the files, made where only its parent exists. Default: where channels are created, as `openChannel` has it. Needs
    * `--allow-read` and `--allow-write` for it.
    */
   directory?: string;
@@ -261,7 +261,6 @@ export function openCounters<const D extends CounterDefinitions>(
     directory: directory === undefined ? defaultDirectory() : checkDirectory(directory),
     instance,
     group,
-    makeDirectory: directory === undefined,
   }, entries);
   return new Counters(file, definitions);
 }
