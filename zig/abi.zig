@@ -5,6 +5,7 @@ const header = @import("header.zig");
 const Delivery = @import("delivery.zig").Delivery;
 const Detail = @import("detail.zig").Detail;
 const Histogram = @import("histogram.zig").Histogram;
+const history = @import("history.zig");
 const Pair = @import("memory.zig").Pair;
 
 /// What a ring file is made of.
@@ -12,7 +13,8 @@ const file_structs = .{
     header.Identity,       header.SharedLines, header.ClaimLine,        header.WaitLine,
     header.ControlLine,    header.Owner,       header.Intent,           header.ProducerCounters,
     header.ProducerSlot,   header.Cursor,      header.ConsumerCounters, header.ConsumerSlot,
-    header.DurabilityLine, Histogram,          Pair,
+    header.DurabilityLine, header.Chronicle,   Histogram,               history.History,
+    history.Entry,         Pair,
 };
 
 /// What crosses the border to TypeScript besides.

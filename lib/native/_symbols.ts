@@ -204,6 +204,14 @@ export const symbols = {
     parameters: ["buffer", "u32", "u32", "f64"],
     result: "i32",
   },
+  mt_channel_histogram: {
+    parameters: ["u32", "u32", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_history: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
   mt_counters_open: {
     parameters: ["buffer", "buffer", "buffer", "buffer"],
     result: "i32",

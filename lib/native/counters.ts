@@ -10,6 +10,7 @@
 import { CorruptCountersError, LayoutMismatchError, NoSpaceError } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { Detail, fileFailure, readText } from "./failure.ts";
+import type { HistogramCounts } from "./chronicle.ts";
 import { native } from "./library.ts";
 
 /** What a value is. */
@@ -128,18 +129,6 @@ export function listCounterFiles(directory: string): string[] {
       return readText(bytes, 0, needed).split("\0").filter((name) => name !== "").sort();
     }
   }
-}
-
-/** A histogram as it lies in memory: how many values each bucket has had. */
-export interface HistogramCounts {
-  /** Sum of all values. */
-  sum: number;
-  /** The least of them; 0 without any. */
-  min: number;
-  /** The largest of them; 0 without any. */
-  max: number;
-  /** Values in each bucket. */
-  counts: Float64Array<ArrayBuffer>;
 }
 
 /** What a file of counters holds. */

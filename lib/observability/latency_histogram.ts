@@ -4,13 +4,14 @@
  * @module
  */
 
-import type { HistogramCounts } from "../native/counters.ts";
+import * as layout from "../native/_layout.ts";
+import type { HistogramCounts } from "../native/chronicle.ts";
 
-const OCTAVE_BITS = 5;
+const OCTAVE_BITS = layout.HISTOGRAM_OCTAVE_BITS;
 const OCTAVE_BUCKETS = 2 ** OCTAVE_BITS;
 /** Largest value that is told apart from larger ones, in ns. */
-const VALUE_MAX_NS = 2 ** 36 - 1;
-const BUCKETS = OCTAVE_BUCKETS * (36 - OCTAVE_BITS + 1);
+const VALUE_MAX_NS = 2 ** layout.HISTOGRAM_VALUE_BITS - 1;
+const BUCKETS = OCTAVE_BUCKETS * (layout.HISTOGRAM_VALUE_BITS - OCTAVE_BITS + 1);
 
 /** Returns the smallest value of a bucket. */
 function lowestOf(bucket: number): number {
@@ -30,6 +31,24 @@ function highestOf(bucket: number): number {
  * An image of one moment: it does not change when its writer goes on. While that runs, the sum may
  * be ahead of the counts by the value in flight. Where the values are no times, as the bytes of a
  * log's groups, the `Ns` in the names stands for their unit.
+ *
+ * @example How long messages were on their way
+ * ```ts
+ * import { createChannel, openConsumer, openProducer, removeChannel } from "message_transport";
+ * import { LatencyHistogram } from "message_transport/observability";
+ * import { assertEquals } from "@std/assert";
+ *
+ * {
+ *   using channel = createChannel("doc.latency", { sizeBytes: "64KB", timestamps: true });
+ *   const consumer = openConsumer(channel);
+ *   openProducer(channel).write(new Uint8Array(10));
+ *   consumer.poll(() => {});
+ *   const latency = new LatencyHistogram(channel.histogram("latency", 0));
+ *   assertEquals(latency.count, 1);
+ *   assertEquals(latency.percentile(99), latency.maxNs);
+ * }
+ * removeChannel("doc.latency");
+ * ```
  */
 export class LatencyHistogram {
   /** Values. */
@@ -42,7 +61,7 @@ export class LatencyHistogram {
   readonly maxNs: number;
   readonly #counts: Float64Array;
 
-  /** @param read What reading a histogram has returned, or nothing for an empty one. */
+  /** @param read What {@linkcode Channel.histogram} has returned, or nothing for an empty one. */
   constructor(read?: HistogramCounts) {
     const { sum = 0, min = 0, max = 0, counts = new Float64Array(BUCKETS) } = read ?? {};
     if (counts.length !== BUCKETS) {

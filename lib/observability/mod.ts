@@ -39,5 +39,7 @@ export {
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedLog,
   type WatchedPeer,
 } from "./watch.ts";

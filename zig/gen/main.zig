@@ -55,11 +55,16 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "CLOCK", mt.clock.Source);
     try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
     try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
+    try printEnum(out, "HISTOGRAM_KIND", mt.exports_chronicle.HistogramKind);
+    try printEnum(out, "HISTORY", mt.history.Kind);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
+    try out.print("export const HISTOGRAM_OCTAVE_BITS = {d};\n", .{mt.histogram.octave_bits});
+    try out.print("export const HISTOGRAM_VALUE_BITS = {d};\n", .{mt.histogram.value_bits});
+    try out.print("export const HISTORY_ENTRIES_MAX = {d};\n", .{mt.history.entries_max});
     try out.print("export const RECORD_HEADER_BYTES = {d};\n", .{mt.record.header_bytes});
     try out.print("export const RECORD_TRAILER_BYTES = {d};\n", .{mt.record.trailer_bytes});
     try out.print("export const RECORD_TIMESTAMP_BYTES = {d};\n\n", .{mt.record.timestamp_bytes});
@@ -72,6 +77,8 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "MAP_PARAMETERS", mt.options.MapParameters);
     try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
     try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
+    try printStruct(out, "HISTOGRAM_REPORT", mt.exports_chronicle.HistogramReport);
+    try printStruct(out, "HISTORY_REPORT", mt.exports_chronicle.HistoryReport);
     try printStruct(out, "FAULT", mt.report.Fault);
     try printStruct(out, "COUNTERS_PARAMETERS", mt.exports_counters.CountersParameters);
     try printStruct(out, "COUNTERS_REPORT", mt.counters.CountersReport);
