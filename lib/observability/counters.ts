@@ -2,9 +2,9 @@
  * Counters of services: what each counts lies in shared memory, where any process can read it, also
  * after a crash.
  *
- * There are no labels. What others would tell apart by a label (the reasons of rejects, the kinds of
- * messages) has a counter each, from a list that is as long as it will ever be. The only thing that
- * is added outside is the instance.
+ * There are no labels. What others would tell apart by a label (the reasons of refusals, the kinds
+ * of messages) has a counter each, from a list that does not grow. The only thing that is added
+ * outside is the instance.
  *
  * @module
  */
@@ -66,7 +66,7 @@ export function histogram(name: string, help: string): CounterDefinition<"histog
 /** Where the files are. */
 export interface CountersPlace {
   /**
-   * Directory of the files. Default: where channels are created, as `openChannel` has it. Needs
+   * Directory of the files, made where only its parent exists. Default: where channels are created, as `openChannel` has it. Needs
    * `--allow-read` and `--allow-write` for it.
    */
   directory?: string;
@@ -261,7 +261,6 @@ export function openCounters<const D extends CounterDefinitions>(
     directory: directory === undefined ? defaultDirectory() : checkDirectory(directory),
     instance,
     group,
-    makeDirectory: directory === undefined,
   }, entries);
   return new Counters(file, definitions);
 }

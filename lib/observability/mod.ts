@@ -26,6 +26,12 @@ export {
   type ServiceCounters,
   type Timer,
 } from "./counters.ts";
+export {
+  CHECKPOINT_COUNTERS,
+  type CheckpointCounters,
+  countCheckpoint,
+  tellRecovery,
+} from "./checkpoint_counters.ts";
 export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 export {
   assess,
