@@ -27,10 +27,9 @@ Deno.test("Each alert has a section of the runbook, and each section an alert", 
   assertEquals(sections.toSorted(), alerts.toSorted());
 });
 
-Deno.test("Alerts, runbook, document and dashboard name only metrics that there are", () => {
+Deno.test("Alerts, runbook and dashboard name only metrics that there are", () => {
   assertEquals(unknownIn(ALERTS), []);
   assertEquals(unknownIn(RUNBOOK), []);
-  assertEquals(unknownIn(DOCUMENT), []);
   for (const { panels } of ROWS) {
     for (const { title, queries } of panels) {
       for (const { expr } of queries) assertEquals(unknownIn(expr), [], title);
