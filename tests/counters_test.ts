@@ -167,7 +167,7 @@ Deno.test("Counters refuse numbers out of range, and do nothing once closed or t
   wait.record(1);
 });
 
-Deno.test("removeCounters() removes what a killed process leaves, not what one counts", async () => {
+Deno.test("removeCounters() removes what a killed process leaves, and nothing else", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const child = await CountingChild.start(directory, "shop");

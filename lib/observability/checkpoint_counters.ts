@@ -4,11 +4,24 @@
  * @module
  */
 
+import type { Channel } from "../channel/channel.ts";
 import type { Checkpoint } from "../durability/checkpoint.ts";
-import { counter, type Counters, gauge, histogram } from "./counters.ts";
+import { counter, type Counters, type DefinitionsOf, gauge, histogram } from "./counters.ts";
+
+/** Those of {@linkcode CHECKPOINT_COUNTERS}. */
+export type CheckpointDefinitions = DefinitionsOf<
+  "checkpoints" | "checkpointFailures",
+  | "checkpointBytes"
+  | "checkpointLast"
+  | "recoveryTime"
+  | "recoveryReplayed"
+  | "recoveryDamaged"
+  | "recoveryTorn",
+  "checkpointTime"
+>;
 
 /** Checkpoints of a service, and its last recovery. */
-export const CHECKPOINT_COUNTERS = {
+export const CHECKPOINT_COUNTERS: CheckpointDefinitions = {
   checkpoints: counter(
     "checkpoint_total",
     "Checkpoints made. None for several intervals: the next recovery takes long; see the failures.",
@@ -38,10 +51,14 @@ export const CHECKPOINT_COUNTERS = {
     "recovery_damaged_checkpoints",
     "Checkpoints and stores that the last start found damaged and passed over. Not 0: see disk.",
   ),
+  recoveryTorn: gauge(
+    "recovery_torn_bytes",
+    "Bytes of torn tails that the last start has saved aside in its logs. Not 0: a power cut.",
+  ),
 };
 
 /** Counters of whoever makes checkpoints. */
-export type CheckpointCounters = Counters<typeof CHECKPOINT_COUNTERS>;
+export type CheckpointCounters = Counters<CheckpointDefinitions>;
 
 /** Counts a checkpoint that was made. */
 export function countCheckpoint(
@@ -54,11 +71,28 @@ export function countCheckpoint(
   values.checkpointLast.set(Date.now() / 1000);
 }
 
-/** Tells how a service has come back. */
+/** How a service has come back. */
+export interface RecoveryFacts {
+  /** Milliseconds that it took. */
+  recoveryMs: number;
+  /** Messages that were read again. */
+  replayed: number;
+  /** Checkpoints and stores that were passed over. */
+  damaged: number;
+}
+
+/**
+ * Tells how a service has come back.
+ *
+ * @param channels Those whose logs it may have opened.
+ */
 export function tellRecovery(
   { values }: CheckpointCounters,
-  { recoveryMs, replayed, damaged }: { recoveryMs: number; replayed: number; damaged: number },
+  { recoveryMs, replayed, damaged }: RecoveryFacts,
+  channels: readonly Channel[],
 ): void {
+  const torn = channels.map(({ recovered }) => recovered?.tornBytes ?? 0);
+  values.recoveryTorn.set(torn.reduce((sum, bytes) => sum + bytes, 0));
   values.recoveryTime.set(recoveryMs / 1000);
   values.recoveryReplayed.set(replayed);
   values.recoveryDamaged.set(damaged);

@@ -16,6 +16,7 @@ export {
   type CountersPlace,
   type CounterTotals,
   type CounterValues,
+  type DefinitionsOf,
   type Gauge,
   gauge,
   histogram,
@@ -29,7 +30,9 @@ export {
 export {
   CHECKPOINT_COUNTERS,
   type CheckpointCounters,
+  type CheckpointDefinitions,
   countCheckpoint,
+  type RecoveryFacts,
   tellRecovery,
 } from "./checkpoint_counters.ts";
 export { type DiskSpace, readDiskSpace } from "./disk_space.ts";

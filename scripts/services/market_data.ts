@@ -18,7 +18,7 @@ import {
   serveMarketData,
 } from "../../lib/exchange/mod.ts";
 import { type Counters, tellRecovery } from "../../lib/observability/mod.ts";
-import { createChannel, monotonicNs } from "../../mod.ts";
+import { type Channel, createChannel, monotonicNs } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
@@ -103,7 +103,7 @@ async function start(
     recoveryMs: rebuildMs,
     replayed: Math.max(0, rebuiltTo - recovered.sequence),
     damaged: recovered.damaged,
-  });
+  }, [recovered.channel]);
   const server = await serveMarketData(feed, {
     ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
     ...{ lagBytes, bufferedBytesMax, stallSeconds },
@@ -171,7 +171,7 @@ async function engineOf(
     opened: DisposableStack;
     onBatch: () => void;
   },
-): Promise<{ source: FeedSource; sequence: number; damaged: number }> {
+): Promise<{ source: FeedSource; channel: Channel; sequence: number; damaged: number }> {
   const name = ownChannel(values, "engine.events");
   const options = { ...toChannelOptions(values), schema: EngineEvent };
   const channel = opened.use(createChannel(name, options));
@@ -185,7 +185,7 @@ async function engineOf(
       checkpoints?.poke();
     },
   });
-  return { source: opened.use(source), sequence, damaged };
+  return { source: opened.use(source), channel, sequence, damaged };
 }
 
 /** Where the messages of exchanges come from: always from the first one on. */

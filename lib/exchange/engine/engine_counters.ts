@@ -4,11 +4,22 @@
  * @module
  */
 
-import { CHECKPOINT_COUNTERS } from "../../observability/checkpoint_counters.ts";
-import { counter, gauge } from "../../observability/counters.ts";
+import {
+  CHECKPOINT_COUNTERS,
+  type CheckpointDefinitions,
+} from "../../observability/checkpoint_counters.ts";
+import { counter, type DefinitionsOf, gauge } from "../../observability/counters.ts";
+
+/** Those of {@linkcode ENGINE_COUNTERS}. */
+export type EngineDefinitions =
+  & CheckpointDefinitions
+  & DefinitionsOf<
+    "requests" | "events" | "trades",
+    "openOrders" | "lastSequence" | "lag"
+  >;
 
 /** What an engine counts, for `openCounters`. */
-export const ENGINE_COUNTERS = {
+export const ENGINE_COUNTERS: EngineDefinitions = {
   ...CHECKPOINT_COUNTERS,
   requests: counter(
     "engine_requests_total",
@@ -22,7 +33,7 @@ export const ENGINE_COUNTERS = {
   trades: counter("engine_trades_total", "Trades among the events published."),
   openOrders: gauge(
     "engine_open_orders",
-    "Orders that rest. Near max_open_orders: new ones are rejected; raise it or find who leaves them.",
+    "Orders that rest. Near max_open_orders, new ones are rejected: see who leaves them.",
   ),
   lastSequence: gauge("engine_last_sequence", "Sequence of the last request applied."),
   lag: gauge(

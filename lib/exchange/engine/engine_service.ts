@@ -16,7 +16,7 @@ import type { Recovery } from "../../durability/recovery.ts";
 import { EventsMismatchError } from "../../errors.ts";
 import { countCheckpoint, tellRecovery } from "../../observability/checkpoint_counters.ts";
 import type { Counters } from "../../observability/counters.ts";
-import type { ENGINE_COUNTERS } from "./engine_counters.ts";
+import type { EngineDefinitions } from "./engine_counters.ts";
 import { EventOutbox } from "./event_outbox.ts";
 import { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
 
@@ -35,7 +35,7 @@ export interface EngineServiceOptions {
   /** Requests between two checkpoints. Default: no limit. */
   checkpointEvery?: number;
   /** Where it counts what it does, exact to a step. Default: nowhere. */
-  counters?: Counters<typeof ENGINE_COUNTERS>;
+  counters?: Counters<EngineDefinitions>;
 }
 
 /** How an engine has come back. */
@@ -178,7 +178,8 @@ export class EngineService {
     this.#pump = pump;
     this.recovery = recovery;
     this.#published = pump.outbox.published - recovery.published;
-    if (options.counters !== undefined) tellRecovery(options.counters, recovery);
+    const { counters, orders, events } = options;
+    if (counters !== undefined) tellRecovery(counters, recovery, [orders, events]);
     this.#count();
     this.#timer = options.checkpoints.schedule(NAME, {
       ...(options.checkpointIntervalMs && { intervalMs: options.checkpointIntervalMs }),
@@ -186,6 +187,7 @@ export class EngineService {
       capture: () => this.#capture(),
       onCheckpoint: (checkpoint) => this.#countCheckpoint(checkpoint),
     });
+    this.#timer.ended.catch(() => counters?.values.checkpointFailures.add());
     const running = this.#run();
     this.ended = Promise.race([running, this.#timer.ended.then(() => running)]);
     this.ended.catch(() => {}); // Told of by whoever awaits it.

@@ -282,7 +282,8 @@ async function recoverGateway(
   };
   if (counters !== undefined) {
     const recoveryMs = performance.now() - startMs;
-    tellRecovery(counters, { recoveryMs, replayed: recovered.replayed, damaged });
+    const facts = { recoveryMs, replayed: recovered.replayed, damaged };
+    tellRecovery(counters, facts, [orders, events]);
   }
   return new Gateway(options, { core, sessions, checkpoints, relay, recovered, ends });
 }

@@ -8,7 +8,7 @@ import type { Producer } from "../../channel/producer.ts";
 import { monotonicNs } from "../../native/clock.ts";
 import type { Counters } from "../../observability/counters.ts";
 import type { ConnectionOwner, GatewayConnection } from "./gateway_connection.ts";
-import type { GATEWAY_COUNTERS } from "./gateway_counters.ts";
+import type { GatewayDefinitions } from "./gateway_counters.ts";
 import type { GatewayLimits } from "./gateway_options.ts";
 import type { LogonDesk } from "./logon_desk.ts";
 import { type AckBatch, OrderIntake } from "./order_intake.ts";
@@ -26,7 +26,7 @@ export class GatewayCore implements ConnectionOwner {
   readonly counts = { orders: 0, logons: 0, resumed: 0 };
   /** Requests that were refused and connections that were ended, by reason. */
   readonly refused: Partial<Record<RefusalReason, number>> = {};
-  readonly counters: Counters<typeof GATEWAY_COUNTERS> | undefined;
+  readonly counters: Counters<GatewayDefinitions> | undefined;
   readonly #order = OrderRequest.accessor();
   #isStopping = false;
 
@@ -37,7 +37,7 @@ export class GatewayCore implements ConnectionOwner {
       producer: Producer;
       desk: LogonDesk;
       instruments: InstrumentSource;
-      counters: Counters<typeof GATEWAY_COUNTERS> | undefined;
+      counters: Counters<GatewayDefinitions> | undefined;
     },
   ) {
     this.limits = limits;

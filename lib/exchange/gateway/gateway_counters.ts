@@ -4,8 +4,17 @@
  * @module
  */
 
-import { CHECKPOINT_COUNTERS } from "../../observability/checkpoint_counters.ts";
-import { counter, type CounterDefinition, gauge, histogram } from "../../observability/counters.ts";
+import {
+  CHECKPOINT_COUNTERS,
+  type CheckpointDefinitions,
+} from "../../observability/checkpoint_counters.ts";
+import {
+  counter,
+  type CounterDefinition,
+  type DefinitionsOf,
+  gauge,
+  histogram,
+} from "../../observability/counters.ts";
 import { REFUSAL_REASONS, type RefusalReason } from "./refusal.ts";
 
 type RefusalCounters = Record<`refused_${RefusalReason}`, CounterDefinition<"counter">>;
@@ -21,8 +30,18 @@ const REFUSAL_COUNTERS = Object.fromEntries(
   ]),
 ) as RefusalCounters;
 
+/** Those of {@linkcode GATEWAY_COUNTERS}. */
+export type GatewayDefinitions =
+  & CheckpointDefinitions
+  & RefusalCounters
+  & DefinitionsOf<
+    "orders" | "acknowledged" | "logons" | "resumed" | "events" | "resent" | "refused",
+    "connections" | "sessions",
+    "ackTime"
+  >;
+
 /** What a gateway counts, for `openCounters`. */
-export const GATEWAY_COUNTERS = {
+export const GATEWAY_COUNTERS: GatewayDefinitions = {
   ...CHECKPOINT_COUNTERS,
   connections: gauge("gateway_connections_open", "Connections of clients."),
   sessions: gauge(

@@ -6,7 +6,7 @@
 
 import type { Channel } from "../../channel/channel.ts";
 import type { Counters } from "../../observability/counters.ts";
-import type { GATEWAY_COUNTERS } from "./gateway_counters.ts";
+import type { GatewayDefinitions } from "./gateway_counters.ts";
 import type { InstrumentSource } from "./steady_instruments.ts";
 
 /** Limits of a gateway. Each has a default. */
@@ -63,7 +63,7 @@ export interface GatewayOptions extends Partial<GatewayLimits> {
   /** Told of what an operator should know, in a line. Default: nobody is. */
   onProblem?: (text: string) => void;
   /** Where it counts what it does, exact to a batch. Default: nowhere. */
-  counters?: Counters<typeof GATEWAY_COUNTERS>;
+  counters?: Counters<GatewayDefinitions>;
 }
 
 const DEFAULTS: GatewayLimits = {

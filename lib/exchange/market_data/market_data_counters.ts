@@ -4,11 +4,32 @@
  * @module
  */
 
-import { CHECKPOINT_COUNTERS } from "../../observability/checkpoint_counters.ts";
-import { counter, gauge, histogram } from "../../observability/counters.ts";
+import {
+  CHECKPOINT_COUNTERS,
+  type CheckpointDefinitions,
+} from "../../observability/checkpoint_counters.ts";
+import { counter, type DefinitionsOf, gauge, histogram } from "../../observability/counters.ts";
+
+/** Those of {@linkcode MARKET_DATA_COUNTERS}. */
+export type MarketDataDefinitions =
+  & CheckpointDefinitions
+  & DefinitionsOf<
+    | "events"
+    | "trades"
+    | "malformed"
+    | "unknownInstrument"
+    | "frames"
+    | "bytes"
+    | "framesMade"
+    | "conflated"
+    | "snapshots"
+    | "slowEnded",
+    "sequence" | "complete" | "clients" | "behind" | "bufferedBytes",
+    "gatewayToEngine" | "engineToMarketData" | "endToEnd"
+  >;
 
 /** What market data counts, for `openCounters`: by the names of its own counts. */
-export const MARKET_DATA_COUNTERS = {
+export const MARKET_DATA_COUNTERS: MarketDataDefinitions = {
   ...CHECKPOINT_COUNTERS,
   events: counter(
     "market_data_events_total",

@@ -4,17 +4,50 @@
  * @module
  */
 
-import { counter, histogram } from "../../observability/counters.ts";
+import {
+  counter,
+  type CounterDefinition,
+  type DefinitionsOf,
+  histogram,
+} from "../../observability/counters.ts";
 
-function dropped(why: string, what: string) {
+function dropped(why: string, what: string): CounterDefinition<"counter"> {
   return counter(
     `collector_dropped_${why}_total`,
     `Messages dropped: ${what}. Rising: the exchange has changed something, or the settings have.`,
   );
 }
 
+/** Those of {@linkcode COLLECTOR_COUNTERS}. */
+export type CollectorDefinitions = DefinitionsOf<
+  | "messages"
+  | "trades"
+  | "depthUpdates"
+  | "bookTickers"
+  | "snapshots"
+  | "duplicates"
+  | "bytes"
+  | "resyncs"
+  | "connections"
+  | "refused"
+  | "lost"
+  | "silent"
+  | "shutdown"
+  | "aged"
+  | "restRequests"
+  | "restLimited"
+  | "restFailed"
+  | "malformed"
+  | "unknown"
+  | "incomplete"
+  | "inexact"
+  | "unknownInstrument",
+  never,
+  "publishTime"
+>;
+
 /** What a collector counts, for `openCounters`: by the names of its own counts. */
-export const COLLECTOR_COUNTERS = {
+export const COLLECTOR_COUNTERS: CollectorDefinitions = {
   messages: counter(
     "collector_messages_total",
     "Messages of the exchange or the recording. Flat: no connection, or a market that is closed.",

@@ -7,7 +7,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Counters } from "../../observability/counters.ts";
 import type { BackOffOptions } from "./back_off.ts";
-import type { COLLECTOR_COUNTERS } from "./collector_counters.ts";
+import type { CollectorDefinitions } from "./collector_counters.ts";
 import { BinanceFeed, type FeedCounts, type FeedTimes } from "../binance/binance_feed.ts";
 import type { BinanceRest, RestCounts } from "../binance/binance_rest.ts";
 import { BookSync } from "../book/book_sync.ts";
@@ -39,7 +39,7 @@ export interface LiveCollectorOptions {
   /** Told what is not as it should be, once for each cause. */
   readonly onTrouble?: (cause: string, detail: string) => void;
   /** Where it counts. Default: nowhere. */
-  readonly counters?: Counters<typeof COLLECTOR_COUNTERS>;
+  readonly counters?: Counters<CollectorDefinitions>;
 }
 
 /** What a {@linkcode LiveCollector} has been through. */
@@ -102,7 +102,7 @@ export class LiveCollector {
   readonly #clock = new WallClock();
   readonly #life = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
-  readonly #counters: Counters<typeof COLLECTOR_COUNTERS> | undefined;
+  readonly #counters: Counters<CollectorDefinitions> | undefined;
 
   /**
    * Connects to nothing yet.

@@ -6,7 +6,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import type { Counters } from "../../observability/counters.ts";
-import type { COLLECTOR_COUNTERS } from "./collector_counters.ts";
+import type { CollectorDefinitions } from "./collector_counters.ts";
 import { type CollectedMarket, Collector, type CollectorCounts } from "./collector.ts";
 import { KIND_ORDER_BOOK_DELTA, messageKind, OrderBookDelta } from "../layouts.ts";
 import { Pacer } from "../pacer.ts";
@@ -28,7 +28,7 @@ export interface RecordedCollectorOptions {
   /** Told of messages that are dropped, once for each cause. */
   readonly onTrouble?: (cause: string, detail: string) => void;
   /** Where it counts. Default: nowhere. */
-  readonly counters?: Counters<typeof COLLECTOR_COUNTERS>;
+  readonly counters?: Counters<CollectorDefinitions>;
 }
 
 /** What a {@linkcode RecordedCollector} has done. */

@@ -10,7 +10,7 @@ import type { Consumer } from "../../channel/consumer.ts";
 import type { Message } from "../../channel/record.ts";
 import { NoSpaceError } from "../../errors.ts";
 import type { Counters } from "../../observability/counters.ts";
-import type { JOURNAL_COUNTERS } from "./journal_counters.ts";
+import type { JournalDefinitions } from "./journal_counters.ts";
 import { LineBuffer, MESSAGE_BYTES_MAX } from "./journal_line.ts";
 import type { JournalTail } from "./journal_tail.ts";
 import type { BatchStart, JournalWriter } from "./journal_writer.ts";
@@ -56,7 +56,7 @@ export interface JournalOptions {
   /** Told once when the disk is full, and with undefined when there is room again. */
   onFull?: (error: NoSpaceError | undefined) => void;
   /** Where it counts each batch. Journals of a process may share it. Default: nowhere. */
-  counters?: Counters<typeof JOURNAL_COUNTERS>;
+  counters?: Counters<JournalDefinitions>;
 }
 
 /** What a journal has done since it was opened. */

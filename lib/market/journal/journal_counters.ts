@@ -4,10 +4,16 @@
  * @module
  */
 
-import { counter, gauge } from "../../observability/counters.ts";
+import { counter, type DefinitionsOf, gauge } from "../../observability/counters.ts";
+
+/** Those of {@linkcode JOURNAL_COUNTERS}. */
+export type JournalDefinitions = DefinitionsOf<
+  "records" | "batches" | "bytes" | "files" | "lost",
+  "lag"
+>;
 
 /** What the journals of a process count together, for `openCounters`. */
-export const JOURNAL_COUNTERS = {
+export const JOURNAL_COUNTERS: JournalDefinitions = {
   records: counter("journal_records_total", "Records written."),
   batches: counter("journal_batches_total", "Batches written: the unit of a write."),
   bytes: counter("journal_bytes_total", "Bytes written."),
