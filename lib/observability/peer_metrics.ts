@@ -31,7 +31,7 @@ export const HANDOFF: HistogramMetric<WatchedConsumer> = {
   type: "histogram",
   labels: ["channel", "consumer"],
   help:
-    "Time from publishing a message to the poll that delivered it; empty in a channel without " +
+    "Time from publishing a message to the poll that delivered it; absent in a channel without " +
     "timestamps. If it is high, see its lag, and how it waits.",
   bounds: HANDOFF_SECONDS,
   parts: 1e9,

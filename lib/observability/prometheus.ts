@@ -206,11 +206,12 @@ class Exporter {
     return counters.map(({ name }, place) => [name, { labels, value: sums[place]! }]);
   }
 
-  /** None of a persister, which takes everything without polling. */
+  /** None of a persister, which polls nothing, and none without timestamps. */
   #handoffEntries(group: PeerGroup<WatchedConsumer>, labels: Labels): Entry[] {
     if (group.peers.every(({ onSlow }) => onSlow === "hold")) return [];
     const read = (peer: WatchedConsumer) => vectorOf(HANDOFF, HANDOFF.read(peer));
-    return histogramEntries(HANDOFF, labels, this.#sum(group, HANDOFF.name, read));
+    const latencies = this.#sum(group, HANDOFF.name, read);
+    return latencies.at(-1) === 0 ? [] : histogramEntries(HANDOFF, labels, latencies);
   }
 
   /** Sums what the peers of a group have counted, and those whose places they have. */

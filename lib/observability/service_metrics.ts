@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { CounterReading } from "./counters.ts";
+import type { CounterDefinition } from "./counters.ts";
 import { type MetricDefinition, single } from "./metric.ts";
 
 /** Whether a service runs. */
@@ -33,7 +33,9 @@ export const SERVICE_SECONDS: readonly number[] = [
 const NAME = /^[a-z][a-z0-9_]*$/;
 
 /** Returns what a value of a service is a metric of; undefined if it has no possible name. */
-export function serviceMetric({ name, kind, help }: CounterReading): MetricDefinition | undefined {
+export function serviceMetric(
+  { name, kind, help }: CounterDefinition,
+): MetricDefinition | undefined {
   if (!NAME.test(name)) return undefined;
   return { name: `mt_${name}`, type: kind, labels: ["service"], help };
 }

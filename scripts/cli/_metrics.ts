@@ -5,7 +5,6 @@
  */
 
 import type { Command } from "commander";
-import { createRegistry } from "../../lib/observability/prometheus.ts";
 import { Watch } from "../../lib/observability/mod.ts";
 import { placeOf } from "../services/_channels.ts";
 import { metrics } from "../services/metrics.ts";
@@ -25,6 +24,8 @@ export function addMetricsCommand(program: Command, end: End): void {
 
 async function printOnce(args: string[]): Promise<void> {
   const watch = new Watch(placeOf(settingsOf(metrics, args)));
+  // Takes long to load, which no other command should wait for.
+  const { createRegistry } = await import("../../lib/observability/prometheus.ts");
   const text = await createRegistry(() => watch.look()).metrics();
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));

@@ -4,11 +4,26 @@
  * @module
  */
 
+import type { CounterDefinitions } from "../../lib/observability/mod.ts";
+import { serviceMetric } from "../../lib/observability/service_metrics.ts";
 import { type MetricDefinition, METRICS } from "../../lib/observability/prometheus.ts";
 import { ScriptError } from "../_command.ts";
+import { PROCESS_COUNTERS } from "../services/_service_counters.ts";
+import { SERVICES } from "../services/mod.ts";
 
-/** All of them, in the order of the document. */
-export const CATALOG: readonly MetricDefinition[] = [...METRICS];
+/** What a service and its process count. */
+function metricsOf({ counters }: { counters: CounterDefinitions }): MetricDefinition[] {
+  return Object.values(counters).map((definition) => serviceMetric(definition)!);
+}
+
+/** All of them, in the order of the document. What several services count is there once. */
+export const CATALOG: readonly MetricDefinition[] = [
+  ...new Map(
+    [...METRICS, ...[{ counters: PROCESS_COUNTERS }, ...SERVICES].flatMap(metricsOf)].map(
+      (metric) => [metric.name, metric],
+    ),
+  ).values(),
+];
 
 const BY_NAME = new Map(CATALOG.map((metric) => [metric.name, metric]));
 

@@ -26,9 +26,12 @@ export function withTables(document: string): string {
   return `${before}\n\n${tables()}\n\n${document.slice(end)}`;
 }
 
-/** A table for each word that names begin with. */
+/** A table for each word that names begin with, in whatever number. */
 function tables(): string {
-  const groups = Map.groupBy(CATALOG, ({ name }) => /^(?:mt_)?[a-z]+/.exec(name)![0]);
+  const groups = Map.groupBy(
+    CATALOG,
+    ({ name }) => /^(?:mt_)?(?:process|[a-z]+?)(?=s?(?:_|$))/.exec(name)![0],
+  );
   return [...groups].map(([word, metrics]) => `### ${word}\n\n${tableOf(metrics)}`).join("\n\n");
 }
 

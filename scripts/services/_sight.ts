@@ -14,10 +14,13 @@ import {
   Watch,
 } from "../../lib/observability/mod.ts";
 
-/** Milliseconds between two looks: by these it is seen who moves. */
-const LOOK_MS = 1_000;
+/**
+ * Milliseconds between two looks, if nobody asks: by these it is seen who moves. A look takes some
+ * milliseconds, in which a service does nothing else.
+ */
+const LOOK_MS = 5_000;
 
-/** Milliseconds for which a look holds: whoever asks more often does not cost more. */
+/** Milliseconds for which a look holds that was asked for: asking more often costs no more. */
 const FRESH_MS = 250;
 
 /** The last look, kept fresh. */
@@ -25,13 +28,13 @@ export class Sight {
   readonly #watch: Watch;
   readonly #timer: ReturnType<typeof setInterval>;
   #last: Look | undefined;
-  #lastMs = 0;
+  #askedMs = -Infinity;
 
   constructor(place: { directory?: string }) {
     this.#watch = new Watch(place.directory === undefined ? {} : { directory: place.directory });
     this.#timer = setInterval(() => {
       try {
-        this.look();
+        this.#watch.look();
       } catch {
         // Whoever asks is told.
       }
@@ -41,9 +44,9 @@ export class Sight {
   /** Returns a look that is not older than some milliseconds. */
   look(): Look {
     const nowMs = performance.now();
-    if (this.#last === undefined || nowMs - this.#lastMs >= FRESH_MS) {
+    if (this.#last === undefined || nowMs - this.#askedMs >= FRESH_MS) {
       this.#last = this.#watch.look();
-      this.#lastMs = nowMs;
+      this.#askedMs = nowMs;
     }
     return this.#last;
   }

@@ -13,7 +13,6 @@ import {
   serverPermissions,
 } from "./_channels.ts";
 import { allow } from "./_permissions.ts";
-import { serveMetrics } from "./_metrics_server.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
 import { bytes, integer, path } from "./_settings.ts";
 
@@ -43,11 +42,14 @@ const SETTINGS = {
   diskCritical: bytes(HEALTH_LIMITS.diskCriticalBytes, "free bytes of a log's disk that fail it"),
 };
 
+const NO_COUNTERS = {};
+
 /** The service. */
-export const metrics: Service<typeof SETTINGS> = defineService({
+export const metrics: Service<typeof SETTINGS, typeof NO_COUNTERS> = defineService({
   name: "metrics",
   summary: "Serves metrics for Prometheus, and health, of all channels of a directory.",
   settings: SETTINGS,
+  counters: NO_COUNTERS,
   permissions: (values) => [
     ...channelPermissions({ directory: values.directory, walDir: undefined }),
     ...allow("read", [values.walDir]),
@@ -55,6 +57,7 @@ export const metrics: Service<typeof SETTINGS> = defineService({
   ],
   async start(values): Promise<RunningService> {
     const { host, port, allowRemote } = values;
+    const { serveMetrics } = await import("./_metrics_server.ts"); // mt itself need not load it.
     const server = await serveMetrics({
       ...{ host, port, allowRemote },
       ...placeOf(values),

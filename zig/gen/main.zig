@@ -36,16 +36,7 @@ const banner =
 fn printLayout(out: *Writer) !void {
     try out.writeAll(banner);
     try out.print("export const ABI_FINGERPRINT = {d};\n\n", .{mt.abi.fingerprint});
-    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
-    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
-        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
-    }
-    try out.writeAll("\n");
-    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
-        const value = @field(mt.constants, decl.name);
-        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
-    }
-    try out.writeAll("\n");
+    try printCodes(out);
     try printBits(out, "RECORD", mt.record.Flags);
     try printBits(out, "CHANNEL", mt.header.ChannelFlags);
     try printEnum(out, "POLICY", mt.header.Policy);
@@ -115,6 +106,19 @@ fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);
     try printStruct(out, "CURSOR", mt.wal.control.Cursor);
+}
+
+fn printCodes(out: *Writer) !void {
+    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
+    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
+        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
+    }
+    try out.writeAll("\n");
+    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
+        const value = @field(mt.constants, decl.name);
+        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
+    }
+    try out.writeAll("\n");
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {
