@@ -54,7 +54,7 @@ export interface ChannelSummary {
   p99Ns: number | null;
 }
 
-/** Numbers of one moment, of all producers and of the slowest consumer; null where there is none. */
+/** Numbers of one moment, of producers and of the slowest consumer; null where there is none. */
 export type Sample = [
   timeMs: number,
   publishedPerSecond: number,
@@ -110,7 +110,7 @@ export interface ChannelView {
 /** Samples of each channel: five minutes, one a second. */
 export const SAMPLES_MAX = 300;
 
-/** Channels and services that are listed, and histories' entries. Arbitrary: more of them nobody reads. */
+/** What is listed of each at most. Arbitrary: more of them nobody reads. */
 const CHANNELS_MAX = 200;
 const SERVICES_MAX = 100;
 const HISTORY_MAX = 100;

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { serveInspector } from "../inspector/_server.ts";
 import {
   CHANNEL_SETTINGS,
   channelPermissions,
@@ -26,17 +25,21 @@ const SETTINGS = {
   ),
 };
 
+const NO_COUNTERS = {};
+
 /** The service. */
-export const inspector: Service<typeof SETTINGS> = defineService({
+export const inspector: Service<typeof SETTINGS, typeof NO_COUNTERS> = defineService({
   name: "inspector",
   summary: "Serves a page, for this host only, that shows channels, logs and what happened.",
   settings: SETTINGS,
+  counters: NO_COUNTERS,
   permissions: ({ directory, walDir, stateDir, port }) => [
     ...channelPermissions({ directory, walDir: undefined }),
     ...allow("read", [walDir, stateDir]),
     ...allow("net", [port === 0 ? "127.0.0.1" : `127.0.0.1:${port}`]),
   ],
   async start(values): Promise<RunningService> {
+    const { serveInspector } = await import("../inspector/_server.ts"); // mt itself need not.
     const server = await serveInspector(values);
     return {
       ready: { url: server.url },

@@ -1,6 +1,6 @@
 // The page of market data in Chromium.
 
-import { testPage } from "./_scenarios.ts";
+import { testPage } from "./_support.ts";
 
 const PAGE = "_dashboard.ts";
 

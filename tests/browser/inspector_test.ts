@@ -1,6 +1,6 @@
 // The inspector page in Chromium.
 
-import { testPage } from "./_scenarios.ts";
+import { testPage } from "./_support.ts";
 
 const PAGE = "_inspector.ts";
 
