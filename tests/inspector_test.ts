@@ -142,7 +142,7 @@ Deno.test("newestRecords() shows text as text, other bytes as they are, and dama
   assertMatch([...damaged.notes, damaged.error].join(), /26/);
 });
 
-Deno.test("The inspector's server answers this host's own pages only, and changes nothing", async () => {
+Deno.test("The inspector answers only GET, and only pages of this host", async () => {
   using scratch = new Scratch();
   scratch.create();
   const server = await serveInspector({ directory: scratch.directory, port: 0, intervalMs: 1000 });

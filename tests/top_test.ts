@@ -18,10 +18,14 @@ function testTerminal(name: string, fn: () => Promise<void>): void {
 }
 
 /** The command in a terminal, and what tells how it has ended and left the terminal. */
-async function startTop(directory: string, flags: string, before = ""): Promise<Tmux> {
+async function startTop(
+  directory: string,
+  flags: string,
+  variables = "-u NO_COLOR",
+): Promise<Tmux> {
   const mt = [Deno.execPath(), ...taskArguments("mt")].join(" ");
   const top = `echo $$ >${directory}/pid; exec ${mt} top --directory ${directory} ${flags}`;
-  const command = `${before} sh -c '${top}'; echo "status=$?"; stty -a; cat`;
+  const command = `env ${variables} sh -c '${top}'; echo "status=$?"; stty -a; cat`;
   return await Tmux.start({ command, directory: ROOT, columns: 100, rows: 30 });
 }
 

@@ -35,9 +35,8 @@ function noteOf(ring, log) {
   const parts = [];
   if (ring !== null) parts.push(`${ring.state}, durable up to ${count(ring.durable)}`);
   if (log !== null) {
-    parts.push(
-      `${count(log.segmentCount)} segments, ${bytes(log.bytes)}, opened ${log.epoch} times`,
-    );
+    const segments = log.segmentCount === 1 ? "1 segment" : `${count(log.segmentCount)} segments`;
+    parts.push(`${segments}, ${bytes(log.bytes)}, epoch ${count(log.epoch)}`);
     parts.push(log.directory);
   } else if (ring !== null) parts.push(ring.directory);
   return parts.join(" · ");
