@@ -1,6 +1,6 @@
 // Services that no other test looks into: what they count, and under which names.
 
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assertEquals, assertGreater } from "@std/assert";
 import { readCounters, type ServiceCounters } from "../lib/observability/mod.ts";
 import { createChannel, openProducer } from "../mod.ts";
 import { type AnyService, spawnService } from "../scripts/services/_service.ts";
@@ -33,6 +33,12 @@ function valueOf(counters: ServiceCounters | undefined, wanted: string): number 
   return counters?.values.find(({ name }) => name === wanted)?.value ?? NaN;
 }
 
+/** How often timers were looked at. */
+function lagOf(counters: ServiceCounters | undefined): number {
+  const lag = counters?.values.find(({ name }) => name === "event_loop_lag_seconds");
+  return lag?.histogram?.count ?? 0;
+}
+
 Deno.test("Services count in the directory of their channels, each under its own name", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
@@ -56,7 +62,7 @@ Deno.test("Services count in the directory of their channels, each under its own
       () => valueOf(find("p.fake-exchange"), "fake_exchange_steps_total") > 0,
     );
     await using second = new Spawned(fakeExchange, place);
-    await until("it counts", () => find("p.fake-exchange-2") !== undefined);
+    await until("it has looked at itself", () => lagOf(find("p.fake-exchange-2")) > 0);
     assertEquals(find("p.fake-exchange")?.pid, first.child.pid);
     assertEquals(find("p.fake-exchange-2")?.pid, second.child.pid);
     await until("it writes", () => valueOf(find("p.persister"), "persister_logs") === 1);
@@ -78,7 +84,6 @@ Deno.test("Services count in the directory of their channels, each under its own
     assertEquals(valueOf(counters, "process_starts_total"), 1);
     assertGreater(valueOf(counters, "process_cpu_seconds_total"), 0);
     assertGreater(valueOf(counters, "process_resident_bytes"), 1e6);
-    const lag = counters.values.find(({ name }) => name === "event_loop_lag_seconds")?.histogram;
-    assert(lag!.count > 0 && lag!.maxNs < 60e9);
+    assertGreater(lagOf(counters), 0);
   }
 });
