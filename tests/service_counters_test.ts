@@ -39,7 +39,7 @@ function lagOf(counters: ServiceCounters | undefined): number {
   return lag?.histogram?.count ?? 0;
 }
 
-Deno.test("Services count in the directory of their channels, each under its own name", async () => {
+Deno.test("Services count beside their channels, each under its own name", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const log = {
