@@ -14,6 +14,7 @@ import { HAS_COLOUR, paint, write } from "./_output.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
 import { addClean } from "./cli/_clean.ts";
 import { addComplete } from "./cli/_complete.ts";
+import { addDoctor } from "./cli/_doctor.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
@@ -50,6 +51,7 @@ function makeProgram(args: readonly string[], end: End): Command {
   program.commandsGroup("Look:");
   addLookCommands(program);
   addTail(program, end);
+  addDoctor(program, end);
   program.commandsGroup("Channels:");
   addChannelCommands(program, end);
   addClean(program, end);

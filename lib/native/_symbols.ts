@@ -289,6 +289,26 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_machine_text: {
+    parameters: ["u32", "u32", "u32", "buffer", "u32"],
+    result: "i32",
+  },
+  mt_machine_file_system: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_limits: {
+    parameters: ["buffer"],
+    result: "i32",
+  },
+  mt_machine_probe: {
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_cores: {
+    parameters: ["buffer", "u32"],
+    result: "i32",
+  },
   mt_store_open: {
     parameters: ["buffer", "f64", "u32", "buffer"],
     result: "i32",
