@@ -17,6 +17,7 @@ pub const durability = @import("durability.zig");
 pub const exchange = @import("exchange.zig");
 pub const exports = @import("exports.zig");
 pub const exports_log = @import("exports_log.zig");
+pub const exports_process = @import("exports_process.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
@@ -48,7 +49,7 @@ pub const testing = struct {
 };
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log, exports_store, exports_verify };
+pub const borders = .{ exports, exports_log, exports_process, exports_store, exports_verify };
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -68,6 +69,7 @@ test {
     _ = @import("recovery.zig");
     _ = @import("repair.zig");
     _ = @import("ring.zig");
+    _ = @import("seccomp.zig");
     _ = @import("seek.zig");
     _ = @import("sigbus.zig");
     _ = @import("store/check.zig");

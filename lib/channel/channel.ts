@@ -6,6 +6,7 @@
 
 import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
 import { type Durability, type LogReport, readDurability } from "../native/log.ts";
+import { checkRingPath } from "../native/path.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
 import type { RingIdentity } from "../native/ring.ts";
@@ -229,6 +230,7 @@ export function createChannel(name: string, options: ChannelOptions = {}): Chann
   const settings = toRingSettings(name, options);
   const logSettings = toLogSettings(settings, options);
   const { path, isDefault } = bufferFileOf(name, options);
+  checkRingPath(path, "read", "write"); // Before the log is made.
   if (logSettings !== undefined) refuseOther(name, options, logSettings);
   const log = logSettings && openLog(options.walDir!, logSettings);
   let channel: Channel | undefined;
