@@ -28,8 +28,14 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
+/** Programs that give children another user, and that judge units: tests/users_test.ts and others. */
+const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
+
 /** Also what docs/operations.md names, and what is built with the fault points. */
-const PROGRAMS = [...DISK_PROGRAMS, "cp", "mv", `${ROOT}zig-out/faults/bin/wal-faults`];
+const PROGRAMS = [
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv"],
+  `${ROOT}zig-out/faults/bin/wal-faults`,
+];
 
 /**
  * Runs `deno test` with further arguments and variables of the environment. With `inherit` it

@@ -29,6 +29,11 @@ export function toAbsolute(path: string): string {
   return `/${parts.join("/")}`;
 }
 
+/** Whether a path, which may come from a file, is as {@linkcode toAbsolute} returns it. */
+export function isAbsolute(path: string): boolean {
+  return path.startsWith("/") && !path.includes("\0") && path === toAbsolute(path);
+}
+
 /** Whether this process is permitted all these uses of a path. */
 export function isPermitted(path: string, ...uses: Access[]): boolean {
   return uses.every((name) => Deno.permissions.querySync({ name, path }).state === "granted");
@@ -55,7 +60,7 @@ export function checkPermitted(path: string, ...uses: Access[]): void {
  * @throws {Deno.errors.NotCapable} If one of the uses is not permitted; the text names the flag.
  */
 export function grantedPath(path: string, ...uses: Access[]): GrantedPath {
-  if (path !== toAbsolute(path)) {
+  if (!isAbsolute(path)) {
     throw new TypeError(`Cannot pass "${path}" on: expected an absolute path without "." and ".."`);
   }
   checkPermitted(path, ...uses);

@@ -11,7 +11,7 @@ import type { RecordFault } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
-import { grantedPath, grantedRingPath, isPermitted, toAbsolute } from "./path.ts";
+import { grantedPath, grantedRingPath, isAbsolute, isPermitted } from "./path.ts";
 
 const encoder = new TextEncoder();
 
@@ -116,8 +116,7 @@ export function createRing(path: string, settings: CreateSettings): number {
 function withLog(handle: number): number {
   const { logPath } = readIdentity(handle);
   // Whoever made the file wrote the path: it may say anything.
-  if (!logPath.startsWith("/") || logPath !== toAbsolute(logPath)) return handle;
-  if (isPermitted(logPath, "read")) {
+  if (isAbsolute(logPath) && isPermitted(logPath, "read")) {
     native().mt_channel_grant_log(handle, grantedPath(logPath, "read"));
   }
   return handle;
