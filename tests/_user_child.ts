@@ -63,6 +63,7 @@ const STEPS: Record<string, () => unknown> = {
     using channel = openChannel("logged", { directory });
     openConsumer(channel, { from: "earliest" });
   },
+  "make link": () => Deno.symlinkSync("shared.ring", `${directory}/link.ring`),
   "open link": () => openChannel("link", { directory }).close(),
   "list": () => listChannels({ directory }).map(({ name }) => name).sort().join(),
   "remove private": () => removeChannel("private", { directory }),
