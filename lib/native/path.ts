@@ -68,28 +68,28 @@ export function grantedPath(path: string, ...uses: Access[]): GrantedPath {
 }
 
 /**
- * Returns the path of a ring file, or of a directory of them, for the native side.
+ * Returns the path of a file in shared memory, or of a directory of them, for the native side.
  *
  * The library's own directory needs no permission: Deno refuses what is under `/dev/shm` to anything
- * less than `--allow-all`, and the library opens nothing there but ring files of this user.
+ * less than `--allow-all`, and the library opens nothing there but rings and counters of this user.
  *
  * @throws {Deno.errors.NotCapable} If one of the uses is not permitted; the text names the flag.
  */
-export function grantedRingPath(path: string, ...uses: Access[]): GrantedPath {
+export function grantedSharedPath(path: string, ...uses: Access[]): GrantedPath {
   return grantedPath(path, ...(isOwn(path) ? [] : uses));
 }
 
-/** Checks what {@linkcode grantedRingPath} does, before anything is made. */
-export function checkRingPath(path: string, ...uses: Access[]): void {
+/** Checks what {@linkcode grantedSharedPath} does, before anything is made. */
+export function checkSharedPath(path: string, ...uses: Access[]): void {
   if (!isOwn(path)) checkPermitted(path, ...uses);
 }
 
-const RING_FILE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.ring$/;
+const SHARED_FILE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.(ring|counters)$/;
 
-/** Whether a path is that of the default directory or of a channel's file in it. */
+/** Whether a path is that of the default directory or of a file of ours in it. */
 function isOwn(path: string): boolean {
   const own = defaultDirectory();
-  const isInside = path.startsWith(`${own}/`) && RING_FILE.test(path.slice(own.length + 1));
+  const isInside = path.startsWith(`${own}/`) && SHARED_FILE.test(path.slice(own.length + 1));
   return path === own || isInside;
 }
 

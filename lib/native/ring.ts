@@ -11,7 +11,7 @@ import type { RecordFault } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
-import { grantedPath, grantedRingPath, isAbsolute, isPermitted } from "./path.ts";
+import { grantedPath, grantedSharedPath, isAbsolute, isPermitted } from "./path.ts";
 
 const encoder = new TextEncoder();
 
@@ -108,7 +108,7 @@ export function createRing(path: string, settings: CreateSettings): number {
   bytes.set(schema, layout.CREATE_PARAMETERS_SCHEMA_OFFSET);
   const detail = new Detail();
   const status = native()
-    .mt_channel_create(grantedRingPath(path, "read", "write"), bytes, detail.bytes);
+    .mt_channel_create(grantedSharedPath(path, "read", "write"), bytes, detail.bytes);
   return withLog(checked(status, { action: "create", path, channel: settings.name }, detail));
 }
 
@@ -137,21 +137,21 @@ export function openRing(
   bytes.set(encoded, layout.OPEN_PARAMETERS_NAME_OFFSET);
   const detail = new Detail();
   const uses = settings.readOnly ? ["read"] as const : ["read", "write"] as const;
-  const status = native().mt_channel_open(grantedRingPath(path, ...uses), bytes, detail.bytes);
+  const status = native().mt_channel_open(grantedSharedPath(path, ...uses), bytes, detail.bytes);
   return withLog(checked(status, { action: "open", path, channel: name }, detail));
 }
 
 /** Removes a ring file. */
 export function removeRing(path: string, name: string): void {
   const detail = new Detail();
-  const status = native().mt_channel_remove(grantedRingPath(path, "write"), detail.bytes);
+  const status = native().mt_channel_remove(grantedSharedPath(path, "write"), detail.bytes);
   checked(status, { action: "remove", path, channel: name }, detail);
 }
 
 /** Removes a ring file if it is of before this host's last start. Does nothing to any other. */
 export function removeStaleRing(path: string, name: string): void {
   const detail = new Detail();
-  const place = grantedRingPath(path, "read", "write");
+  const place = grantedSharedPath(path, "read", "write");
   const status = native().mt_channel_remove_stale(place, detail.bytes);
   if (status === layout.NOT_FOUND) return; // Not even the directory: nobody has made a ring yet.
   checked(status, { action: "remove", path, channel: name }, detail);
@@ -160,7 +160,7 @@ export function removeStaleRing(path: string, name: string): void {
 /** Returns the names of the channels in a directory, sorted. An absent directory has none. */
 export function listRings(directory: string): string[] {
   const detail = new Detail();
-  const path = grantedRingPath(directory, "read");
+  const path = grantedSharedPath(directory, "read");
   for (let size = 4096;; size *= 4) {
     const bytes = new Uint8Array(size);
     const needed = native().mt_directory_list(path, bytes, size, detail.bytes);
