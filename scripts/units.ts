@@ -75,7 +75,10 @@ const UNITS: Unit[] = [
   },
   {
     service: marketData,
-    args: [...LOGGED, ...INSTRUMENTS, ...OUTSIDE, "--port", "7003"],
+    args: [
+      ...[...LOGGED, ...INSTRUMENTS, ...OUTSIDE, "--state-dir", `${STATE}/market-data`],
+      ...["--port", "7003"],
+    ],
     network: "loopback",
     lines: MANY_FILES,
   },

@@ -86,9 +86,9 @@ pub const Channel = struct {
         allocator.destroy(channel);
     }
 
-    /// Lets consumers read the log in that directory, which the caller has leave to read. False, and
-    /// nothing changes, unless it is the one that the file names, byte for byte: whoever made the
-    /// file may have named any.
+    /// Lets consumers read the log in that directory, which the caller has leave to read. False,
+    /// and nothing changes, unless it is the one that the file names, byte for byte: whoever made
+    /// the file may have named any.
     pub fn grantLog(channel: *Channel, path: []const u8) bool {
         if (path.len == 0 or !std.mem.eql(u8, path, channel.identity.logPath())) return false;
         channel.is_log_granted = true;

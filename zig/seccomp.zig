@@ -3,8 +3,8 @@
 //!
 //! - All threads at once (`TSYNC`), those that exist and those that they start; for good, as
 //!   nothing can be given back (`NO_NEW_PRIVS` comes with it).
-//! - A refused call fails with EPERM, so that nothing crashes. `clone3` fails with ENOSYS: its flags
-//!   lie in memory, where a filter does not see, and libc then takes `clone`.
+//! - A refused call fails with EPERM, so that nothing crashes. `clone3` fails with ENOSYS: its
+//!   flags lie in memory, where a filter does not see, and libc then takes `clone`.
 //! - Calls of another architecture (32 bits, x32) are all refused: their numbers mean other things.
 //! - `io_uring` is refused, as what it does passes no filter.
 //!
