@@ -28,7 +28,7 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
-/** Programs that give children another user, and that judge units: tests/users_test.ts and others. */
+/** Programs that give children another user, and that judge units. */
 const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
 
 /** Also what docs/operations.md names, and what is built with the fault points. */

@@ -137,18 +137,25 @@ const HARDENING = [
 
 function commandOf({ service, args, rest = [] }: Unit): string {
   const words = [...runArguments(service, [...args, "--seccomp"]), ...args, "--seccomp", ...rest];
-  return [DENO, ...words.map((word) => word.replaceAll(ROOT, `${HOME}/`)), "$MT_ARGS"]
-    .join(" ")
-    .replaceAll(" --", " \\\n  --");
+  const command = words.flatMap(eachPlace).map((word) => word.replaceAll(ROOT, `${HOME}/`));
+  return [DENO, ...command, "$MT_ARGS"].join(" ")
+    .replaceAll(/ (--|\/opt\/)/g, " \\\n  $1");
+}
+
+/** Writes a permission for several places as several, a line each. */
+function eachPlace(word: string): string[] {
+  const [flag, places] = word.split("=", 2);
+  if (!flag!.startsWith("--allow-") || places === undefined) return [word];
+  return places.split(",").map((place) => `${flag}=${place}`);
 }
 
 function textOf(unit: Unit): string {
-  const { service: { name, summary }, isTemplate, network, lines = [] } = unit;
+  const { service: { name }, isTemplate, network, lines = [] } = unit;
   return [
     '# Written by "deno task units". Settings go into the file that EnvironmentFile names, as',
     "# MT_ARGS=--flag value …; what concerns paths and ports into a copy of this unit.",
     "[Unit]",
-    `Description=message_transport ${name}${isTemplate ? " of %i" : ""}: ${summary}`,
+    `Description=message_transport: ${name}${isTemplate ? " of %i" : ""}`,
     "After=network.target",
     "",
     "[Service]",

@@ -75,7 +75,7 @@ const CALLS: Record<string, () => unknown> = {
   },
 };
 
-/** Asks the library itself, past what checks above it: it must not read in a log that is not ours. */
+/** Asks the library itself, past what checks above it, to read in a log. */
 function readUnasked(): string {
   using channel = openChannel("logged");
   const place = { name: "", from: 1, onSlow: "block", view: false, observes: true } as const;

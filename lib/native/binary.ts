@@ -7,8 +7,8 @@
  * cache directory; every later load reads it from there and verifies it again.
  *
  * Between the check and `dlopen` whoever may write to the cache directory could exchange the file:
- * one that others may write to is refused, and those made here are their user's alone. What `MT_LIB`
- * names and what a checkout has built is its user's choice, and is not verified.
+ * one that others may write to is refused, and those made here are their user's alone. What
+ * `MT_LIB` names and what a checkout has built is its user's choice, and is not verified.
  *
  * @module
  */

@@ -70,8 +70,9 @@ export function grantedPath(path: string, ...uses: Access[]): GrantedPath {
 /**
  * Returns the path of a file in shared memory, or of a directory of them, for the native side.
  *
- * The library's own directory needs no permission: Deno refuses what is under `/dev/shm` to anything
- * less than `--allow-all`, and the library opens nothing there but rings and counters of this user.
+ * The library's own directory needs no permission: Deno refuses what is under `/dev/shm` to
+ * anything less than `--allow-all`, and the library opens nothing there but rings and counters of
+ * this user.
  *
  * @throws {Deno.errors.NotCapable} If one of the uses is not permitted; the text names the flag.
  */
