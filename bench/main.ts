@@ -15,7 +15,7 @@ import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
 import { engine } from "./engine.ts";
 import { fanout } from "./fanout.ts";
-import { handoff } from "./handoff.ts";
+import { handoff, prepareHandoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
 import { pipeline } from "./pipeline.ts";
@@ -100,6 +100,7 @@ async function main(args: string[]): Promise<number> {
     walDir: values["wal-dir"],
     logBytes: values.size === undefined ? undefined : mebibytes * 2 ** 20,
   };
+  if (names.includes("handoff")) await prepareHandoff(given.scale);
   const isJson = values.json;
   return await withInterrupt((signal) => runAll(new Set(names), { ...given, signal }, isJson));
 }
