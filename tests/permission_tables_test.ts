@@ -77,6 +77,14 @@ Deno.test("Services ask for the permissions that SECURITY.md names, and no other
   }
 });
 
+Deno.test("SECURITY.md names tests that there are", () => {
+  const names = codeIn(Deno.readTextFileSync(`${ROOT}SECURITY.md`))
+    .filter((code) => code.endsWith("_test.ts"))
+    .map((code) => code.startsWith("tests/") ? code : `tests/${code}`);
+  assert(names.length > 0);
+  for (const name of names) assert(Deno.statSync(`${ROOT}${name}`).isFile, name);
+});
+
 /** Something for every command. */
 class Place extends Scratch {
   readonly rings = `${this.directory}/rings`;
