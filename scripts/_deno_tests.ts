@@ -31,9 +31,9 @@ const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl"
 /** Programs that give children another user, and that judge units. */
 const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
 
-/** Also what docs/operations.md names, and what is built with the fault points. */
+/** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv"],
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv", "bash", "script"],
   `${ROOT}zig-out/faults/bin/wal-faults`,
 ];
 

@@ -281,12 +281,36 @@ export const symbols = {
     parameters: ["u32", "f64"],
     result: "i32",
   },
+  mt_channel_remove_unused: {
+    parameters: ["buffer", "u32", "buffer"],
+    result: "i32",
+  },
   mt_channel_remove_consumer: {
     parameters: ["u32", "buffer", "u32", "buffer"],
     result: "i32",
   },
   mt_consumer_log_detail: {
     parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_machine_text: {
+    parameters: ["u32", "u32", "u32", "buffer", "u32"],
+    result: "i32",
+  },
+  mt_machine_file_system: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_limits: {
+    parameters: ["buffer"],
+    result: "i32",
+  },
+  mt_machine_probe: {
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_cores: {
+    parameters: ["buffer", "u32"],
     result: "i32",
   },
   mt_process_confine: {
@@ -369,6 +393,9 @@ export interface PathArguments {
   mt_persister_open: "0";
   mt_persister_start: "1";
   mt_channel_grant_log: "1";
+  mt_channel_remove_unused: "0";
+  mt_machine_file_system: "0";
+  mt_machine_probe: "0";
   mt_store_open: "0";
   mt_log_verify_open: "0";
   mt_log_verify_open_file: "0";

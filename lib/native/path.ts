@@ -57,6 +57,7 @@ export function checkPermitted(path: string, ...uses: Access[]): void {
  * Returns a path for the native side.
  *
  * @param path Absolute, as {@linkcode toAbsolute} returns it.
+ * @param uses None for a function that tells no more than what a path lies on.
  * @throws {Deno.errors.NotCapable} If one of the uses is not permitted; the text names the flag.
  */
 export function grantedPath(path: string, ...uses: Access[]): GrantedPath {

@@ -4,34 +4,24 @@
  * @module
  */
 
-import { resolve } from "node:path";
 import { NoSpaceError, openChannel, removeChannel, removeConsumer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-
-/** Where the ring files are, and how to tell what was done. */
-export interface RemoveOptions {
-  directory?: string;
-  json?: boolean;
-}
+import { placeOf, type PlaceOptions } from "./_frame.ts";
 
 /** Removes a channel's file. */
-export function remove(name: string, options: RemoveOptions): void {
+export function remove(name: string, options: PlaceOptions): void {
   attempt(() => removeChannel(name, placeOf(options)));
   say(options, { removed: name }, `Removed channel "${name}"`);
 }
 
 /** Removes a consumer for good. */
-export function removeConsumerOf(name: string, consumer: string, options: RemoveOptions): void {
+export function removeConsumerOf(name: string, consumer: string, options: PlaceOptions): void {
   attempt(() => {
     using channel = openChannel(name, { ...placeOf(options), prefault: false });
     removeConsumer(channel, consumer);
   });
   const text = `Removed consumer "${consumer}" of channel "${name}"`;
   say(options, { removed: consumer, channel: name }, text);
-}
-
-function placeOf({ directory }: RemoveOptions): { directory?: string } {
-  return directory === undefined ? {} : { directory: resolve(directory) };
 }
 
 /** What stands in the way is told in a line. */
@@ -54,6 +44,6 @@ const OBSTACLES = [
   NoSpaceError,
 ];
 
-function say({ json }: RemoveOptions, event: object, text: string): void {
+function say({ json }: PlaceOptions, event: object, text: string): void {
   console.log(json ? JSON.stringify(event) : text);
 }

@@ -48,7 +48,7 @@ export interface Service<S extends Settings = Settings> {
 const NO_PATH: string | undefined = undefined;
 
 /** Settings that every service has. */
-const OWN = {
+export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   seccomp: flag("give up system calls that it does not need, such as starting programs"),
