@@ -169,7 +169,8 @@ export interface UnusedRemoval {
 export function removeUnusedRing(path: string, name: string, onlyLook: boolean): UnusedRemoval {
   const detail = new Detail();
   const call = native().mt_channel_remove_unused;
-  const status = call(zeroEnded(path), Number(onlyLook), detail.bytes);
+  const place = grantedSharedPath(path, "read", "write");
+  const status = call(place, Number(onlyLook), detail.bytes);
   checked(status, { action: "remove", path, channel: name }, detail);
   const verdict = UNUSED_VERDICTS[status as keyof typeof UNUSED_VERDICTS];
   return { verdict, unloggedBytes: verdict === "unlogged" ? detail.needed : 0 };
