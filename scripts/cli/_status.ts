@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import { defaultDirectory } from "../../lib/native/ring.ts";
+import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
   type UnreadableChannel,

@@ -9,6 +9,8 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { findLibrary } from "../../lib/native/binary.ts";
+import { confine } from "../../mod.ts";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
@@ -66,6 +68,7 @@ const NO_PATH: string | undefined = undefined;
 export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
+  seccomp: flag("give up system calls that it does not need, such as starting programs"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
   help: flag("print this text"),
 };
@@ -106,7 +109,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
 ): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
     const values = settingsOf(service, args);
-    const { help, json, tied, lockFile } = values as Values<typeof OWN>;
+    const { help, json, tied, lockFile, seccomp } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
       return 0;
@@ -124,6 +127,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
     counting.onSample(() => running.sample?.());
+    if (seccomp) confine(); // What it starts from now on has no more than it has.
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
     running.sample?.(); // While there is something to look at.
@@ -221,6 +225,25 @@ export function spawnService<S extends Settings>(
   args: string[],
   stdout: "inherit" | "piped",
 ): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...runArguments(service, args), ...args],
+    stdin: "piped",
+    stdout,
+    stderr: "inherit",
+    detached: stdout === "piped",
+  }).spawn();
+}
+
+/**
+ * Returns what Deno is started with to run a service: options, no permission more than its settings
+ * need, and its script. The service's own flags follow.
+ *
+ * @throws {UsageError} If the flags are wrong.
+ */
+export function runArguments<S extends Settings>(
+  service: Pick<Service<S>, "name" | "settings" | "permissions">,
+  args: string[],
+): string[] {
   const values = settingsOf(service, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = service.permissions(values as Values<S>);
@@ -228,18 +251,14 @@ export function spawnService<S extends Settings>(
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
   );
-  const { lockFile } = values as Values<typeof OWN>;
+  const { lockFile, seccomp } = values as Values<typeof OWN>;
   permissions.push(...allow("read", [...config, lockFile]));
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
-      ...[fileURLToPath(script), ...args],
-    ],
-    stdin: "piped",
-    stdout,
-    stderr: "inherit",
-    detached: stdout === "piped",
-  }).spawn();
+  const hasLibrary = permissions.some((flag) => flag.startsWith("--allow-ffi"));
+  if (seccomp && !hasLibrary) permissions.push(...allow("ffi", [findLibrary()]));
+  return [
+    ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
+    fileURLToPath(script),
+  ];
 }
 
 /** Leaves out what is part of a permission for everything: beside it, it would be all there is. */
