@@ -267,7 +267,7 @@ export function openCounters<const D extends CounterDefinitions>(
   checkInstance(instance);
   const entries = Object.values(definitions);
   checkEntries(entries);
-  const { directory, group } = options;
+  const { group } = options;
   const file = openCounterFile({
     directory: directoryOf(options),
     instance,
