@@ -127,8 +127,8 @@ async function runTarget(index: number): Promise<Answer> {
     outcomes.set(outcome, count + 1);
     if (count === 0 && next >= kept.length && corpus.length < CORPUS_MAX) corpus.push(input);
   }
-  await target.close?.();
   const seconds = (performance.now() - startMs) / 1000;
+  await target.close?.();
   return {
     target: name,
     executions: executions - before,

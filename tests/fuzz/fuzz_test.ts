@@ -1,5 +1,5 @@
-// Bytes of strangers, random and mutated, and those that were a finding once: a value or an error of
-// ours each time, never a crash and never a hang. `deno task fuzz --minutes 10` is the long form.
+// Bytes of strangers, random and mutated, and those that were a finding once: a value or an error
+// of ours each time, never a crash, never a hang. `deno task fuzz --minutes 10` is the long form.
 
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { IS_LONG } from "../fault/_support.ts";

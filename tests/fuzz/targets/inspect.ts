@@ -17,7 +17,7 @@ import { encode } from "../../_support.ts";
 import { sealLog, writeLog } from "../_log.ts";
 import { join } from "../_mutator.ts";
 import { sealIdentity } from "../_ring.ts";
-import { cut, flips, operate } from "../_surgery.ts";
+import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -117,9 +117,9 @@ export async function open(directory: string): Promise<Target> {
       const spoilt = kind % 2 === 1
         ? rest
         : operate(new Map([[path, sound]]), rest, sealAny).get(path) ?? new Uint8Array(0);
-      Deno.writeFileSync(path, spoilt);
+      overwrite(path, spoilt);
       const outcome = await look(isWhole ? directory : path, isWhole);
-      Deno.writeFileSync(path, sound);
+      overwrite(path, sound);
       return outcome;
     },
   };

@@ -9,6 +9,7 @@ import { crc32 } from "node:zlib";
 import { openInstruments } from "../../../lib/market/mod.ts";
 import { encode } from "../../_support.ts";
 import { join } from "../_mutator.ts";
+import { overwrite } from "../_surgery.ts";
 import { must, type Target } from "../_target.ts";
 
 const HEAD = "message_transport instruments 1\n";
@@ -30,7 +31,7 @@ export function open(directory: string): Target {
     ],
     run(input) {
       const rest = input.subarray(1);
-      Deno.writeFileSync(path, (input[0] ?? 0) % 2 === 1 ? sealed(rest) : rest);
+      overwrite(path, (input[0] ?? 0) % 2 === 1 ? sealed(rest) : rest);
       const instruments = openInstruments(path);
       const all = instruments.all();
       for (const [index, one] of all.entries()) {

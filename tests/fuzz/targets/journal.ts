@@ -12,6 +12,7 @@ import { KIND_TRADE, newJournalCounts, readJournal, Trade } from "../../../lib/m
 import { defineSchema } from "../../../mod.ts";
 import { encode } from "../../_support.ts";
 import { join } from "../_mutator.ts";
+import { overwrite } from "../_surgery.ts";
 import { must, type Target } from "../_target.ts";
 
 const CRC = /,"crc":"[0-9a-f]*"}?$/;
@@ -50,7 +51,7 @@ export function open(directory: string): Target {
     seeds: samples().flatMap((bytes) => [join([0], bytes), join([1], bytes)]),
     async run(input) {
       const rest = input.subarray(1);
-      Deno.writeFileSync(path, (input[0] ?? 0) % 2 === 1 ? sealed(rest) : rest);
+      overwrite(path, (input[0] ?? 0) % 2 === 1 ? sealed(rest) : rest);
       const counts = newJournalCounts();
       let [records, last] = [0, 0];
       for await (const { sequence, flags, payload } of readJournal(path, { counts })) {

@@ -5,66 +5,107 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { createChannel, openConsumer, readLog, salvageLog, verifyLog } from "../../../mod.ts";
 import { logOptions, sealLog, writeLog } from "../_log.ts";
 import { join } from "../_mutator.ts";
-import { cut, flips, operate, writeFiles } from "../_surgery.ts";
+import { cut, type Files, flips, operate, writeFiles } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 
-/** One of so many inputs is opened to write, which makes files of some hundred kilobytes. */
-const OPEN_EVERY = 8;
+/** One of so many inputs is opened to write, which waits for the disk. */
+const OPEN_EVERY = 64;
+
+/** A log that is spoilt, used, and made sound again. */
+class SpoilableLog {
+  readonly #directory: string;
+  readonly #place: string;
+  readonly #sound: Files;
+  readonly #messages: ReadonlyMap<number, Uint8Array>;
+  /** Whether a checksum was made right again, so that another message may be a sound one. */
+  #isForged = false;
+
+  constructor(directory: string) {
+    const { files, messages } = writeLog(directory);
+    this.#directory = directory;
+    this.#place = `${directory}/wal/test`;
+    this.#sound = files;
+    this.#messages = messages;
+  }
+
+  /** Names of its files. */
+  get names(): string[] {
+    return [...this.#sound.keys()];
+  }
+
+  /** Applies cuts, looks at the log in every way, and opens it if it `isWritten`. */
+  async run(cuts: Uint8Array<ArrayBuffer>, isWritten: boolean): Promise<string> {
+    this.#isForged = false;
+    const changed = operate(this.#sound, cuts, (bytes, name) => {
+      this.#isForged = true;
+      sealLog(bytes, name);
+    });
+    writeFiles(this.#place, changed, this.#sound);
+    try {
+      const outcomes: string[] = [];
+      const steps = [() => this.#verify(), () => this.#read(), () => this.#salvage()];
+      for (const step of isWritten ? [...steps, () => this.#open()] : steps) {
+        try {
+          outcomes.push(await step());
+        } catch (error) {
+          if (!isRefusal(error)) throw error;
+          outcomes.push(outcomeOf(error));
+        }
+      }
+      return outcomes.join(" | ");
+    } finally {
+      const ring = `${this.#directory}/test.ring`;
+      if (existsSync(ring)) Deno.removeSync(ring);
+      writeFiles(this.#place, this.#sound, isWritten ? new Map() : changed);
+    }
+  }
+
+  async #verify(): Promise<string> {
+    return (await verifyLog(this.#place)).verdict;
+  }
+
+  #read(): string {
+    let last = 0;
+    for (const { sequence, payload } of readLog(this.#place)) {
+      must(sequence > last, `${sequence} behind ${last}`);
+      this.#check(last = sequence, payload);
+    }
+    return `${Math.sign(last)}`;
+  }
+
+  #salvage(): string {
+    const { lost } = salvageLog(this.#place, {
+      onMessage: ({ sequence, payload }) => this.#check(sequence, payload),
+    });
+    for (const { from, to } of lost) must(to === undefined || from <= to, `lost ${from} to ${to}`);
+    return `${Math.min(2, lost.length)}`;
+  }
+
+  #open(): string {
+    using channel = createChannel("test", logOptions(this.#directory));
+    const consumer = openConsumer(channel, { from: "earliest" });
+    while (consumer.poll(({ sequence, payload }) => this.#check(sequence, payload)) > 0);
+    return `${channel.recovered?.verdict}`;
+  }
+
+  #check(sequence: number, payload: Uint8Array): void {
+    const expected = this.#messages.get(sequence);
+    const isSent = payload.length === expected?.length &&
+      payload.every((byte, i) => byte === expected[i]);
+    must(this.#isForged || isSent, `message ${sequence} of ${payload.length} bytes`);
+  }
+}
 
 /** Opens it: writes the log. */
 export function open(directory: string): Target {
-  const { files: sound, messages } = writeLog(directory);
-  const place = `${directory}/wal/test`;
-  const names = [...sound.keys()];
+  const log = new SpoilableLog(directory);
+  const { names } = log;
   const control = names.indexOf("control");
   const segments = names.flatMap((name, at) => name.endsWith(".wal") ? [at] : []);
-
-  function isSent(sequence: number, payload: Uint8Array): boolean {
-    const expected = messages.get(sequence);
-    return payload.length === expected?.length && payload.every((byte, i) => byte === expected[i]);
-  }
-
-  async function use(isForged: boolean, isWritten: boolean): Promise<string> {
-    const outcomes: string[] = [];
-    const attempt = async (step: () => unknown) => {
-      try {
-        outcomes.push(`${await step()}`);
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        outcomes.push(outcomeOf(error));
-      }
-    };
-    const check = (sequence: number, payload: Uint8Array) =>
-      must(isForged || isSent(sequence, payload), `message ${sequence} of ${payload.length} bytes`);
-    await attempt(async () => (await verifyLog(place)).verdict);
-    await attempt(() => {
-      let last = 0;
-      for (const { sequence, payload } of readLog(place)) {
-        must(sequence > last, `${sequence} behind ${last}`);
-        check(last = sequence, payload);
-      }
-      return Math.sign(last);
-    });
-    await attempt(() => {
-      const { lost } = salvageLog(place, { onMessage: (one) => check(one.sequence, one.payload) });
-      for (const { from, to } of lost) {
-        must(to === undefined || from <= to, `lost ${from} to ${to}`);
-      }
-      return Math.min(2, lost.length);
-    });
-    if (!isWritten) return outcomes.join(" | ");
-    await attempt(() => {
-      using channel = createChannel("test", logOptions(directory));
-      const consumer = openConsumer(channel, { from: "earliest" });
-      while (consumer.poll(({ sequence, payload }) => check(sequence, payload)) > 0);
-      return channel.recovered?.verdict;
-    });
-    return outcomes.join(" | ");
-  }
-
   return {
     seeds: [
       ...segments.flatMap((file) => [
@@ -78,26 +119,12 @@ export function open(directory: string): Target {
       ...segments.map((file) =>
         join([1], cut("flip", { file, at: 24, bytes: [1] }), cut("seal", { file }))
       ),
-      ...flips(control, 0, 80, 4).map((surgery) =>
-        join([0], surgery, cut("seal", { file: control }))
+      ...flips(control, 0, 80, 4).map((surgery, at) =>
+        join([at % 5], surgery, cut("seal", { file: control }))
       ),
       join([0], cut("copy", { file: segments[0]!, at: 8192, bytes: [0, 16, 0, 0, 0, 16] })),
       join([0], cut("size", { file: control, at: 12_288 })),
     ],
-    async run(input) {
-      let isForged = false;
-      const changed = operate(sound, input.subarray(1), (bytes, name) => {
-        isForged = true;
-        sealLog(bytes, name);
-      });
-      const isWritten = (input[0] ?? 0) % OPEN_EVERY === 0;
-      writeFiles(place, changed, sound);
-      try {
-        return await use(isForged, isWritten);
-      } finally {
-        if (isWritten) Deno.removeSync(`${directory}/test.ring`, { recursive: true });
-        writeFiles(place, sound, isWritten ? new Map() : changed);
-      }
-    },
+    run: (input) => log.run(input.slice(1), (input[0] ?? 0) % OPEN_EVERY === 0),
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Records of a ring, spoilt under those that read them and write behind them, as a hostile peer
- * would. The first byte chooses the kind of ring; the rest are cuts into its data, in several turns.
+ * would. The first byte chooses the kind of ring; the rest are cuts into its data, in two turns.
  *
  * @module
  */

@@ -9,6 +9,7 @@ import { SERVICES } from "../../../scripts/services/mod.ts";
 import { settingsOf } from "../../../scripts/services/_service.ts";
 import { encode } from "../../_support.ts";
 import { join } from "../_mutator.ts";
+import { overwrite } from "../_surgery.ts";
 import type { Target } from "../_target.ts";
 
 const decoder = new TextDecoder();
@@ -37,7 +38,7 @@ export function open(directory: string): Target {
       const kind = input[0] ?? 0;
       const service = SERVICES[(kind >> 1) % SERVICES.length]!;
       const isFile = kind % 2 === 0;
-      if (isFile) Deno.writeFileSync(path, input.subarray(1));
+      if (isFile) overwrite(path, input.subarray(1));
       const args = isFile ? ["--config", path] : decoder.decode(input.subarray(1)).split("\n");
       try {
         const values = settingsOf(service, args);

@@ -16,7 +16,7 @@ import {
 import { valueOf } from "../../_store.ts";
 import { logOptions } from "../_log.ts";
 import { join } from "../_mutator.ts";
-import { cut, flips, operate } from "../_surgery.ts";
+import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 
 const MAP_BYTES = 1 << 18;
@@ -83,17 +83,17 @@ export async function open(parent: string): Promise<Target> {
     ],
     async run(input) {
       outcomes.clear();
-      Deno.writeFileSync(file, sound);
+      overwrite(file, sound);
       const spoilt = operate(new Map([["", sound]]), input.subarray(1)).get("") ?? new Uint8Array();
       const kind = (input[0] ?? 0) % 4;
-      if (kind === 0) Deno.writeFileSync(file, spoilt);
+      if (kind === 0) overwrite(file, spoilt);
       await attempt(async () => {
         using store = openStore({ directory, mapBytes: MAP_BYTES });
         if (kind !== 0) overwrite(file, spoilt);
         await use(store);
       });
       if (kind === 3) {
-        Deno.writeFileSync(file, spoilt);
+        overwrite(file, spoilt);
         await attempt(() => verifyStore(directory));
         await attempt(() => verifyCheckpoints(parent));
         await attempt(async () => {
@@ -107,11 +107,4 @@ export async function open(parent: string): Promise<Target> {
       channel.close();
     },
   };
-}
-
-/** Writes into the file that is there, where others have it mapped. */
-function overwrite(path: string, bytes: Uint8Array): void {
-  using file = Deno.openSync(path, { write: true });
-  file.truncateSync(bytes.length);
-  file.writeSync(bytes);
 }
