@@ -1,6 +1,6 @@
 /**
- * The soak: `deno task soak`. The pipeline at half of what the machine takes, its services killed at
- * random, and every process watched for what it does not give back.
+ * The soak: `deno task soak`. The pipeline at half of what the machine takes, its services killed
+ * at random, and every process watched for what it does not give back.
  *
  * @module
  */

@@ -18,7 +18,7 @@ const LOOK_MS = 2_000;
 export interface ChannelFigures {
   /** Share of the rings that was full, at most. */
   occupancyMax: number;
-  /** Bytes of the logs: at first, and at last. They grow: the audit reads all of them at the end. */
+  /** Bytes of the logs, first and last. They grow: the audit reads all of them at the end. */
   walBytesFirst: number;
   walBytesLast: number;
   /** Milliseconds by which the looks themselves were late, at most: this process's event loop. */
