@@ -20,6 +20,8 @@ pub fn build(b: *std.Build) void {
     const fault_points = b.option(bool, "fault-points", fault_text) orelse false;
     const options = b.addOptions();
     options.addOption(bool, "fault_points", fault_points);
+    const counters_text = "Count on the hot path; without it only to measure what that costs";
+    options.addOption(bool, "counters", b.option(bool, "counters", counters_text) orelse true);
 
     const lmdb = lmdbSource(b);
 

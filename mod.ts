@@ -76,6 +76,12 @@ export {
 } from "./lib/durability/log_reader.ts";
 export type { Durability, LogReport } from "./lib/native/log.ts";
 export type { LogOverview, LogVerdict } from "./lib/native/verify.ts";
+export type {
+  HistogramCounts,
+  HistogramKind,
+  HistoryEntry,
+  HistoryKind,
+} from "./lib/native/chronicle.ts";
 export type { Peer } from "./lib/native/peers.ts";
 export {
   type Checkpoint,

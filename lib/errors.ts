@@ -48,6 +48,20 @@ export class CorruptHeaderError extends Error {
   }
 }
 
+/** Thrown when a file has the name of a service's counters, and cannot be read as such. */
+export class CorruptCountersError extends Error {
+  /** Name of the class. */
+  override name = "CorruptCountersError";
+  /** The file. */
+  readonly path: string;
+
+  /** Says what is wrong with the file. */
+  constructor(path: string, found: string) {
+    super(`Cannot use "${path}" as counters: found ${found}; remove it`);
+    this.path = path;
+  }
+}
+
 /** Where a record is, and what its checksum says. */
 export interface RecordFault {
   /** Bytes from the start of the file. */

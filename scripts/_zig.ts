@@ -106,6 +106,8 @@ async function install(what: keyof typeof ADVICE, check: () => Promise<unknown>)
 export interface BuildOptions {
   /** With the points at which fault tests stop or kill the process; never for use. */
   faultPoints?: boolean;
+  /** Without the counters of the hot path: only to measure what they cost. */
+  withoutCounters?: boolean;
   /** The native half of the benchmarks (zig/bench) instead. */
   bench?: boolean;
   /** Builds for another machine, such as `aarch64-linux-gnu.2.28`, into a folder of that name. */
@@ -144,6 +146,7 @@ export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLib
     const args = ["build", "-Doptimize=ReleaseFast", "--prefix", prefix];
     if (options.bench) args.push("bench");
     if (options.faultPoints) args.push("-Dfault-points=true");
+    if (options.withoutCounters) args.push("-Dcounters=false");
     if (options.target !== undefined) args.push(`-Dtarget=${options.target}`);
     console.error(`Building ${prefix}/lib/${name}`);
     const { code, stdout, stderr, seconds } = await run(zig, args, { cwd: ROOT });
@@ -157,8 +160,9 @@ export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLib
   });
 }
 
-function prefixOf({ faultPoints = false, target }: BuildOptions): string {
-  return ["zig-out", ...(target ? [target] : []), ...(faultPoints ? ["faults"] : [])].join("/");
+function prefixOf({ faultPoints, withoutCounters, target }: BuildOptions): string {
+  const variants = [target, faultPoints && "faults", withoutCounters && "uncounted"];
+  return ["zig-out", ...variants.filter((variant) => variant)].join("/");
 }
 
 function libraryName({ bench = false, target }: BuildOptions): string {

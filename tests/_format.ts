@@ -32,7 +32,7 @@ export const CLAIM_LINE = {
 } as const;
 
 /** Where the slots of producers begin, and the bytes of one. */
-export const PRODUCER_SLOTS = { offset: 5376, size: 384 } as const;
+export const PRODUCER_SLOTS = { offset: 26240, size: 384 } as const;
 
 /** Bits of a record's flags. */
 export const FLAGS = {

@@ -20,6 +20,7 @@ import {
   RingTruncatedError,
   SequenceGapError,
 } from "../mod.ts";
+import { LatencyHistogram } from "../lib/observability/mod.ts";
 import { patchBytes } from "./_format.ts";
 import { encode } from "./_support.ts";
 
@@ -59,22 +60,26 @@ type Ranges = [number, number, boolean][];
 
 // Offsets of docs/format.md; the words of slots stand in zig/header.zig.
 const LINES_OFFSET = 4096;
-const PRODUCERS_OFFSET = 5376;
+const PRODUCERS_OFFSET = 26240;
 const LINES: Ranges = [
   [0, 40, true],
   [128, 8, true],
   [256, 8, true],
   [384, 16, true],
-  [512, 96, true],
+  [512, 120, true],
   [640, 12, true],
   [768, 512, true],
+  [1280, 4, false], // The history's count, the first entry; the log's histograms.
+  [1408, 128, false],
+  [5504, 32, false],
+  [13824, 32, false],
 ];
 const PRODUCER_BYTES = 384;
-const PRODUCER: Ranges = [[0, 32, true], [128, 48, false], [256, 32, true], [288, 96, false]];
+const PRODUCER: Ranges = [[0, 32, true], [128, 80, false], [256, 32, true], [288, 96, false]];
 const CONSUMER_BYTES = 8832;
 const CONSUMER: Ranges = [
   [0, 16, true],
-  [128, 64, false],
+  [128, 96, false],
   [256, 32, true],
   [288, 96, false],
   [384, 16, true],
@@ -148,7 +153,17 @@ function look(channel: Channel): void {
       if (value === undefined || Number.isNaN(value)) throw new Error("Cannot be: no number");
     }
   }
-  for (const index of [0, 1]) attempt(() => channel.latency(index, [0, 0.5, 1]));
+  for (const index of [0, 1]) {
+    attempt(() => channel.latency(index, [0, 0.5, 1]));
+    const read = attempt(() => channel.histogram("latency", index));
+    const found = new LatencyHistogram(read);
+    for (const value of [found.count, found.meanNs, found.percentile(99)]) {
+      if (!(value >= 0)) throw new Error(`Cannot be: ${value} of a histogram`);
+    }
+  }
+  for (const entry of attempt(() => channel.history()) ?? []) {
+    if (entry.kind === undefined) throw new Error("Cannot be: no kind");
+  }
 }
 
 /** Who uses a channel in a case. */

@@ -11,6 +11,7 @@ const constants = @import("constants.zig");
 const file = @import("file.zig");
 const futex = @import("futex.zig");
 const header = @import("header.zig");
+const history = @import("history.zig");
 const liveness = @import("liveness.zig");
 const process = @import("process.zig");
 const sigbus = @import("sigbus.zig");
@@ -99,6 +100,32 @@ pub const Channel = struct {
     pub fn isProducerDead(channel: *const Channel, index: u32) bool {
         if (channel.holds_producer[index]) return false;
         return !liveness.isHeldByOther(channel.fd, liveness.Byte.producer(index));
+    }
+
+    /// Writes down for people what has happened. Not where the channel is only looked at.
+    pub fn note(channel: *const Channel, event: history.Event) void {
+        if (channel.access == .read_only) return;
+        channel.ring.chronicle.history.note(event);
+    }
+
+    /// The same, about whoever a slot says it belongs to.
+    pub fn noteOf(
+        channel: *const Channel,
+        kind: history.Kind,
+        owner: *const header.Owner,
+        sequence: u64,
+    ) void {
+        channel.note(.{
+            .kind = kind,
+            .name = ownerName(owner),
+            .pid = @atomicLoad(u32, &owner.pid, .monotonic),
+            .sequence = sequence,
+        });
+    }
+
+    /// What recovery.zig tells when it has ended the claim of a dead producer.
+    pub fn onClaimEnded(channel: *const Channel, index: u32, sequence: u64) void {
+        channel.noteOf(.claim_ended, &channel.ring.producers[index].owner, sequence);
     }
 
     pub fn isConsumerDead(channel: *const Channel, index: u32) bool {

@@ -108,3 +108,18 @@ pub const store_batch_bytes_max = 1 << 28;
 
 /// Bytes of a key in a store: LMDB's limit.
 pub const store_key_bytes_max = 511;
+
+/// Values that one service counts. Arbitrary; four times what the largest has.
+pub const counters_max = 128;
+
+/// Bytes of a value's name.
+pub const counter_name_bytes_max = 64;
+
+/// Bytes of the sentence that says what a value means.
+pub const counter_help_bytes_max = 200;
+
+/// Services of one name that count at a time in one directory: the others get a number behind it.
+pub const counter_instances_max = 16;
+
+/// Bytes of an instance's name, so that a number fits behind it.
+pub const counter_instance_bytes_max = name_bytes_max - 3;

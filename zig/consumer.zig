@@ -5,6 +5,7 @@
 //! A crash leaves the cursor where it was acknowledged last; a consumer of the same name goes on
 //! there.
 const std = @import("std");
+const build_options = @import("build_options");
 const channel_module = @import("channel.zig");
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
@@ -91,6 +92,8 @@ pub const Consumer = struct {
     slot_index: u32,
     policy: header.Policy,
     counters: header.ConsumerCounters,
+    /// Sequence of the damaged record that the history was told of.
+    damage_noted: u64 = 0,
     idle_polls: u32 = 0,
     idle: Idle = .{},
     /// Sequence of the newest record read that somebody is given; what is behind was aborted.
@@ -109,6 +112,8 @@ pub const Consumer = struct {
         const taken = try consumer_slot.take(channel, options.name, detail);
         errdefer consumer_slot.drop(channel, taken.index);
         const slot = &channel.ring.consumers[taken.index];
+        const is_after_death = consumer_slot.isOfDead(slot);
+        if (is_after_death and !taken.is_return) consumer_slot.noteDead(channel, slot);
         if (!taken.is_return) std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
         consumer.* = .{
             .ring = channel.ring,
@@ -125,6 +130,7 @@ pub const Consumer = struct {
         errdefer replay.end(consumer);
         try consumer.start(options, taken.is_return, detail);
         memory.store(u32, &slot.policy, @intFromEnum(options.policy), .monotonic);
+        if (is_after_death and taken.is_return) consumer_slot.noteDead(channel, slot);
         channel_module.writeOwner(&slot.owner, options.name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
         if (channel.isPoisoned()) return error.Truncated;
@@ -316,8 +322,7 @@ pub const Consumer = struct {
         end: usize,
     ) void {
         if (flags & (record.Flags.aborted | record.Flags.control) != 0) {
-            consumer.counters.aborted += 1;
-            consumer.count("aborted");
+            consumer.countUp("aborted", 1);
             return;
         }
         consumer.newest = consumer.sequence;
@@ -395,9 +400,17 @@ pub const Consumer = struct {
         if (consumer.channel.isPoisoned()) return error.Truncated;
         if (standing == .lapped) return consumer.overrun();
         if (consumer.isHeaderLost()) return error.CorruptHeader;
-        consumer.counters.damaged += 1;
-        consumer.count("damaged");
+        consumer.countUp("damaged", 1);
+        consumer.noteDamage();
         return error.CorruptRecord;
+    }
+
+    /// Tells the history of a record once, however often it is read.
+    fn noteDamage(consumer: *Consumer) void {
+        const slot = consumer.slot orelse return;
+        if (consumer.damage_noted == consumer.sequence) return;
+        consumer.damage_noted = consumer.sequence;
+        consumer.channel.noteOf(.record_damaged, &slot.owner, consumer.sequence);
     }
 
     /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks. What a
@@ -405,8 +418,7 @@ pub const Consumer = struct {
     fn overrun(consumer: *Consumer) Error!u32 {
         if (consumer.isGating()) return error.CorruptHeader;
         if (consumer.policy != .spill) return error.Lapped;
-        consumer.counters.laps += 1;
-        consumer.count("laps");
+        consumer.countUp("laps", 1);
         try replay.begin(consumer, consumer.sequence, &consumer.detail);
         return 0;
     }
@@ -434,7 +446,8 @@ pub const Consumer = struct {
         const age_ns = clock.ticksToNs(now -% consumer.claimed_since);
         if (age_ns < constants.liveness_interval_ns) return;
         consumer.claimed_since = 0;
-        _ = repair.repairClaim(consumer.channel, consumer.position, consumer.sequence);
+        const outcome = repair.repairClaim(consumer.channel, consumer.position, consumer.sequence);
+        if (outcome == .repaired) consumer.countUp("repaired", 1);
     }
 
     /// Frees the space of everything that was read.
@@ -448,19 +461,18 @@ pub const Consumer = struct {
             return;
         };
         fault_points.hit(.before_ack);
-        consumer.counters.messages += place.sequence - consumer.acked.sequence;
-        consumer.counters.bytes += place.position - consumer.acked.position;
+        const messages = place.sequence - consumer.acked.sequence;
+        const bytes = place.position - consumer.acked.position;
         consumer.acked = place;
         // Pairs with the acquire in `slowestCursor`.
         memory.store(u64, &slot.cursor.position, place.position, .release);
         fault_points.hit(.mid_ack);
         memory.store(u64, &slot.cursor.sequence, place.sequence, .monotonic);
-        consumer.count("messages");
-        consumer.count("bytes");
-        if (wait.wake(&consumer.ring.lines.space, &consumer.ring.lines.control)) {
-            consumer.counters.wakeups += 1;
-            consumer.count("wakeups");
-        }
+        consumer.countUp("messages", messages);
+        consumer.countUp("bytes", bytes);
+        consumer.countUp("acks", 1);
+        const lines = consumer.ring.lines;
+        if (wait.wake(&lines.space, &lines.control)) consumer.countUp("wakeups", 1);
     }
 
     /// Frees the space up to and including `sequence`.
@@ -536,17 +548,18 @@ pub const Consumer = struct {
         consumer.sequence = place.sequence;
         detail.expected = @floatFromInt(first_lost);
         detail.actual = @floatFromInt(place.sequence);
-        consumer.counters.laps += 1;
-        consumer.counters.lost += place.sequence - first_lost;
         consumer.acked = place;
-        consumer.count("laps");
-        consumer.count("lost");
+        consumer.countUp("laps", 1);
+        consumer.countUp("lost", place.sequence - first_lost);
         consumer.ackAll();
     }
 
-    pub inline fn count(consumer: *Consumer, comptime field: []const u8) void {
+    /// Only the owner writes a counter, so a plain store is enough.
+    pub inline fn countUp(consumer: *Consumer, comptime field: []const u8, by: u64) void {
+        if (!build_options.counters) return;
         const slot = consumer.slot orelse return;
-        const value = @field(consumer.counters, field);
+        const value = @field(consumer.counters, field) +% by; // A peer may have spoilt it.
+        @field(consumer.counters, field) = value;
         memory.store(u64, &@field(slot.counters, field), value, .monotonic);
     }
 

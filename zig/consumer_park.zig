@@ -12,6 +12,7 @@ pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
     if (consumer.spin(spins) == .ok) return .ok;
     const lines = consumer.ring.lines;
     var end = Sleeper.deadline(timeout_ns);
+    var has_slept = false;
     while (true) {
         const seen = wait.prepare(&lines.data, &lines.control);
         if (consumer.hasNews()) return .ok;
@@ -25,9 +26,14 @@ pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
             constants.wait_slice_claimed_ns
         else
             constants.wait_slice_ns;
+        if (!has_slept) consumer.countUp("waits", 1);
+        has_slept = true;
         switch (consumer.sleeper.sleep(&lines.data, seen, slice_ns, &end)) {
             .look => noteLateWakeup(consumer, seen),
-            .timed_out => return .timed_out,
+            .timed_out => {
+                consumer.countUp("waits_timed_out", 1);
+                return .timed_out;
+            },
             .interrupted => return .interrupted,
             .closed => return .closed,
         }
@@ -48,6 +54,5 @@ fn noteLateWakeup(consumer: *Consumer, seen: u32) void {
         if (memory.load(u32, signal, .acquire) != seen) return;
         std.atomic.spinLoopHint();
     }
-    consumer.counters.late_wakeups += 1;
-    consumer.count("late_wakeups");
+    consumer.countUp("late_wakeups", 1);
 }

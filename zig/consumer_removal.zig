@@ -50,6 +50,11 @@ pub fn remove(channel: *Channel, name: []const u8, detail: *Detail) Error!void {
         fault_points.hit(.after_removal);
         try directory.sync(detail); // Not under the lock: it may take long.
     }
+    channel.note(.{
+        .kind = .consumer_removed,
+        .name = name,
+        .pid = @intCast(std.os.linux.getpid()),
+    });
     const lines = channel.ring.lines;
     _ = wait.wake(&lines.space, &lines.control); // It may have held producers back.
 }

@@ -67,6 +67,17 @@ fn tryTake(channel: *Channel, index: u32) bool {
     return true;
 }
 
+/// Whether the last owner of a slot that was just taken has died there, and nobody has met it since.
+pub fn isOfDead(slot: *const header.ConsumerSlot) bool {
+    return memory.load(u32, &slot.owner.state, .acquire) == header.SlotState.taken;
+}
+
+/// Tells the history that the slot goes on to another one.
+pub fn noteDead(channel: *const Channel, slot: *const header.ConsumerSlot) void {
+    const sequence = memory.load(u64, &slot.cursor.sequence, .monotonic);
+    channel.noteOf(.consumer_replaced, &slot.owner, sequence -| 1);
+}
+
 /// Gives the lock back; what the slot says stays.
 pub fn drop(channel: *Channel, index: u32) void {
     channel.holds_consumer[index] = false;

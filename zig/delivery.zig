@@ -1,5 +1,6 @@
 //! Delivery: how a poll hands messages to JavaScript.
 const std = @import("std");
+const build_options = @import("build_options");
 const clock = @import("clock.zig");
 const record = @import("record.zig");
 const Histogram = @import("histogram.zig").Histogram;
@@ -65,7 +66,7 @@ pub const Sink = struct {
             const then = std.mem.readInt(u64, body[0..8], .little);
             const latency_ns = clock.ticksToNs(now -| then);
             delivery.latency_ns = @floatFromInt(latency_ns);
-            if (histogram) |found| found.record(latency_ns);
+            if (build_options.counters) if (histogram) |found| found.record(latency_ns);
         }
     }
 };

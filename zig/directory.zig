@@ -17,9 +17,15 @@ pub fn defaultPath(out: []u8) ?[]const u8 {
     return std.fmt.bufPrint(out, "/dev/shm/message_transport-{d}", .{uid}) catch null;
 }
 
-/// Writes the names of the ring files in a directory, each with a zero behind it. Returns the bytes
-/// that all of them need, which may be more than `out` holds; only whole names are written.
-pub fn list(directory: file.Directory, out: []u8, detail: *Detail) file.Error!usize {
+/// Writes the names of the files in a directory that end in `suffix`, without it, each with a zero
+/// behind it. Returns the bytes that all of them need, which may be more than `out` holds; only
+/// whole names are written.
+pub fn list(
+    directory: file.Directory,
+    suffix: []const u8,
+    out: []u8,
+    detail: *Detail,
+) file.Error!usize {
     var buffer: [16 * 1024]u8 align(8) = undefined;
     var needed: usize = 0;
     while (true) {
@@ -35,7 +41,7 @@ pub fn list(directory: file.Directory, out: []u8, detail: *Detail) file.Error!us
             const entry: *align(1) linux.dirent64 = @ptrCast(&buffer[at]);
             const text: [*:0]const u8 = @ptrCast(&buffer[at + @offsetOf(linux.dirent64, "name")]);
             at += entry.reclen;
-            const name = file.channelName(std.mem.span(text)) orelse continue;
+            const name = file.nameOf(std.mem.span(text), suffix) orelse continue;
             if (needed + name.len + 1 <= out.len) {
                 @memcpy(out[needed..][0..name.len], name);
                 out[needed + name.len] = 0;

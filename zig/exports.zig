@@ -114,7 +114,8 @@ pub export fn mt_directory_list(
     const opened = file.Directory.open(path, false, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
-    const needed = directory.list(opened, out[0..size], &result.value) catch |err|
+    const suffix = file.ring_suffix;
+    const needed = directory.list(opened, suffix, out[0..size], &result.value) catch |err|
         return result.finish(file.statusOf(err));
     return std.math.cast(i32, needed) orelse code(.invalid_argument);
 }

@@ -103,10 +103,10 @@ pub fn statFile(fd: i32, status: *linux.Statx, detail: *Detail) Error!void {
 }
 
 /// The file of a channel is `<name>.ring` unless its maker says otherwise.
-const suffix = ".ring";
+pub const ring_suffix = ".ring";
 
-/// The name without `.ring`, or null for other files.
-pub fn channelName(file_name: []const u8) ?[]const u8 {
+/// The name without the suffix, or null for other files.
+pub fn nameOf(file_name: []const u8, suffix: []const u8) ?[]const u8 {
     if (!std.mem.endsWith(u8, file_name, suffix)) return null;
     const name = file_name[0 .. file_name.len - suffix.len];
     return if (isName(name)) name else null;
@@ -131,8 +131,16 @@ pub fn create(
     group: ?u32,
     detail: *Detail,
 ) Error!i32 {
-    const directory = place.directory;
     const size = identity.header_bytes + identity.capacity;
+    const fd = try allocate(place.directory, size, group, detail);
+    errdefer _ = linux.close(fd);
+    try writeHeader(fd, identity, detail);
+    try giveName(place, fd, detail);
+    return fd;
+}
+
+/// Makes a file of `size` zeros that has no name yet. Returns its descriptor.
+pub fn allocate(directory: Directory, size: u64, group: ?u32, detail: *Detail) Error!i32 {
     try checkSpace(directory, size, detail);
     const flags: linux.O = .{
         .ACCMODE = .RDWR,
@@ -147,12 +155,11 @@ pub fn create(
         if (err == error.NoSpace) fillSpace(directory, size, detail);
         return err;
     };
-    try writeHeader(fd, identity, detail);
-    try giveName(place, fd, detail);
     return fd;
 }
 
-fn giveName(place: Place, fd: i32, detail: *Detail) Error!void {
+/// Gives a file its name, which nobody may have.
+pub fn giveName(place: Place, fd: i32, detail: *Detail) Error!void {
     var link_buffer: [32]u8 = undefined;
     const link = std.fmt.bufPrintZ(&link_buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
     const follow = linux.AT.SYMLINK_FOLLOW;
@@ -200,7 +207,7 @@ fn writePersister(fd: i32, identity: *const header.Identity, detail: *Detail) Er
     try writeAll(fd, std.mem.asBytes(&line), line_offset, detail);
 }
 
-fn writeAll(fd: i32, bytes: []const u8, offset: u64, detail: *Detail) Error!void {
+pub fn writeAll(fd: i32, bytes: []const u8, offset: u64, detail: *Detail) Error!void {
     const rc = linux.pwrite(fd, bytes.ptr, bytes.len, @intCast(offset));
     if (try check(rc, detail) != bytes.len) return error.Os;
 }
@@ -269,19 +276,12 @@ pub fn open(
     identity: *header.Identity,
     detail: *Detail,
 ) Error!i32 {
-    const flags: linux.O = .{
-        .ACCMODE = if (access == .read_write) .RDWR else .RDONLY,
-        .NOFOLLOW = true,
-        .CLOEXEC = true,
-        .NONBLOCK = true, // A pipe of that name must not hang us.
-    };
-    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
-    const fd: i32 = @intCast(try check(rc, detail));
-    errdefer _ = linux.close(fd);
     var status: linux.Statx = undefined;
-    try statFile(fd, &status, detail);
+    const fd = try openFile(place, access, &status, detail);
+    errdefer _ = linux.close(fd);
     try checkIdentity(fd, &status, fingerprint, identity, detail);
-    try checkOwner(&status, identity, access, detail);
+    const is_shared = identity.flags & header.ChannelFlags.group_shared != 0;
+    try checkOwner(&status, is_shared, access, detail);
     const found = identity.name[0..identity.name_bytes];
     if (name.len > 0 and !std.mem.eql(u8, name, found)) {
         detail.setName(found);
@@ -292,6 +292,27 @@ pub fn open(
     return fd;
 }
 
+/// Opens a regular file, and no other, whatever it holds.
+pub fn openFile(
+    place: Place,
+    access: Access,
+    status: *linux.Statx,
+    detail: *Detail,
+) Error!i32 {
+    const flags: linux.O = .{
+        .ACCMODE = if (access == .read_write) .RDWR else .RDONLY,
+        .NOFOLLOW = true,
+        .CLOEXEC = true,
+        .NONBLOCK = true, // A pipe of that name must not hang us.
+    };
+    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
+    const fd: i32 = @intCast(try check(rc, detail));
+    errdefer _ = linux.close(fd);
+    try statFile(fd, status, detail);
+    if (!linux.S.ISREG(status.mode)) return error.UnsafeFile;
+    return fd;
+}
+
 fn checkIdentity(
     fd: i32,
     status: *const linux.Statx,
@@ -299,7 +320,6 @@ fn checkIdentity(
     identity: *header.Identity,
     detail: *Detail,
 ) Error!void {
-    if (!linux.S.ISREG(status.mode)) return error.UnsafeFile;
     detail.expected = @sizeOf(header.Identity);
     detail.actual = @floatFromInt(status.size);
     if (status.size < @sizeOf(header.Identity)) return error.SizeMismatch;
@@ -320,21 +340,21 @@ fn checkIdentity(
     if (status.size != size) return error.SizeMismatch;
 }
 
-fn checkOwner(
+/// Refuses a file that others could write, or that has another name besides.
+pub fn checkOwner(
     status: *const linux.Statx,
-    identity: *const header.Identity,
+    is_shared: bool,
     access: Access,
     detail: *Detail,
 ) Error!void {
-    const shared = identity.flags & header.ChannelFlags.group_shared != 0;
-    const allowed: u16 = if (shared) 0o660 else 0o600;
+    const allowed: u16 = if (is_shared) 0o660 else 0o600;
     detail.expected = @floatFromInt(allowed);
     detail.actual = @floatFromInt(status.mode & 0o7777);
     if (status.mode & 0o7777 & ~allowed != 0) return error.UnsafeFile;
     // A group's file belongs to whoever made it; root may look at everybody's.
     const is_ours = status.uid == linux.geteuid();
     const may_look = access == .read_only and linux.geteuid() == 0;
-    if (!is_ours and !shared and !may_look) return error.UnsafeFile;
+    if (!is_ours and !is_shared and !may_look) return error.UnsafeFile;
     if (status.nlink == 0) return error.NotFound; // Removed since it was opened.
     detail.expected = 1;
     detail.actual = @floatFromInt(status.nlink);
@@ -372,30 +392,26 @@ pub fn remove(place: Place, detail: *Detail) Error!void {
 /// Removes the file if it is a ring of before this host's last start, and still has this name when
 /// nobody else can be about to do the same. False if there is nothing to remove.
 pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
-    const flags: linux.O = .{
-        .ACCMODE = .RDWR,
-        .NOFOLLOW = true,
-        .CLOEXEC = true,
-        .NONBLOCK = true,
-    };
-    const rc = linux.openat(place.directory.fd, place.name, flags, 0);
-    const fd: i32 = @intCast(check(rc, detail) catch |err| {
+    var status: linux.Statx = undefined;
+    const fd = openFile(place, .read_write, &status, detail) catch |err|
         return if (err == error.NotFound) false else err;
-    });
     defer _ = linux.close(fd);
     liveness.lock(fd, .registration) catch return error.Os;
-    var status: linux.Statx = undefined;
-    try statFile(fd, &status, detail);
     var identity: header.Identity = undefined;
     try checkIdentity(fd, &status, fingerprint, &identity, detail);
     const boot_id = bootId() orelse return false;
     if (std.mem.eql(u8, &boot_id, &identity.boot_id)) return false;
+    if (!isNamed(place, &status)) return false;
+    try remove(place, detail);
+    return true;
+}
+
+/// Whether the name is that file's.
+pub fn isNamed(place: Place, status: *const linux.Statx) bool {
     var named: linux.Statx = undefined;
     const no_follow = linux.AT.SYMLINK_NOFOLLOW;
     const found = linux.statx(place.directory.fd, place.name, no_follow, .BASIC_STATS, &named);
-    if (linux.errno(found) != .SUCCESS or named.ino != status.ino) return false;
-    try remove(place, detail);
-    return true;
+    return linux.errno(found) == .SUCCESS and named.ino == status.ino;
 }
 
 /// Identity of this boot of the kernel; null where /proc is not to be had.
@@ -450,7 +466,7 @@ test "file: names" {
         try std.testing.expect(!isName(name));
     }
     try std.testing.expect(isName("a" ** 96));
-    try std.testing.expectEqualStrings("a.b", channelName("a.b.ring").?);
-    try std.testing.expectEqual(null, channelName(".a.1-2.tmp"));
-    try std.testing.expectEqual(null, channelName(".ring"));
+    try std.testing.expectEqualStrings("a.b", nameOf("a.b.ring", ring_suffix).?);
+    try std.testing.expectEqual(null, nameOf(".a.1-2.tmp", ring_suffix));
+    try std.testing.expectEqual(null, nameOf(".ring", ring_suffix));
 }

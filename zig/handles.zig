@@ -14,12 +14,22 @@ const header = @import("header.zig");
 const notifier = @import("notifier.zig");
 const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
+const Counters = @import("counters.zig").Counters;
 const Persister = @import("wal/persister.zig").Persister;
 const Producer = @import("producer.zig").Producer;
 const Store = @import("store/store.zig").Store;
 const Verifier = @import("wal/verify.zig").Verifier;
 
-pub const Kind = enum(u8) { none, channel, producer, consumer, persister, store, verifier };
+pub const Kind = enum(u8) {
+    none,
+    channel,
+    producer,
+    consumer,
+    counters,
+    persister,
+    store,
+    verifier,
+};
 
 const Entry = struct {
     generation: u16 = 0,
@@ -41,6 +51,7 @@ fn kindOf(comptime T: type) Kind {
         Channel => .channel,
         Producer => .producer,
         Consumer => .consumer,
+        Counters => .counters,
         Persister => .persister,
         Store => .store,
         Verifier => .verifier,
@@ -132,6 +143,7 @@ fn free(entry: Entry) void {
             consumer.sleeper.close(if (consumer.slot != null) &.{line} else &.{});
             consumer.deinit();
         },
+        .counters => as(Counters, entry).deinit(),
         .persister => as(Persister, entry).deinit(),
         .store => {
             const store = as(Store, entry);

@@ -10,7 +10,8 @@
 //! |   4608 |  128 | `DurabilityLine` | the persister                    |
 //! |   4736 |  128 | `WaitLine` commit | who waits for the disk, the persister |
 //! |   4864 |  512 | block index      | producers, one word each 1/64 of a ring |
-//! |   5376 | n × 384 | `ProducerSlot` | its owner                       |
+//! |   5376 | 20864 | `Chronicle`     | whoever something happens to; the persister |
+//! |  26240 | n × 384 | `ProducerSlot` | its owner                       |
 //! |        | n × `ConsumerSlot` | consumer slots | its owner               |
 //! |  `header_bytes` | capacity | data | producers                       |
 //!
@@ -24,11 +25,12 @@ const assert = std.debug.assert;
 const constants = @import("constants.zig");
 const crc32c = @import("crc32c.zig");
 const Histogram = @import("histogram.zig").Histogram;
+const History = @import("history.zig").History;
 const Pair = @import("memory.zig").Pair;
 const line = constants.line_bytes;
 
 pub const magic = "MTRING01".*;
-pub const version = 2;
+pub const version = 3;
 
 /// Bits of `Identity.flags`.
 pub const ChannelFlags = struct {
@@ -226,7 +228,12 @@ pub const DurabilityLine = extern struct {
     forced_cuts: u32,
     /// Sequence of the first record in the log.
     oldest: u64,
-    reserved_0: [32]u8,
+    /// Times that this was told, and times that somebody was woken for it.
+    publishes: u64,
+    wakeups: u64,
+    /// Times that there was no room.
+    full_times: u64,
+    reserved_0: [8]u8,
 };
 
 pub const SlotState = struct {
@@ -263,6 +270,7 @@ pub const Intent = extern struct {
     count: u64,
 };
 
+/// Counts are stored plainly by their one writer, on a line of its own.
 pub const ProducerCounters = extern struct {
     messages: u64,
     bytes: u64,
@@ -270,13 +278,20 @@ pub const ProducerCounters = extern struct {
     wakeups: u64,
     aborted: u64,
     repaired: u64,
+    /// Visible steps: after each it was looked whether somebody sleeps.
+    publishes: u64,
+    /// Times that it slept until there was room, and those of them that ended by time.
+    waits: u64,
+    waits_timed_out: u64,
+    /// Claims refused because the log was full or had failed.
+    log_refused: u64,
 };
 
 pub const ProducerSlot = extern struct {
     intent: Intent align(line),
     reserved_0: [96]u8,
     counters: ProducerCounters,
-    reserved_1: [80]u8,
+    reserved_1: [48]u8,
     owner: Owner,
 
     comptime {
@@ -319,13 +334,20 @@ pub const ConsumerCounters = extern struct {
     wakeups: u64,
     /// Waits that ended by time although a message was there: a defect of the sleep protocol.
     late_wakeups: u64,
+    /// Acknowledgements: after each it was looked whether a producer sleeps.
+    acks: u64,
+    /// Times that it slept until there was a message, and those of them that ended by time.
+    waits: u64,
+    waits_timed_out: u64,
+    /// Claims of dead producers that it has ended.
+    repaired: u64,
 };
 
 pub const ConsumerSlot = extern struct {
     cursor: Cursor align(line),
     reserved_0: [112]u8,
     counters: ConsumerCounters,
-    reserved_1: [64]u8,
+    reserved_1: [32]u8,
     owner: Owner,
     policy: u32,
     reserved_2: u32,
@@ -370,8 +392,23 @@ pub const SharedLines = extern struct {
     }
 };
 
+/// What has happened, for people: nothing is decided by it.
+pub const Chronicle = extern struct {
+    history: History,
+    /// Bytes of records that each group of the log had. Written by the persister.
+    group_bytes: Histogram,
+    /// Nanoseconds that each sync of the log took. Written by the persister.
+    sync_time: Histogram,
+
+    comptime {
+        assert(@sizeOf(Chronicle) == 20864);
+        assert(@sizeOf(Chronicle) % line == 0);
+    }
+};
+
 pub const shared_offset = @sizeOf(Identity);
-pub const producer_slots_offset = shared_offset + @sizeOf(SharedLines);
+pub const chronicle_offset = shared_offset + @sizeOf(SharedLines);
+pub const producer_slots_offset = chronicle_offset + @sizeOf(Chronicle);
 
 pub fn consumerSlotOffset(producers_max: u64, index: u64) u64 {
     const first = producer_slots_offset + producers_max * @sizeOf(ProducerSlot);

@@ -1,4 +1,4 @@
-//! Histogram: latencies of one writer, counted in shared memory, read by anybody at any time.
+//! Histogram: latencies (or sizes, in bytes) of one writer, counted in shared memory, read by anybody at any time.
 //!
 //! | Offset | Size | Field             | Written by | Unit                                    |
 //! | -----: | ---: | :---------------- | :--------- | :-------------------------------------- |
@@ -32,10 +32,11 @@ pub const value_max_ns: u64 = (1 << value_bits) - 1;
 /// Number of buckets: 32 for the values below 32, and 32 for each of the 31 octaves above.
 pub const bucket_count = octave_buckets * (value_bits - octave_bits + 1);
 
-const value_bits = 36;
+/// Bits of the largest value.
+pub const value_bits = 36;
 
 /// Buckets per octave, as a power of two: the width of a bucket is 1/32 of its octave's start.
-const octave_bits = 5;
+pub const octave_bits = 5;
 const octave_buckets = 1 << octave_bits;
 
 pub const Histogram = extern struct {

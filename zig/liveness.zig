@@ -6,6 +6,7 @@
 //! | 2^62            | whoever changes slots: joins, leaves, repairs |
 //! | 2^62 + 1 + i    | producer in slot i   |
 //! | 2^62 + 1024 + i | consumer in slot i   |
+//! | 2^62 + 2048     | who counts in a file of counters |
 //!
 //! - Open-file-description locks (`F_OFD_SETLK`): they belong to one opening of the file, so two
 //!   openings in one process exclude each other, and closing another descriptor of the file does
@@ -20,6 +21,7 @@ pub const Byte = struct {
 
     const base: i64 = 1 << 62;
     pub const registration: Byte = .{ .offset = base };
+    pub const writer: Byte = .{ .offset = base + 2048 };
 
     pub fn producer(index: u32) Byte {
         return .{ .offset = base + 1 + index };

@@ -24,6 +24,8 @@ const Entry = struct {
     /// Thread of the isolate that armed it.
     isolate: u32,
     token: u32,
+    /// Whether a call has slept for it.
+    has_slept: bool = false,
 };
 
 var entries: [constants.notifier_entries_max]Entry = undefined;
@@ -102,6 +104,7 @@ pub fn waitFor(isolate: u32, timeout_ns: u64) u32 {
         var token = takeReady(isolate);
         const count = if (token == 0) prepareAll(isolate, waiters[1..], &is_claimed) else 0;
         if (token == 0) token = takeReady(isolate);
+        if (token == 0) countWaits(isolate);
         entries_lock.unlock();
         if (token != 0) return token;
         const now = clock.monotonicNs();
@@ -151,6 +154,16 @@ fn isReady(armed: ?*Consumer) bool {
     const is_lost = consumer.isHeaderLost();
     if (is_lost) consumer.examineNext();
     return is_lost or consumer.hasNews() or consumer.channel.isPoisoned();
+}
+
+/// Counts a wait for each consumer that sleeps for the first time since it was armed.
+fn countWaits(isolate: u32) void {
+    for (entries[0..entries_count]) |*entry| {
+        const consumer = entry.consumer orelse continue;
+        if (entry.isolate != isolate or entry.has_slept) continue;
+        entry.has_slept = true;
+        consumer.countUp("waits", 1);
+    }
 }
 
 /// Makes the isolate's consumers sleepers. The caller looks for news again before it waits.

@@ -4,6 +4,7 @@
 //! producer's successor walks from `ClaimLine.last` to the true end; both cases are in
 //! recovery.zig.
 const std = @import("std");
+const build_options = @import("build_options");
 const linux = std.os.linux;
 const channel_module = @import("channel.zig");
 const clock = @import("clock.zig");
@@ -99,6 +100,10 @@ pub const Producer = struct {
             .slot_index = index,
             .counters = slot.counters,
         };
+        if (memory.load(u32, &slot.owner.state, .acquire) == header.SlotState.taken) {
+            const next = protocol.readClaim(&channel.ring).sequence;
+            channel.noteOf(.producer_replaced, &slot.owner, next -| 1);
+        }
         slot.intent.sequence = 0;
         channel_module.writeOwner(&slot.owner, name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
@@ -226,8 +231,7 @@ pub const Producer = struct {
         if (producer.channel.isPoisoned()) return error.Truncated;
         recovery.writeAborted(&producer.ring, open.claim, 1);
         producer.makeVisible(open.claim, 1, open.claim.position);
-        producer.counters.aborted += 1;
-        producer.storeCounter(&producer.slot.counters.aborted, producer.counters.aborted);
+        producer.countUp("aborted", 1);
     }
 
     /// Longest message of one record.
@@ -282,7 +286,10 @@ pub const Producer = struct {
         if (producer.channel.isPoisoned()) return error.Truncated;
         // On the line that waking reads for each message: costs nothing that could be measured.
         const refusal = memory.load(u32, &ring.lines.control.refusal, .monotonic);
-        if (refusal != header.Refusal.none) return producer.refuseForLog(refusal, bytes);
+        if (refusal != header.Refusal.none) {
+            producer.countUp("log_refused", 1);
+            return producer.refuseForLog(refusal, bytes);
+        }
         const result = if (ring.is_many)
             protocol.claimShared(ring, &producer.slot.intent, bytes, records)
         else
@@ -295,9 +302,7 @@ pub const Producer = struct {
         if (producer.channel.isPoisoned()) return error.Truncated;
         if (err == error.BackPressured) {
             producer.wanted_bytes = bytes;
-            producer.counters.back_pressured += 1;
-            const word = &producer.slot.counters.back_pressured;
-            producer.storeCounter(word, producer.counters.back_pressured);
+            producer.countUp("back_pressured", 1);
             producer.lookAtSlowest();
         }
         return err;
@@ -318,10 +323,8 @@ pub const Producer = struct {
         size: u64,
     ) Error!u64 {
         producer.makeVisible(claim, records, last);
-        producer.counters.messages += records;
-        producer.counters.bytes += size;
-        producer.storeCounter(&producer.slot.counters.messages, producer.counters.messages);
-        producer.storeCounter(&producer.slot.counters.bytes, producer.counters.bytes);
+        producer.countUp("messages", records);
+        producer.countUp("bytes", size);
         if (producer.channel.isPoisoned()) return error.Truncated;
         return claim.sequence + records - 1;
     }
@@ -336,15 +339,16 @@ pub const Producer = struct {
             passLines(ring, claim);
         }
         fault_points.hit(.before_wake);
-        if (wait.wake(&ring.lines.data, &ring.lines.control)) {
-            producer.counters.wakeups += 1;
-            producer.storeCounter(&producer.slot.counters.wakeups, producer.counters.wakeups);
-        }
+        if (wait.wake(&ring.lines.data, &ring.lines.control)) producer.countUp("wakeups", 1);
+        producer.countUp("publishes", 1);
     }
 
     /// Only the owner writes a counter, so a plain store is enough.
-    inline fn storeCounter(_: *const Producer, word: *u64, value: u64) void {
-        memory.store(u64, word, value, .monotonic);
+    inline fn countUp(producer: *Producer, comptime field: []const u8, by: u64) void {
+        if (!build_options.counters) return;
+        const value = @field(producer.counters, field) +% by; // A peer may have spoilt it.
+        @field(producer.counters, field) = value;
+        memory.store(u64, &@field(producer.slot.counters, field), value, .monotonic);
     }
 
     /// Looks whether those who hold us back are dead, at most once a millisecond.
@@ -355,7 +359,7 @@ pub const Producer = struct {
         if (producer.ring.is_many) producer.lookAtClaims();
         const index = producer.slowest() orelse return;
         if (!repair.detachDeadConsumer(producer.channel, index)) return;
-        producer.countRepair();
+        producer.countUp("repaired", 1);
     }
 
     /// Ends the claims of dead producers: there may be no consumer to meet them.
@@ -366,13 +370,8 @@ pub const Producer = struct {
             if (sequence == 0 or !channel.isProducerDead(@intCast(index))) continue;
             const position = memory.load(u64, &slot.intent.position, .monotonic);
             const outcome = repair.repairClaim(channel, position, sequence);
-            if (outcome == .repaired) producer.countRepair();
+            if (outcome == .repaired) producer.countUp("repaired", 1);
         }
-    }
-
-    fn countRepair(producer: *Producer) void {
-        producer.counters.repaired += 1;
-        producer.storeCounter(&producer.slot.counters.repaired, producer.counters.repaired);
     }
 
     /// Slot of the gating consumer that is furthest behind.
@@ -427,15 +426,21 @@ pub const Producer = struct {
         const bytes = @max(producer.wanted_bytes, producer.ring.stride(0));
         const line = &producer.ring.lines.space;
         var end = Sleeper.deadline(timeout_ns);
+        var has_slept = false;
         while (true) {
             const seen = wait.prepare(line, &producer.ring.lines.control);
             const has_space = producer.hasSpace(bytes) catch |err| return statusOf(err);
             if (has_space) return .ok;
             if (blocks_thread and producer.isHeldByOwnThread()) return .would_deadlock;
             producer.lookAtSlowest();
+            if (!has_slept) producer.countUp("waits", 1);
+            has_slept = true;
             switch (producer.sleeper.sleep(line, seen, constants.wait_slice_ns, &end)) {
                 .look => if (producer.sleeper.slice_ended) producer.channel.checkSize(),
-                .timed_out => return .timed_out,
+                .timed_out => {
+                    producer.countUp("waits_timed_out", 1);
+                    return .timed_out;
+                },
                 .interrupted => return .interrupted,
                 .closed => return .closed,
             }

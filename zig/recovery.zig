@@ -39,7 +39,7 @@ pub fn Protocol(comptime memory: type) type {
         /// Ends the claim at (`position`, `sequence`) if everybody who may own it is dead.
         ///
         /// Assumes that the caller holds the registration lock. `channel` is a Channel or the
-        /// model's: it has `ring` and `isProducerDead`.
+        /// model's: it has `ring`, `isProducerDead` and `onClaimEnded`, which is told of the end.
         pub fn endClaim(channel: anytype, position: u64, sequence: u64) Outcome {
             const ring = &channel.ring;
             if (protocol.standing(ring, position, sequence) != .claimed) return .not_open;
@@ -69,6 +69,7 @@ pub fn Protocol(comptime memory: type) type {
             }, extent.count);
             fault_points.hit(.mid_repair);
             memory.store(u64, ring.sequenceWord(position), sequence, .release);
+            channel.onClaimEnded(@as(u32, @intCast(winner)), sequence);
             forget(ring, dead);
             _ = wait.wake(&ring.lines.data, &ring.lines.control);
             return .repaired;

@@ -31,6 +31,9 @@ pub fn detachDeadConsumer(channel: *Channel, index: u32) bool {
     _ = memory.clearBits(u64, &channel.ring.lines.control.gating, @as(u64, 1) << @intCast(index));
     const state = &slot.owner.state;
     const is_free = memory.load(u32, state, .acquire) == header.SlotState.free; // It was removed.
-    if (!is_free) memory.store(u32, state, header.SlotState.detached, .release);
+    if (is_free) return true;
+    memory.store(u32, state, header.SlotState.detached, .release);
+    const sequence = memory.load(u64, &slot.cursor.sequence, .monotonic);
+    channel.noteOf(.consumer_detached, &slot.owner, sequence -| 1);
     return true;
 }

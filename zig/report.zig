@@ -64,6 +64,11 @@ pub const PeerReport = extern struct {
     damaged: f64,
     aborted: f64,
     repaired: f64,
+    publishes: f64,
+    acks: f64,
+    waits: f64,
+    waits_timed_out: f64,
+    log_refused: f64,
     index: u32,
     state: u32,
     policy: u32,
@@ -92,13 +97,7 @@ pub fn ofProducer(channel: *const Channel, index: u32) ?PeerReport {
     setOwner(&report, index, &slot.owner);
     const state_now: PeerState = if (channel.isProducerDead(index)) .dead else .alive;
     report.state = @intFromEnum(state_now);
-    const counters = &slot.counters;
-    report.messages = toFloat(memory.load(u64, &counters.messages, .monotonic));
-    report.bytes = toFloat(memory.load(u64, &counters.bytes, .monotonic));
-    report.back_pressured = toFloat(memory.load(u64, &counters.back_pressured, .monotonic));
-    report.wakeups = toFloat(memory.load(u64, &counters.wakeups, .monotonic));
-    report.aborted = toFloat(memory.load(u64, &counters.aborted, .monotonic));
-    report.repaired = toFloat(memory.load(u64, &counters.repaired, .monotonic));
+    copyCounters(&report, &slot.counters);
     return report;
 }
 
@@ -122,12 +121,16 @@ pub fn ofConsumer(channel: *const Channel, index: u32) ?PeerReport {
     report.cursor = toFloat(sequence -| 1);
     report.lag_messages = toFloat(pair.sequence -| sequence);
     report.lag_bytes = toFloat(pair.position -| position);
-    const counters = &slot.counters;
-    inline for (@typeInfo(header.ConsumerCounters).@"struct".fields) |field| {
+    copyCounters(&report, &slot.counters);
+    return report;
+}
+
+/// Each counter has a field of its name in the report.
+fn copyCounters(report: *PeerReport, counters: anytype) void {
+    inline for (@typeInfo(@TypeOf(counters.*)).@"struct".fields) |field| {
         const value = memory.load(u64, &@field(counters, field.name), .monotonic);
         @field(report, field.name) = toFloat(value);
     }
-    return report;
 }
 
 /// What stands at a consumer's place, when that is damaged.

@@ -28,6 +28,7 @@ const Pair = @import("memory.zig").Pair;
 /// Private view of a mapped ring: pointers, and copies of everything that bounds an access.
 pub const Ring = struct {
     lines: *header.SharedLines,
+    chronicle: *header.Chronicle,
     producers: [*]header.ProducerSlot,
     consumers: [*]header.ConsumerSlot,
     /// Data area, mapped twice in a row: a record never wraps in virtual memory.
@@ -50,6 +51,7 @@ pub const Ring = struct {
         const consumers = base + header.consumerSlotOffset(identity.producers_max, 0);
         return .{
             .lines = @ptrCast(@alignCast(base + header.shared_offset)),
+            .chronicle = @ptrCast(@alignCast(base + header.chronicle_offset)),
             .producers = @ptrCast(@alignCast(base + header.producer_slots_offset)),
             .consumers = @ptrCast(@alignCast(consumers)),
             .data = base + identity.header_bytes,

@@ -10,18 +10,23 @@ pub const channel = @import("channel.zig");
 pub const clock = @import("clock.zig");
 pub const constants = @import("constants.zig");
 pub const consumer = @import("consumer.zig");
+pub const counters = @import("counters.zig");
 pub const crc32c = @import("crc32c.zig");
 pub const delivery = @import("delivery.zig");
 pub const detail = @import("detail.zig");
 pub const durability = @import("durability.zig");
 pub const exchange = @import("exchange.zig");
 pub const exports = @import("exports.zig");
+pub const exports_chronicle = @import("exports_chronicle.zig");
+pub const exports_counters = @import("exports_counters.zig");
 pub const exports_log = @import("exports_log.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
 pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
+pub const histogram = @import("histogram.zig");
+pub const history = @import("history.zig");
 pub const market = @import("market.zig");
 pub const messages = @import("messages.zig");
 pub const options = @import("options.zig");
@@ -48,7 +53,14 @@ pub const testing = struct {
 };
 
 /// Every file with functions that TypeScript calls.
-pub const borders = .{ exports, exports_log, exports_store, exports_verify };
+pub const borders = .{
+    exports,
+    exports_chronicle,
+    exports_counters,
+    exports_log,
+    exports_store,
+    exports_verify,
+};
 
 comptime {
     for (borders) |border| _ = border; // Pulls every `pub export fn` into the library.
@@ -58,7 +70,8 @@ test {
     _ = @import("affinity.zig");
     _ = @import("directory.zig");
     _ = @import("futex.zig");
-    _ = @import("histogram.zig");
+    _ = histogram;
+    _ = history;
     _ = @import("liveness.zig");
     _ = @import("store/lmdb.zig");
     _ = @import("store/lmdb_system.zig");
@@ -77,6 +90,7 @@ test {
     _ = @import("store/read.zig");
     _ = @import("wait.zig");
     _ = clock;
+    _ = counters;
     _ = crc32c;
     _ = file;
     _ = header;

@@ -6,6 +6,13 @@
 
 import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
 import { type Durability, type LogReport, readDurability } from "../native/log.ts";
+import {
+  type HistogramCounts,
+  type HistogramKind,
+  type HistoryEntry,
+  readHistogram,
+  readHistory,
+} from "../native/chronicle.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
 import type { RingIdentity } from "../native/ring.ts";
@@ -125,6 +132,34 @@ export class Channel implements Disposable {
    */
   latency(consumer: number, shares: readonly number[]): { count: number; values: number[] } {
     return ring.readLatency(this.handle, consumer, shares);
+  }
+
+  /**
+   * Returns a histogram that is counted in the channel's memory, also of who is dead by now.
+   *
+   * `latency` is a consumer's: nanoseconds from publishing to the poll that delivered, empty without
+   * timestamps. `syncTime` is nanoseconds that each sync of the log took, `groupBytes` the bytes of
+   * the records that it made durable: what a sync costs goes by bytes. Both since the ring was made.
+   *
+   * Cost: some microseconds; 8 KiB are read. `LatencyHistogram` of `message_transport/observability`
+   * computes with it.
+   *
+   * @param consumer Slot of the consumer whose latency it is: {@linkcode Peer.index}.
+   * @throws {RangeError} If there is no such slot.
+   */
+  histogram(kind: HistogramKind, consumer = 0): HistogramCounts {
+    return readHistogram(this.handle, kind, consumer);
+  }
+
+  /**
+   * Returns what went wrong in this channel and was put right, also before this process came: the
+   * newest 32 entries, the oldest of them first.
+   *
+   * An entry is there whole or not at all, whoever was killed over it; one that was being written
+   * by a process that was killed is missing.
+   */
+  history(): HistoryEntry[] {
+    return readHistory(this.handle);
   }
 
   /**

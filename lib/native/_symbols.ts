@@ -204,6 +204,42 @@ export const symbols = {
     parameters: ["buffer", "u32", "u32", "f64"],
     result: "i32",
   },
+  mt_channel_histogram: {
+    parameters: ["u32", "u32", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_channel_history: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_counters_open: {
+    parameters: ["buffer", "buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_counter_add: {
+    parameters: ["u32", "u32", "f64"],
+    result: "i32",
+  },
+  mt_counter_set: {
+    parameters: ["u32", "u32", "f64"],
+    result: "i32",
+  },
+  mt_counter_record: {
+    parameters: ["u32", "u32", "f64"],
+    result: "i32",
+  },
+  mt_counters_list: {
+    parameters: ["buffer", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
+  mt_counters_read: {
+    parameters: ["buffer", "buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_counters_remove: {
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+  },
   mt_persister_open: {
     parameters: ["buffer", "buffer", "buffer"],
     result: "i32",

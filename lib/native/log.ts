@@ -202,6 +202,14 @@ export interface Durability {
   logBytes: number;
   /** Times that segments were cut that a consumer still needed, because of the cap. */
   forcedCuts: number;
+  /** Times that the log had no room, since the ring was made. */
+  fullTimes: number;
+  /** Times that it was told how far the log is, since the ring was made. */
+  publishes: number;
+  /** Wake-ups sent to those who wait for the disk. */
+  wakeups: number;
+  /** Times that nobody slept for it, so that no system call was made. */
+  wakeupsSkipped: number;
   /** Of a failure: the operating system's error; 0 if it was damage. */
   errno: number;
   /** Of damage: what was found. */
@@ -223,6 +231,8 @@ export function readDurability(channelHandle: number): Durability {
   const f64 = (offset: number) => view.getFloat64(offset, true);
   const u32 = (offset: number) => view.getUint32(offset, true);
   const state = u32(layout.DURABILITY_REPORT_STATE_OFFSET);
+  const publishes = f64(layout.DURABILITY_REPORT_PUBLISHES_OFFSET);
+  const wakeups = f64(layout.DURABILITY_REPORT_WAKEUPS_OFFSET);
   return {
     state: STATES[state as keyof typeof STATES] ?? "failed",
     durable: f64(layout.DURABILITY_REPORT_DURABLE_OFFSET),
@@ -236,6 +246,10 @@ export function readDurability(channelHandle: number): Durability {
     segments: u32(layout.DURABILITY_REPORT_SEGMENTS_OFFSET),
     logBytes: f64(layout.DURABILITY_REPORT_LOG_BYTES_OFFSET),
     forcedCuts: u32(layout.DURABILITY_REPORT_FORCED_CUTS_OFFSET),
+    fullTimes: f64(layout.DURABILITY_REPORT_FULL_TIMES_OFFSET),
+    publishes,
+    wakeups,
+    wakeupsSkipped: Math.max(0, publishes - wakeups),
     errno: u32(layout.DURABILITY_REPORT_ERRNO_OFFSET),
     fault: LOG_FAULTS[u32(layout.DURABILITY_REPORT_FAULT_OFFSET)],
   };

@@ -32,8 +32,20 @@ export interface Peer {
   cursor: number;
   /** Times that a producer found no room. */
   backPressured: number;
+  /** Claims of a producer that were refused because the log was full or had failed. */
+  logRefused: number;
+  /** Times that a producer has made something visible: a message, a batch, an aborted claim. */
+  publishes: number;
+  /** Times that a consumer has acknowledged. */
+  acks: number;
   /** Wake-ups sent to sleepers. */
   wakeups: number;
+  /** Publishes or acknowledgements after which nobody slept, so that no system call was made. */
+  wakeupsSkipped: number;
+  /** Times that it slept: a producer for room, a consumer for a message. */
+  waits: number;
+  /** Those of them that ended by their time. The persister's do, while nothing comes. */
+  waitsTimedOut: number;
   /** Waits that ended by time although something was there: a defect of this library. */
   lateWakeups: number;
   /** Times that a consumer was overrun. */
@@ -68,6 +80,9 @@ function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
   const nameBytes = u32(layout.PEER_REPORT_NAME_BYTES_OFFSET);
   const policy = u32(layout.PEER_REPORT_POLICY_OFFSET);
   const state = u32(layout.PEER_REPORT_STATE_OFFSET);
+  const publishes = f64(layout.PEER_REPORT_PUBLISHES_OFFSET);
+  const acks = f64(layout.PEER_REPORT_ACKS_OFFSET);
+  const wakeups = f64(layout.PEER_REPORT_WAKEUPS_OFFSET);
   return {
     name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
     index: u32(layout.PEER_REPORT_INDEX_OFFSET),
@@ -80,7 +95,13 @@ function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
     lagBytes: f64(layout.PEER_REPORT_LAG_BYTES_OFFSET),
     cursor: f64(layout.PEER_REPORT_CURSOR_OFFSET),
     backPressured: f64(layout.PEER_REPORT_BACK_PRESSURED_OFFSET),
-    wakeups: f64(layout.PEER_REPORT_WAKEUPS_OFFSET),
+    logRefused: f64(layout.PEER_REPORT_LOG_REFUSED_OFFSET),
+    publishes,
+    acks,
+    wakeups,
+    wakeupsSkipped: Math.max(0, publishes + acks - wakeups),
+    waits: f64(layout.PEER_REPORT_WAITS_OFFSET),
+    waitsTimedOut: f64(layout.PEER_REPORT_WAITS_TIMED_OUT_OFFSET),
     lateWakeups: f64(layout.PEER_REPORT_LATE_WAKEUPS_OFFSET),
     laps: f64(layout.PEER_REPORT_LAPS_OFFSET),
     lost: f64(layout.PEER_REPORT_LOST_OFFSET),

@@ -4,11 +4,36 @@
  * @module
  */
 
+export { CorruptCountersError } from "../errors.ts";
+export {
+  type Counter,
+  counter,
+  type CounterDefinition,
+  type CounterDefinitions,
+  type CounterKind,
+  type CounterReading,
+  Counters,
+  type CountersPlace,
+  type CounterTotals,
+  type CounterValues,
+  type Gauge,
+  gauge,
+  histogram,
+  openCounters,
+  type OpenCountersOptions,
+  readCounters,
+  removeCounters,
+  type ServiceCounters,
+  type Timer,
+} from "./counters.ts";
+export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,
   type Look,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedLog,
   type WatchedPeer,
 } from "./watch.ts";

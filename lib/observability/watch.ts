@@ -7,8 +7,11 @@
 
 import { openChannel } from "../channel/channel.ts";
 import { type ChannelEntry, listChannels } from "../channel/directory.ts";
+import type { HistoryEntry } from "../native/chronicle.ts";
 import type { Durability } from "../native/log.ts";
 import type { Peer } from "../native/peers.ts";
+import { LatencyHistogram } from "./latency_histogram.ts";
+import { readCounters, type ServiceCounters } from "./counters.ts";
 
 /** A producer or consumer, and how fast it moves. */
 export interface WatchedPeer extends Peer {
@@ -18,6 +21,22 @@ export interface WatchedPeer extends Peer {
   bytesPerSecond: number;
   /** Milliseconds for which a consumer has been seen behind and not moving; 0 if it moves. */
   stalledMs: number;
+}
+
+/** A consumer, and how long messages are on their way to it. */
+export interface WatchedConsumer extends WatchedPeer {
+  /** From publishing to the poll that delivered; empty in a channel without timestamps. */
+  latency: LatencyHistogram;
+}
+
+/** A channel's log, and how it writes. */
+export interface WatchedLog extends Durability {
+  /** Its directory. */
+  directory: string;
+  /** Nanoseconds of each sync since the ring was made. */
+  syncTime: LatencyHistogram;
+  /** Bytes of records in each group since the ring was made: the `Ns` of its names are bytes. */
+  groupBytes: LatencyHistogram;
 }
 
 /** A channel that could be opened. */
@@ -35,13 +54,15 @@ export interface WatchedChannel extends ChannelEntry {
   /** Canonical text of the schema of its messages; empty without one. */
   schemaText: string;
   /** The consumer that the producers will wait for, or wait for now. */
-  gatedBy: WatchedPeer | null;
+  gatedBy: WatchedConsumer | null;
   /** How its log stands; null without one. */
-  log: Durability & { directory: string } | null;
+  log: WatchedLog | null;
   /** Those that it has or had. */
   producers: WatchedPeer[];
   /** Those that it has or had. */
-  consumers: WatchedPeer[];
+  consumers: WatchedConsumer[];
+  /** What went wrong and was put right: the newest 32, the oldest of them first. */
+  history: HistoryEntry[];
 }
 
 /** A file that is no sound channel, or that this user may not open. */
@@ -58,6 +79,8 @@ export interface Look {
   elapsedMs: number;
   /** Sorted by name. */
   channels: (WatchedChannel | UnreadableChannel)[];
+  /** What services have counted, sorted by instance. */
+  services: ServiceCounters[];
 }
 
 /** Whether a channel could be opened. */
@@ -121,7 +144,8 @@ export class Watch {
         return { ...entry, error: error.message };
       }
     });
-    return { timeMs: Date.now(), elapsedMs, channels };
+    const services = readCounters(this.#place);
+    return { timeMs: Date.now(), elapsedMs, channels, services };
   }
 
   #lookAt(entry: ChannelEntry, earlier: Map<string, Mark>, elapsedMs: number): WatchedChannel {
@@ -136,7 +160,10 @@ export class Watch {
         isIdle: peer.state !== "alive" || peer.lagMessages === 0 || role === "producer",
       }),
     });
-    const watched = consumers.map(watchPeer("consumer"));
+    const watched = consumers.map(watchPeer("consumer")).map((consumer) => ({
+      ...consumer,
+      latency: new LatencyHistogram(channel.histogram("latency", consumer.index)),
+    }));
     const gating = watched
       .filter(({ onSlow, state, lagBytes }) =>
         (onSlow === "hold" || onSlow === "block" && state !== "detached") && lagBytes > 0
@@ -157,9 +184,15 @@ export class Watch {
       bytesPerSecond: moved.bytesPerSecond,
       schemaText: channel.schemaText,
       gatedBy: gating[0] ?? null,
-      log: log === undefined ? null : { ...log, directory: channel.logDirectory ?? "" },
+      log: log === undefined ? null : {
+        ...log,
+        directory: channel.logDirectory ?? "",
+        syncTime: new LatencyHistogram(channel.histogram("syncTime")),
+        groupBytes: new LatencyHistogram(channel.histogram("groupBytes")),
+      },
       producers: producers.map(watchPeer("producer")),
       consumers: watched,
+      history: channel.history(),
     };
   }
 

@@ -176,5 +176,7 @@ testUnless(
     assertEquals(producer.write(new Uint8Array(8), { timeoutMs: 60_000 }), 2);
     assertEquals(await producer.durable(2), "disk");
     assertEquals(channel.stats().log!.state, "running");
+    const [full, resumed] = channel.history();
+    assertEquals([full?.kind, full?.errno, resumed?.kind], ["log-full", 28, "log-resumed"]);
   },
 );

@@ -83,6 +83,7 @@ pub fn beginWith(comptime options: Options) fn () void {
             lines.control.gating = options.gating;
             ring = .{
                 .lines = lines,
+                .chronicle = undefined, // Nothing here looks at it.
                 .producers = &world.producers,
                 .consumers = &world.consumers,
                 .data = &world.data,
@@ -299,6 +300,8 @@ fn Channel(comptime is_hasty: bool) type {
         pub fn isProducerDead(_: *const @This(), index: u32) bool {
             return is_hasty or model.askGone(@intCast(world.notes.owners[index]));
         }
+
+        pub fn onClaimEnded(_: *const @This(), _: u32, _: u64) void {}
     };
 }
 

@@ -11,6 +11,7 @@
 //!   and not told of is not written twice: sequences say where to go on.
 //! - A disk without room refuses producers and is asked again. A sync that fails ends it for good.
 const std = @import("std");
+const build_options = @import("build_options");
 const catch_up = @import("catch_up.zig");
 const channel_module = @import("../channel.zig");
 const clock = @import("../clock.zig");
@@ -22,6 +23,7 @@ const file = @import("../file.zig");
 const format = @import("format.zig");
 const futex = @import("../futex.zig");
 const header = @import("../header.zig");
+const history = @import("../history.zig");
 const log_module = @import("log.zig");
 const open_module = @import("open.zig");
 const owner = @import("owner.zig");
@@ -93,6 +95,8 @@ pub const Persister = struct {
     last_snapshot_ns: u64 = 0,
     /// Whether the ring has been told that there is no room.
     is_full: bool = false,
+    /// Whether the history was told that segments were cut by force.
+    has_noted_cut: bool = false,
     err: ?Error = null,
     detail: Detail = .{},
 
@@ -219,6 +223,20 @@ pub const Persister = struct {
         if (persister.isStopping()) memory.store(u32, &consumer.sleeper.is_closing, 1, .seq_cst);
         persister.publish();
         persister.setState(.running, 0, 0);
+        if (persister.report.torn_bytes > 0) {
+            persister.note(.log_repaired, 0, log.nextSequence() - 1);
+        }
+    }
+
+    /// Tells the channel's history.
+    fn note(persister: *const Persister, kind: history.Kind, errno: u32, sequence: u64) void {
+        persister.channel.?.note(.{
+            .kind = kind,
+            .name = header.persister_name,
+            .pid = @intCast(std.os.linux.getpid()),
+            .sequence = sequence,
+            .errno = errno,
+        });
     }
 
     fn run(persister: *Persister) void {
@@ -373,9 +391,18 @@ pub const Persister = struct {
     fn rotate(persister: *Persister) Error!void {
         const log = &persister.log.?;
         const channel = persister.channel.?;
+        const cuts = log.control.forced_cuts;
+        defer persister.noteCut(cuts);
         try retention.makeRoom(log, channel, persister.options.cap, &persister.detail);
         if (persister.preparer.wait()) log.has_prepared = true;
         try log.rotate(&persister.detail);
+    }
+
+    fn noteCut(persister: *Persister, cuts_before: u32) void {
+        const found = &persister.log.?.control;
+        if (persister.has_noted_cut or found.forced_cuts == cuts_before) return;
+        persister.has_noted_cut = true;
+        persister.note(.segments_cut, 0, found.oldest_sequence);
     }
 
     fn keep(persister: *Persister) Error!void {
@@ -397,6 +424,7 @@ pub const Persister = struct {
             .interval => batch.has_critical or persister.isSyncDue(),
             .none => batch.has_critical,
         };
+        if (build_options.counters) persister.chronicle().group_bytes.record(batch.bytes);
         if (is_due) try persister.syncNow();
         persister.publish();
     }
@@ -415,6 +443,11 @@ pub const Persister = struct {
         line.syncs +%= 1; // Shared words, which a peer may have spoilt.
         line.sync_ns +%= end - begin;
         line.sync_ns_max = @max(line.sync_ns_max, end - begin);
+        if (build_options.counters) persister.chronicle().sync_time.record(end - begin);
+    }
+
+    fn chronicle(persister: *const Persister) *header.Chronicle {
+        return persister.channel.?.ring.chronicle;
     }
 
     fn durabilityLine(persister: *const Persister) *header.DurabilityLine {
@@ -423,8 +456,10 @@ pub const Persister = struct {
 
     fn publishDurable(persister: *Persister, sequence: u64) void {
         const lines = persister.channel.?.ring.lines;
-        memory.store(u64, &lines.durability.durable, sequence, .release);
-        _ = wait.wake(&lines.commit, &lines.control);
+        const line = &lines.durability;
+        memory.store(u64, &line.durable, sequence, .release);
+        if (wait.wake(&lines.commit, &lines.control)) line.wakeups +%= 1;
+        line.publishes +%= 1;
     }
 
     /// Tells how far the log is, and gives the room of what is in it back.
@@ -447,6 +482,7 @@ pub const Persister = struct {
     fn setState(persister: *Persister, state: header.LogState, errno: u32, fault: u32) void {
         const lines = persister.channel.?.ring.lines;
         const line = &lines.durability;
+        persister.noteState(line, state, errno);
         memory.store(u32, &line.errno, errno, .monotonic);
         memory.store(u32, &line.fault, fault, .monotonic);
         memory.store(u32, &line.state, @intFromEnum(state), .release);
@@ -458,6 +494,27 @@ pub const Persister = struct {
         memory.store(u32, &lines.control.refusal, refusal, .release);
         _ = wait.wake(&lines.commit, &lines.control);
         _ = wait.wake(&lines.space, &lines.control);
+    }
+
+    /// Tells the history of what is worth it, before producers can ask.
+    fn noteState(
+        persister: *const Persister,
+        line: *header.DurabilityLine,
+        state: header.LogState,
+        errno: u32,
+    ) void {
+        const before = memory.load(u32, &line.state, .acquire);
+        const was_running = before == @intFromEnum(header.LogState.running) or
+            before == @intFromEnum(header.LogState.absent);
+        const kind: history.Kind = switch (state) {
+            .absent => return,
+            .running => if (was_running) return else .log_resumed,
+            .full => .log_full,
+            .failed => if (errno == 0) .log_damaged else .log_failed,
+        };
+        if (state == .full) line.full_times +%= 1;
+        const sequence = memory.load(u64, &line.durable, .acquire);
+        persister.note(kind, errno, sequence);
     }
 
     fn fail(persister: *Persister, err: Error) void {

@@ -1,0 +1,218 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  CorruptCountersError,
+  counter,
+  gauge,
+  openCounters,
+  readCounters,
+  removeCounters,
+  type ServiceCounters,
+  Watch,
+} from "../lib/observability/mod.ts";
+import { NAME_BYTES_MAX } from "../lib/native/_layout.ts";
+import { COUNTED, CountingChild } from "./_counters.ts";
+import { range, Scratch } from "./_support.ts";
+
+function only(directory: string): ServiceCounters {
+  const found = readCounters({ directory });
+  assertEquals(found.length, 1);
+  return found[0]!;
+}
+
+function valueOf({ values }: ServiceCounters, name: string): number | undefined {
+  return values.find((value) => value.name === name)?.value;
+}
+
+Deno.test("readCounters() has names, kinds, help and values, as they are now", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  using counters = openCounters("shop", COUNTED, { directory });
+  counters.values.orders.add();
+  counters.values.orders.add(41);
+  counters.values.sessions.set(-1.5);
+  counters.values.wait.record(1000);
+  counters.values.wait.record(-1);
+  counters.values.wait.record(1e300);
+  const { values, ...rest } = only(directory);
+  const { startedMs, file, ...stated } = rest;
+  assertEquals(stated, { instance: "shop", state: "alive", pid: Deno.pid, openings: 1 });
+  assert(Math.abs(Date.now() - startedMs) < 60_000);
+  assertEquals(file, `${directory}/shop.counters`);
+  const [orders, sessions, wait] = values;
+  assertEquals(orders, { ...COUNTED.orders, value: 42 });
+  assertEquals(sessions, { ...COUNTED.sessions, value: -1.5 });
+  const { histogram, ...definition } = wait!;
+  assertEquals(definition, COUNTED.wait);
+  assertEquals(histogram!.count, 3);
+  assertEquals([histogram!.minNs, histogram!.maxNs], [0, 2 ** 36 - 1]);
+  assertEquals(new Watch({ directory }).look().services[0]?.values[0]?.value, 42);
+  assertEquals(Deno.statSync(file).mode! & 0o777, 0o600);
+});
+
+Deno.test("Counters.update() takes over what others have counted, once", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  using counters = openCounters("shop", COUNTED, { directory });
+  counters.values.orders.add(1);
+  counters.update({ orders: 10, sessions: 3 });
+  counters.update({ orders: 12, sessions: 2 });
+  counters.update({ orders: 12 });
+  assertEquals(valueOf(only(directory), "shop_orders_total"), 13);
+  assertEquals(valueOf(only(directory), "shop_sessions_open"), 2);
+});
+
+Deno.test("openCounters() goes on in the file of a dead one, but for the gauges", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  for (const opening of range(1, 3)) {
+    using counters = openCounters("shop", COUNTED, { directory });
+    assertEquals(counters.instance, "shop");
+    const { values } = only(directory);
+    assertEquals(values[1]?.value, 0);
+    counters.values.orders.add(2);
+    counters.values.sessions.set(7);
+    counters.values.wait.record(5);
+    const after = only(directory);
+    assertEquals(after.openings, opening);
+    assertEquals(valueOf(after, "shop_orders_total"), 2 * opening);
+    assertEquals(after.values[2]?.histogram?.count, opening);
+  }
+  const left = only(directory);
+  assertEquals(left.state, "dead");
+  assertEquals(valueOf(left, "shop_sessions_open"), 7, "what it was when it ended");
+});
+
+Deno.test("openCounters() replaces the file of a dead one with other definitions", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const { orders, sessions } = COUNTED;
+  for (
+    const definitions of [
+      { orders, sessions },
+      { orders },
+      { orders: counter(orders.name, "Another help.") },
+      { orders: gauge(orders.name, orders.help) },
+    ]
+  ) {
+    using counters = openCounters("shop", definitions, { directory });
+    counters.update({ orders: 5 });
+    const { openings, values } = only(directory);
+    assertEquals([openings, values[0]?.value], [1, 5]);
+  }
+});
+
+Deno.test("openCounters() gives the next one a number, and refuses the seventeenth", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const open = () => openCounters("shop", COUNTED, { directory });
+  const opened = range(1, 16).map(open);
+  try {
+    assertEquals(
+      opened.map(({ instance }) => instance),
+      range(1, 16).map((i) => i === 1 ? "shop" : `shop-${i}`),
+    );
+    assertThrows(open, Deno.errors.Busy, "16 services of that name");
+    opened[4]!.close();
+    opened[4] = open();
+    assertEquals(opened[4].instance, "shop-5");
+  } finally {
+    for (const counters of opened) counters.close();
+  }
+});
+
+Deno.test("openCounters() refuses names and tables beyond their limits", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const open = (instance: string, definitions: Parameters<typeof openCounters>[1]) => () =>
+    openCounters(instance, definitions, { directory }).close();
+  const many = (count: number) =>
+    Object.fromEntries(range(1, count).map((i) => [`v${i}`, counter(`v${i}_total`, "x")]));
+  open("a".repeat(NAME_BYTES_MAX - 3), many(128))();
+  for (
+    const [instance, definitions] of [
+      ["a".repeat(NAME_BYTES_MAX - 2), COUNTED],
+      ["../a", COUNTED],
+      ["", COUNTED],
+      ["a", {}],
+      ["a", many(129)],
+      ["a", { a: counter("Upper", "x") }],
+      ["a", { a: counter("", "x") }],
+      ["a", { a: counter("a".repeat(65), "x") }],
+      ["a", { a: counter("a", "ä".repeat(101)) }],
+      ["a", { a: counter("a", "x"), b: gauge("a", "x") }],
+    ] as const
+  ) {
+    assertThrows(open(instance, definitions), RangeError);
+  }
+});
+
+Deno.test("Counters refuse numbers out of range, and do nothing once closed or truncated", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const counters = openCounters("shop", COUNTED, { directory });
+  const { orders, sessions, wait } = counters.values;
+  for (const value of [-1, NaN, Infinity]) assertThrows(() => orders.add(value), RangeError);
+  for (const value of [NaN, -Infinity]) assertThrows(() => sessions.set(value), RangeError);
+  assertThrows(() => wait.record(NaN), RangeError);
+  assertEquals(valueOf(only(directory), "shop_orders_total"), 0);
+  Deno.truncateSync(`${directory}/shop.counters`, 0);
+  orders.add(1);
+  wait.record(1);
+  counters.update({ sessions: 1 });
+  assertEquals(only(directory).state, "unreadable");
+  counters.close();
+  orders.add(1);
+  sessions.set(1);
+  wait.record(1);
+});
+
+Deno.test("A process that is killed leaves what it has counted; removeCounters() removes it", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const child = await CountingChild.start(directory, "shop");
+  const second = openCounters("shop", COUNTED, { directory });
+  try {
+    assertEquals(second.instance, "shop-2");
+    const found = readCounters({ directory });
+    assertEquals(found.map(({ instance, state }) => `${instance} ${state}`), [
+      "shop alive",
+      "shop-2 alive",
+    ]);
+    assertEquals(found[0]?.pid, child.pid);
+    assertThrows(
+      () => removeCounters("shop", { directory }),
+      Deno.errors.Busy,
+      `process ${child.pid} counts in it`,
+    );
+  } finally {
+    await child.kill();
+    second.close();
+  }
+  const [left] = readCounters({ directory });
+  assertEquals([left?.state, left?.pid], ["dead", child.pid]);
+  assertEquals(left?.values.map(({ value, histogram }) => value ?? histogram?.count), [5, 2.5, 1]);
+  removeCounters("shop", { directory });
+  assertEquals(readCounters({ directory }).map(({ instance }) => instance), ["shop-2"]);
+  assertThrows(() => removeCounters("shop", { directory }), Deno.errors.NotFound);
+});
+
+Deno.test("openCounters() leaves alone what is none of its files", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const open = () => openCounters("shop", COUNTED, { directory }).close();
+  const file = `${directory}/shop.counters`;
+  Deno.writeTextFileSync(file, "x".repeat(5000), { mode: 0o600 });
+  assertThrows(open, CorruptCountersError, "no file of counters");
+  Deno.removeSync(file);
+  Deno.mkdirSync(file);
+  assertThrows(open);
+  Deno.removeSync(file);
+  Deno.writeTextFileSync(`${directory}/other`, "", { mode: 0o600 });
+  Deno.symlinkSync(`${directory}/other`, file);
+  assertThrows(open, Deno.errors.PermissionDenied);
+  Deno.removeSync(file);
+  Deno.linkSync(`${directory}/other`, file);
+  assertThrows(open, Deno.errors.PermissionDenied);
+  Deno.removeSync(file);
+  open();
+});

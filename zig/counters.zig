@@ -1,0 +1,655 @@
+//! Counters: what one service counts, in a file that any process can read, also after a crash.
+//!
+//! | Offset | Size     | Part         | Written by                                   |
+//! | -----: | -------: | :----------- | :------------------------------------------- |
+//! |      0 |     4096 | `Identity`   | its maker, before the file has a name        |
+//! |   4096 |      128 | `Owner`      | whoever counts, when it begins               |
+//! |   4224 |  n × 272 | `Entry`      | its maker, before the file has a name        |
+//! |        |  n ×   8 | values       | whoever counts; of histograms unused         |
+//! |        | h × 8320 | `Histogram`s | whoever counts, in the order of their entries |
+//!
+//! Values and histograms begin on a line of their own; the file ends on a full page.
+//!
+//! - One writer, who holds the lock of `liveness.Byte.writer` from before the file has a name: a
+//!   file whose lock is free is a dead one's. Its stores are relaxed, each word stands for itself.
+//! - Who comes after a dead one with the same table goes on in its file: what only grows does so
+//!   over restarts. Gauges begin with 0. A file with another table is replaced.
+//! - A value is the bits of an `f64`: exact up to 2^53, and seconds have fractions.
+//! - Identity and table have checksums. Any word may be changed by whoever may write the file: it
+//!   is copied once, checked, and only then used.
+//! - A crash leaves all words as they were: at most one `record` is in some words and not in others.
+const std = @import("std");
+const assert = std.debug.assert;
+const linux = std.os.linux;
+const abi = @import("abi.zig");
+const constants = @import("constants.zig");
+const crc32c = @import("crc32c.zig");
+const file = @import("file.zig");
+const histogram_module = @import("histogram.zig");
+const liveness = @import("liveness.zig");
+const process = @import("process.zig");
+const sigbus = @import("sigbus.zig");
+const Detail = @import("detail.zig").Detail;
+const Histogram = histogram_module.Histogram;
+const Status = @import("status.zig").Status;
+
+pub const magic = "MTCOUNT1".*;
+pub const version = 1;
+pub const suffix = ".counters";
+pub const fingerprint = abi.fingerprintOf(.{ Identity, Owner, Entry, Histogram });
+
+/// Bits of `Identity.flags`.
+pub const Flags = struct {
+    pub const group_shared: u32 = 1 << 0;
+};
+
+/// Whose counters these are, and how many. Written once, before the file gets its name.
+pub const Identity = extern struct {
+    magic: [8]u8 = magic,
+    version: u32 = version,
+    fingerprint: u32,
+    /// Bytes of the file.
+    size: u64,
+    entries: u32,
+    histograms: u32,
+    flags: u32,
+    /// Checksum of all entries.
+    table_crc: u32,
+    created_ns: u64,
+    boot_id: [16]u8,
+    instance_bytes: u32,
+    reserved_0: u32 = 0,
+    instance: [constants.name_bytes_max]u8 = @splat(0),
+    reserved_1: [3924]u8 = @splat(0),
+    crc: u32 = 0,
+
+    comptime {
+        assert(@sizeOf(Identity) == 4096);
+        assert(@offsetOf(Identity, "crc") == 4092);
+    }
+
+    fn computeCrc(identity: *const Identity) u32 {
+        const bytes = std.mem.asBytes(identity);
+        return crc32c.mask(crc32c.checksum(bytes[0..@offsetOf(Identity, "crc")]));
+    }
+
+    /// Checks a copy of the page, apart from magic, version and fingerprint.
+    fn isSound(identity: *const Identity) bool {
+        if (identity.crc != identity.computeCrc()) return false;
+        if (identity.flags & ~Flags.group_shared != 0) return false;
+        if (identity.entries == 0 or identity.entries > constants.counters_max) return false;
+        if (identity.histograms > identity.entries) return false;
+        if (identity.instance_bytes > identity.instance.len) return false;
+        if (!file.isName(identity.instanceText())) return false;
+        return identity.size == Shape.of(identity.entries, identity.histograms).size;
+    }
+
+    fn instanceText(identity: *const Identity) []const u8 {
+        return identity.instance[0..identity.instance_bytes];
+    }
+
+    fn isShared(identity: *const Identity) bool {
+        return identity.flags & Flags.group_shared != 0;
+    }
+};
+
+/// Who counts, or counted last. Any value may stand here: it is for people.
+pub const Owner = extern struct {
+    pid: u32 align(constants.line_bytes),
+    /// How many have counted in this file, one after the other.
+    openings: u32,
+    /// When it began, wall clock.
+    started_ns: u64,
+    /// Start of the process in clock ticks since boot, as /proc/<pid>/stat has it.
+    start_time: u64,
+    reserved_0: [104]u8,
+
+    comptime {
+        assert(@sizeOf(Owner) == constants.line_bytes);
+    }
+};
+
+pub const Kind = enum(u32) { counter = 0, gauge = 1, histogram = 2 };
+
+/// What a value is, for machines and for people.
+pub const Entry = extern struct {
+    /// A `Kind`.
+    kind: u32,
+    name_bytes: u16,
+    help_bytes: u16,
+    name: [constants.counter_name_bytes_max]u8,
+    help: [constants.counter_help_bytes_max]u8,
+
+    comptime {
+        assert(@sizeOf(Entry) == 272);
+    }
+
+    fn nameText(entry: *const Entry) []const u8 {
+        return entry.name[0..entry.name_bytes];
+    }
+
+    fn isSound(entry: *const Entry) bool {
+        if (entry.kind > @intFromEnum(Kind.histogram)) return false;
+        if (entry.name_bytes == 0 or entry.name_bytes > entry.name.len) return false;
+        if (entry.help_bytes > entry.help.len) return false;
+        for (entry.nameText()) |byte| switch (byte) {
+            'a'...'z', '0'...'9', '_' => {},
+            else => return false,
+        };
+        for (entry.name[entry.name_bytes..]) |byte| if (byte != 0) return false;
+        for (entry.help[entry.help_bytes..]) |byte| if (byte != 0) return false;
+        return std.unicode.utf8ValidateSlice(entry.help[0..entry.help_bytes]);
+    }
+};
+
+/// Whether all entries are sound and none has the name of another.
+pub fn isTable(entries: []const Entry) bool {
+    for (entries, 0..) |*entry, at| {
+        if (!entry.isSound()) return false;
+        for (entries[0..at]) |*other| {
+            if (std.mem.eql(u8, entry.nameText(), other.nameText())) return false;
+        }
+    }
+    return entries.len > 0 and entries.len <= constants.counters_max;
+}
+
+fn countHistograms(entries: []const Entry) u32 {
+    var count: u32 = 0;
+    for (entries) |*entry| count += @intFromBool(entry.kind == @intFromEnum(Kind.histogram));
+    return count;
+}
+
+/// Where the parts of a file are.
+pub const Shape = struct {
+    values: u32,
+    histograms: u32,
+    size: u32,
+
+    pub const owner = @sizeOf(Identity);
+    pub const table = owner + @sizeOf(Owner);
+
+    pub fn of(entries: u32, histograms: u32) Shape {
+        const line = constants.line_bytes;
+        const values = std.mem.alignForward(u32, table + entries * @sizeOf(Entry), line);
+        const first = std.mem.alignForward(u32, values + entries * @sizeOf(u64), line);
+        const end = first + histograms * @sizeOf(Histogram);
+        return .{
+            .values = values,
+            .histograms = first,
+            .size = std.mem.alignForward(u32, end, constants.page_bytes),
+        };
+    }
+};
+
+pub const Error = file.Error || error{ TableFull, OutOfMemory, Busy };
+
+pub fn statusOf(err: Error) Status {
+    return switch (err) {
+        error.TableFull => .table_full,
+        error.OutOfMemory => .os_error,
+        error.Busy => .busy,
+        else => |other| file.statusOf(@errorCast(other)),
+    };
+}
+
+/// What a service wants to count.
+pub const Wanted = struct {
+    instance: []const u8,
+    entries: []const Entry,
+    group: ?u32,
+
+    fn identity(wanted: *const Wanted, name: []const u8) Identity {
+        const table = std.mem.sliceAsBytes(wanted.entries);
+        const entries: u32 = @intCast(wanted.entries.len);
+        const histograms = countHistograms(wanted.entries);
+        var page: Identity = .{
+            .fingerprint = fingerprint,
+            .size = Shape.of(entries, histograms).size,
+            .entries = entries,
+            .histograms = histograms,
+            .flags = if (wanted.group == null) 0 else Flags.group_shared,
+            .table_crc = crc32c.mask(crc32c.checksum(table)),
+            .created_ns = wallNs(),
+            .boot_id = file.bootId() orelse @splat(0),
+            .instance_bytes = @intCast(name.len),
+        };
+        @memcpy(page.instance[0..name.len], name);
+        page.crc = page.computeCrc();
+        return page;
+    }
+};
+
+fn wallNs() u64 {
+    var now: linux.timespec = undefined;
+    _ = linux.clock_gettime(.REALTIME, &now);
+    return @intCast(@max(0, now.sec) * std.time.ns_per_s + now.nsec);
+}
+
+const allocator = std.heap.c_allocator;
+
+/// The file of one service, by whom it counts. Belongs to one thread.
+pub const Counters = struct {
+    fd: i32,
+    memory: []align(std.heap.page_size_min) u8,
+    /// 1 after the file was truncated under the mapping (sigbus.zig).
+    poisoned: u32 = 0,
+    /// Private copies of what bounds an access.
+    entries: u32,
+    values: [*]u64,
+    kinds: [constants.counters_max]Kind,
+    histograms: [constants.counters_max]?*Histogram,
+
+    /// Opens the file of an instance, making it where there is none, or no fit one. `name` gets the
+    /// instance's name: another one, with a number behind it, while somebody counts under the first.
+    pub fn init(
+        directory: file.Directory,
+        wanted: *const Wanted,
+        name: *Name,
+        detail: *Detail,
+    ) Error!*Counters {
+        for (1..constants.counter_instances_max + 1) |number| {
+            name.* = .init(wanted.instance, number);
+            const fd = acquire(directory, wanted, name, detail) catch |err| switch (err) {
+                error.Busy => continue,
+                else => return err,
+            };
+            return map(fd, wanted, detail);
+        }
+        return error.Busy;
+    }
+
+    /// Takes `fd` over, also on failure.
+    fn map(fd: i32, wanted: *const Wanted, detail: *Detail) Error!*Counters {
+        errdefer _ = linux.close(fd);
+        const counters = try allocator.create(Counters);
+        errdefer allocator.destroy(counters);
+        const shape: Shape = .of(@intCast(wanted.entries.len), countHistograms(wanted.entries));
+        const memory = try mapFile(fd, shape.size, .read_write, detail);
+        errdefer _ = linux.munmap(memory.ptr, memory.len);
+        counters.* = .{
+            .fd = fd,
+            .memory = memory,
+            .entries = @intCast(wanted.entries.len),
+            .values = @ptrCast(@alignCast(memory.ptr + shape.values)),
+            .kinds = undefined,
+            .histograms = @splat(null),
+        };
+        try sigbus.watch(memory, &counters.poisoned);
+        const histograms: [*]Histogram = @ptrCast(@alignCast(memory.ptr + shape.histograms));
+        var next: usize = 0;
+        for (wanted.entries, 0..) |*entry, at| {
+            counters.kinds[at] = @enumFromInt(entry.kind);
+            switch (counters.kinds[at]) {
+                .counter => {},
+                .gauge => store(&counters.values[at], 0),
+                .histogram => {
+                    counters.histograms[at] = &histograms[next];
+                    next += 1;
+                },
+            }
+        }
+        counters.sign();
+        return counters;
+    }
+
+    fn sign(counters: *Counters) void {
+        const owner: *Owner = @ptrCast(@alignCast(counters.memory.ptr + Shape.owner));
+        @atomicStore(u32, &owner.pid, @intCast(linux.getpid()), .monotonic);
+        const openings = @atomicLoad(u32, &owner.openings, .monotonic);
+        @atomicStore(u32, &owner.openings, openings +% 1, .monotonic);
+        @atomicStore(u64, &owner.started_ns, wallNs(), .monotonic);
+        @atomicStore(u64, &owner.start_time, process.startTime(), .monotonic);
+    }
+
+    pub fn deinit(counters: *Counters) void {
+        sigbus.unwatch(counters.memory);
+        _ = linux.munmap(counters.memory.ptr, counters.memory.len);
+        _ = linux.close(counters.fd);
+        allocator.destroy(counters);
+    }
+
+    /// Adds to a counter, or to a gauge.
+    pub inline fn add(counters: *Counters, index: u32, amount: f64) error{InvalidArgument}!void {
+        if (index >= counters.entries) return error.InvalidArgument;
+        const is_amount = switch (counters.kinds[index]) {
+            .counter => amount >= 0 and amount < std.math.inf(f64),
+            .gauge => std.math.isFinite(amount),
+            .histogram => false,
+        };
+        if (!is_amount) return error.InvalidArgument;
+        const word = &counters.values[index];
+        store(word, valueOf(@atomicLoad(u64, word, .monotonic)) + amount);
+    }
+
+    /// Sets a gauge.
+    pub inline fn set(counters: *Counters, index: u32, value: f64) error{InvalidArgument}!void {
+        if (index >= counters.entries or counters.kinds[index] != .gauge)
+            return error.InvalidArgument;
+        if (!std.math.isFinite(value)) return error.InvalidArgument;
+        store(&counters.values[index], value);
+    }
+
+    /// Counts a time in a histogram. What is below 0, as of clocks that were set, counts as 0.
+    pub inline fn record(counters: *Counters, index: u32, ns: f64) error{InvalidArgument}!void {
+        if (index >= counters.entries) return error.InvalidArgument;
+        const histogram = counters.histograms[index] orelse return error.InvalidArgument;
+        if (std.math.isNan(ns)) return error.InvalidArgument;
+        const most: f64 = 1 << 62;
+        histogram.record(@intFromFloat(std.math.clamp(ns, 0, most)));
+    }
+};
+
+inline fn store(word: *u64, value: f64) void {
+    @atomicStore(u64, word, @bitCast(value), .monotonic);
+}
+
+/// The value in a word; 0 for bits that no sound writer stores.
+inline fn valueOf(bits: u64) f64 {
+    const value: f64 = @bitCast(bits);
+    return if (std.math.isFinite(value)) value else 0;
+}
+
+/// Name of an instance and of its file.
+pub const Name = struct {
+    buffer: [constants.name_bytes_max + 8 + suffix.len]u8,
+    instance_bytes: usize,
+
+    /// Assumes that `checkInstance` has passed `instance`.
+    fn init(instance: []const u8, number: usize) Name {
+        var name: Name = .{ .buffer = undefined, .instance_bytes = 0 };
+        const text = if (number == 1)
+            std.fmt.bufPrintZ(&name.buffer, "{s}{s}", .{ instance, suffix })
+        else
+            std.fmt.bufPrintZ(&name.buffer, "{s}-{d}{s}", .{ instance, number, suffix });
+        name.instance_bytes = (text catch unreachable).len - suffix.len;
+        return name;
+    }
+
+    pub fn instanceText(name: *const Name) []const u8 {
+        return name.buffer[0..name.instance_bytes];
+    }
+
+    fn fileName(name: *const Name) [*:0]const u8 {
+        return @ptrCast(&name.buffer);
+    }
+};
+
+/// Whether an instance may have that name, with a number behind it too.
+pub fn isInstance(instance: []const u8) bool {
+    return file.isName(instance) and instance.len <= constants.counter_instance_bytes_max;
+}
+
+/// Times that one looks again when others make and remove the same file meanwhile. Arbitrary.
+const attempts_max = 64;
+
+/// Returns the file of an instance, locked: a new one, or a dead one's with the same table.
+fn acquire(
+    directory: file.Directory,
+    wanted: *const Wanted,
+    name: *const Name,
+    detail: *Detail,
+) Error!i32 {
+    const place: file.Place = .{ .directory = directory, .name = name.fileName() };
+    for (0..attempts_max) |_| {
+        if (try takeOver(place, wanted, name, detail)) |fd| return fd;
+        return make(place, wanted, name, detail) catch |err| switch (err) {
+            error.AlreadyExists => continue,
+            else => err,
+        };
+    }
+    return error.AlreadyExists;
+}
+
+fn make(
+    place: file.Place,
+    wanted: *const Wanted,
+    name: *const Name,
+    detail: *Detail,
+) Error!i32 {
+    const identity = wanted.identity(name.instanceText());
+    const fd = try file.allocate(place.directory, identity.size, wanted.group, detail);
+    errdefer _ = linux.close(fd);
+    try file.writeAll(fd, std.mem.asBytes(&identity), 0, detail);
+    try file.writeAll(fd, std.mem.sliceAsBytes(wanted.entries), Shape.table, detail);
+    liveness.tryLock(fd, .writer) catch return error.Os; // Nobody else knows of the file.
+    try file.giveName(place, fd, detail);
+    return fd;
+}
+
+/// Returns a dead one's file with the same table, locked. Null if there is none, or none any more.
+fn takeOver(
+    place: file.Place,
+    wanted: *const Wanted,
+    name: *const Name,
+    detail: *Detail,
+) Error!?i32 {
+    var status: linux.Statx = undefined;
+    const fd = file.openFile(place, .read_write, &status, detail) catch |err|
+        return if (err == error.NotFound) null else err;
+    var is_kept = false;
+    defer if (!is_kept) {
+        _ = linux.close(fd);
+    };
+    try file.checkOwner(&status, true, .read_write, detail);
+    liveness.tryLock(fd, .writer) catch |err|
+        return if (err == error.Held) error.Busy else error.Os;
+    if (!file.isNamed(place, &status)) return null; // Somebody has removed it meanwhile.
+    var table: Table = undefined;
+    table.read(fd, &status, name.instanceText(), detail) catch |err| switch (err) {
+        // Something else lies there, that is not ours to remove.
+        error.InvalidMagic, error.Os => return err,
+        else => return removeNamed(place, detail),
+    };
+    const allowed: u16 = if (wanted.group == null) 0o600 else 0o660;
+    const has_group = wanted.group == null or status.gid == wanted.group.?;
+    const is_same = table.equals(wanted.entries) and has_group and status.mode & 0o777 == allowed;
+    if (!is_same) return removeNamed(place, detail);
+    is_kept = true;
+    return fd;
+}
+
+fn removeNamed(place: file.Place, detail: *Detail) Error!?i32 {
+    try file.remove(place, detail);
+    return null;
+}
+
+/// A sound private copy of a file's identity and entries.
+const Table = struct {
+    identity: Identity,
+    entries: [constants.counters_max]Entry,
+
+    fn slice(table: *const Table) []const Entry {
+        return table.entries[0..table.identity.entries];
+    }
+
+    fn equals(table: *const Table, entries: []const Entry) bool {
+        const ours = std.mem.sliceAsBytes(table.slice());
+        return std.mem.eql(u8, ours, std.mem.sliceAsBytes(entries));
+    }
+
+    /// Reads both. `instance` is whose they have to be.
+    fn read(
+        table: *Table,
+        fd: i32,
+        status: *const linux.Statx,
+        instance: []const u8,
+        detail: *Detail,
+    ) file.Error!void {
+        const identity = &table.identity;
+        detail.expected = @sizeOf(Identity);
+        detail.actual = @floatFromInt(status.size);
+        if (status.size < @sizeOf(Identity)) return error.SizeMismatch;
+        try readAll(fd, std.mem.asBytes(identity), 0, detail);
+        if (!std.mem.eql(u8, &identity.magic, &magic)) return error.InvalidMagic;
+        detail.expected = version;
+        detail.actual = @floatFromInt(identity.version);
+        if (identity.version != version) return error.VersionMismatch;
+        detail.expected = @floatFromInt(fingerprint);
+        detail.actual = @floatFromInt(identity.fingerprint);
+        if (identity.fingerprint != fingerprint) return error.FingerprintMismatch;
+        if (!identity.isSound()) return error.InvalidIdentity;
+        detail.expected = @floatFromInt(identity.size);
+        detail.actual = @floatFromInt(status.size);
+        if (status.size != identity.size) return error.SizeMismatch;
+        if (!std.mem.eql(u8, identity.instanceText(), instance)) {
+            detail.setName(identity.instanceText());
+            return error.OtherChannel;
+        }
+        const boot_id = file.bootId() orelse identity.boot_id;
+        if (!std.mem.eql(u8, &boot_id, &identity.boot_id)) return error.OtherBoot;
+        const bytes = std.mem.sliceAsBytes(table.entries[0..identity.entries]);
+        try readAll(fd, bytes, Shape.table, detail);
+        if (identity.table_crc != crc32c.mask(crc32c.checksum(bytes))) return error.InvalidIdentity;
+        if (!isTable(table.slice())) return error.InvalidIdentity;
+        if (countHistograms(table.slice()) != identity.histograms) return error.InvalidIdentity;
+    }
+};
+
+fn readAll(fd: i32, bytes: []u8, offset: u64, detail: *Detail) file.Error!void {
+    const rc = linux.pread(fd, bytes.ptr, bytes.len, @intCast(offset));
+    if (try file.check(rc, detail) != bytes.len) return error.SizeMismatch;
+}
+
+fn mapFile(
+    fd: i32,
+    size: usize,
+    access: file.Access,
+    detail: *Detail,
+) file.Error![]align(std.heap.page_size_min) u8 {
+    const protection: linux.PROT = .{ .READ = true, .WRITE = access == .read_write };
+    const rc = linux.mmap(null, size, protection, .{ .TYPE = .SHARED, .POPULATE = true }, fd, 0);
+    _ = try file.check(rc, detail);
+    // SAFETY: mapped just now, and until its owner unmaps it.
+    return @as([*]align(std.heap.page_size_min) u8, @ptrFromInt(rc))[0..size];
+}
+
+/// What a reader is told beside entries, values and histograms.
+pub const CountersReport = extern struct {
+    /// 1 while whoever counts lives.
+    is_alive: u32 = 0,
+    pid: u32 = 0,
+    openings: u32 = 0,
+    entries: u32 = 0,
+    started_ms: f64 = 0,
+    /// Bytes of all entries, of an `f64` for each, and of a `HistogramCopy` for each histogram.
+    size: u32 = 0,
+    reserved_0: u32 = 0,
+};
+
+/// A histogram as numbers of JavaScript.
+pub const HistogramCopy = extern struct {
+    sum: f64,
+    min: f64,
+    max: f64,
+    counts: [histogram_module.bucket_count]f64,
+
+    fn of(histogram: *const Histogram) HistogramCopy {
+        var copy: HistogramCopy = .{
+            .sum = toFloat(@atomicLoad(u64, &histogram.sum_ns, .monotonic)),
+            .min = toFloat(histogram.minNs()),
+            .max = toFloat(@atomicLoad(u64, &histogram.max_ns, .monotonic)),
+            .counts = undefined,
+        };
+        for (&histogram.counts, &copy.counts) |*count, *value| {
+            value.* = toFloat(@atomicLoad(u64, count, .monotonic));
+        }
+        return copy;
+    }
+};
+
+/// Exact up to 2^53, which no sound count reaches.
+fn toFloat(value: u64) f64 {
+    return @floatFromInt(value);
+}
+
+/// Copies to `out` what a file holds, checked: a table that is sound, and values that are finite.
+/// If it does not fit, only the report is written. Takes no part in anything.
+pub fn read(
+    place: file.Place,
+    out: []u8,
+    report: *CountersReport,
+    detail: *Detail,
+) Error!void {
+    const instance = file.nameOf(std.mem.span(place.name), suffix) orelse return error.NotFound;
+    var status: linux.Statx = undefined;
+    const fd = try file.openFile(place, .read_only, &status, detail);
+    defer _ = linux.close(fd);
+    // Before the words are read: whoever has died by then has written its last one.
+    const is_alive = liveness.isHeldByOther(fd, .writer);
+    var table: Table = undefined;
+    try table.read(fd, &status, instance, detail);
+    try file.checkOwner(&status, table.identity.isShared(), .read_only, detail);
+    const entries, const histograms = .{ table.identity.entries, table.identity.histograms };
+    const words = entries * @sizeOf(u64) + histograms * @sizeOf(HistogramCopy);
+    report.* = .{
+        .is_alive = @intFromBool(is_alive),
+        .entries = entries,
+        .size = entries * @sizeOf(Entry) + words,
+    };
+    if (out.len < report.size) return;
+    const shape: Shape = .of(entries, histograms);
+    const memory = try mapFile(fd, shape.size, .read_only, detail);
+    defer _ = linux.munmap(memory.ptr, memory.len);
+    var poisoned: u32 = 0;
+    try sigbus.watch(memory, &poisoned);
+    defer sigbus.unwatch(memory);
+    copyOwner(@ptrCast(@alignCast(memory.ptr + Shape.owner)), report);
+    copyValues(&table, memory, out);
+    if (@atomicLoad(u32, &poisoned, .acquire) != 0) return error.SizeMismatch;
+}
+
+fn copyOwner(owner: *const Owner, report: *CountersReport) void {
+    report.pid = @atomicLoad(u32, &owner.pid, .monotonic);
+    report.openings = @atomicLoad(u32, &owner.openings, .monotonic);
+    const started_ns = @atomicLoad(u64, &owner.started_ns, .monotonic);
+    report.started_ms = toFloat(started_ns / std.time.ns_per_ms);
+}
+
+fn copyValues(
+    table: *const Table,
+    memory: []align(std.heap.page_size_min) const u8,
+    out: []u8,
+) void {
+    const shape: Shape = .of(table.identity.entries, table.identity.histograms);
+    const values: [*]const u64 = @ptrCast(@alignCast(memory.ptr + shape.values));
+    const histograms: [*]const Histogram = @ptrCast(@alignCast(memory.ptr + shape.histograms));
+    const entries = std.mem.sliceAsBytes(table.slice());
+    @memcpy(out[0..entries.len], entries);
+    var at = entries.len;
+    for (table.slice(), 0..) |*entry, index| {
+        const value = valueOf(@atomicLoad(u64, &values[index], .monotonic));
+        const is_counter = entry.kind == @intFromEnum(Kind.counter);
+        put(f64, out, &at, if (is_counter) @max(0, value) else value);
+    }
+    for (histograms[0..table.identity.histograms]) |*histogram| {
+        put(HistogramCopy, out, &at, .of(histogram));
+    }
+}
+
+fn put(comptime T: type, out: []u8, at: *usize, value: T) void {
+    @memcpy(out[at.*..][0..@sizeOf(T)], std.mem.asBytes(&value));
+    at.* += @sizeOf(T);
+}
+
+/// Removes a file whose writer is dead, whatever it holds.
+pub fn remove(place: file.Place, detail: *Detail) Error!void {
+    var status: linux.Statx = undefined;
+    const fd = try file.openFile(place, .read_write, &status, detail);
+    defer _ = linux.close(fd);
+    try file.checkOwner(&status, true, .read_write, detail);
+    liveness.tryLock(fd, .writer) catch |err| {
+        if (err != error.Held) return error.Os;
+        readPid(fd, detail);
+        return error.Busy;
+    };
+    if (!file.isNamed(place, &status)) return error.NotFound;
+    try file.remove(place, detail);
+}
+
+/// Puts into the detail who counts.
+fn readPid(fd: i32, detail: *Detail) void {
+    var owner: Owner = undefined;
+    var ignored: Detail = .{};
+    readAll(fd, std.mem.asBytes(&owner), Shape.owner, &ignored) catch return;
+    detail.pid = owner.pid;
+}
