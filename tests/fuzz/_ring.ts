@@ -17,7 +17,7 @@ import {
   type Producer,
   verifyRing,
 } from "../../mod.ts";
-import { Watch } from "../../lib/observability/mod.ts";
+import { LatencyHistogram, Watch } from "../../lib/observability/mod.ts";
 import { crc32c, encodeRecord, IDENTITY, mask, readShape } from "../_format.ts";
 import { encode } from "../_support.ts";
 import { isRefusal, must, outcomeOf } from "./_target.ts";
@@ -131,7 +131,16 @@ export class SpoilableRing {
         must(value !== undefined && !Number.isNaN(value), "a figure that is none");
       }
     }
-    for (const index of [0, 1]) this.attempt(() => channel?.latency(index, [0, 0.5, 1]));
+    for (const index of [0, 1]) {
+      this.attempt(() => channel?.latency(index, [0, 0.5, 1]));
+      const counts = this.attempt(() => channel?.histogram("latency", index));
+      if (counts === undefined) continue;
+      const { meanNs, minNs, maxNs } = new LatencyHistogram(counts);
+      must(meanNs >= 0 && minNs >= 0 && maxNs >= 0, "a histogram of no times");
+    }
+    for (const { timeMs, sequence } of this.attempt(() => channel?.history()) ?? []) {
+      must(timeMs >= 0 && sequence >= 0, `an entry of the history at ${timeMs}`);
+    }
     this.attempt(() => void verifyRing(this.path));
     new Watch({ directory: this.#directory }).look();
   }

@@ -6,6 +6,7 @@
 
 import type { OpenTarget } from "./_target.ts";
 import * as binance from "./targets/binance.ts";
+import * as counters from "./targets/counters.ts";
 import * as gateway from "./targets/gateway.ts";
 import * as gatewayClient from "./targets/gateway_client.ts";
 import * as inspect from "./targets/inspect.ts";
@@ -27,6 +28,7 @@ export const TARGETS: Readonly<Record<string, OpenTarget>> = {
   ring_record: ringRecord.open,
   log: log.open,
   store: store.open,
+  counters: counters.open,
   inspect: inspect.open,
   snapshot: snapshot.open,
   settings: settings.open,
