@@ -78,7 +78,12 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     const run = new SoakRun(scene, { ...options, rate });
     state.describe = () => `: ${run.describe()}`;
     state.phase = "orders flow";
-    return await scene.watch(run.finish(interruption));
+    try {
+      return await scene.watch(run.finish());
+    } finally {
+      state.describe = () => ""; // Its channels are about to be closed.
+      state.phase = "ending";
+    }
   };
   return await Promise.race([work(), interruption.promise]);
 }
@@ -107,7 +112,7 @@ class SoakRun {
       `${formatCount(orders.stats().nextSequence - 1)} orders, ${this.#killed} kills`;
   }
 
-  async finish(interruption: Interruption): Promise<SoakReport> {
+  async finish(): Promise<SoakReport> {
     const { pipeline } = this.#scene;
     const { minutes, rate, seed } = this.#options;
     const { url } = await pipeline.marketData.ready;
@@ -121,7 +126,6 @@ class SoakRun {
     } finally {
       sampler[Symbol.dispose]();
     }
-    void interruption;
     const outcome = await this.#scene.stopLoad(load);
     await this.#scene.watch(pipeline.settled());
     const symbols = INSTRUMENTS.map((text) => text.split(":")[0]!);

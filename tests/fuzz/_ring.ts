@@ -138,8 +138,8 @@ export class SpoilableRing {
       const { meanNs, minNs, maxNs } = new LatencyHistogram(counts);
       must(meanNs >= 0 && minNs >= 0 && maxNs >= 0, "a histogram of no times");
     }
-    for (const { timeMs, sequence } of this.attempt(() => channel?.history()) ?? []) {
-      must(timeMs >= 0 && sequence >= 0, `an entry of the history at ${timeMs}`);
+    for (const { kind } of this.attempt(() => channel?.history()) ?? []) {
+      must(kind !== undefined, "an entry of the history without a kind");
     }
     this.attempt(() => void verifyRing(this.path));
     new Watch({ directory: this.#directory }).look();
@@ -163,7 +163,7 @@ export class SpoilableRing {
 
   /** What came, in a word. */
   outcome(): string {
-    return [...this.outcomes].sort().slice(0, 4).join(" | ");
+    return [...this.outcomes].sort().slice(0, 8).join(" | ");
   }
 
   #nextMessage(): Bytes {
@@ -191,7 +191,7 @@ export class SpoilableRing {
           must(sequence > 0 && latencyNs >= 0, `${sequence} after ${latencyNs} ns`);
         }, 7)
       );
-      if (count === undefined) return;
+      if (count === undefined || count === 0) return;
     }
   }
 }

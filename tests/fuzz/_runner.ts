@@ -23,7 +23,11 @@ const LOOK_MS = 500;
 const SHRINKS_MAX = 40;
 
 /** What to run. */
-export type FuzzTask = Pick<ChildTask, "targets" | "seed" | "executions" | "milliseconds">;
+export interface FuzzTask
+  extends Pick<ChildTask, "targets" | "seed" | "executions" | "milliseconds"> {
+  /** The native library. Default: that which everybody uses. */
+  library?: string | undefined;
+}
 
 /** What came of some targets. */
 export interface FuzzAnswer {
@@ -67,17 +71,21 @@ export async function fuzz(
   return result;
 }
 
-async function runChild(task: Omit<ChildTask, "journal">): Promise<ChildEnd> {
+/** What a process is started with. */
+type Start = Omit<ChildTask, "journal"> & Pick<FuzzTask, "library">;
+
+async function runChild({ library, ...task }: Start): Promise<ChildEnd> {
   const work = Deno.makeTempDirSync({ dir: task.directory });
   const journal = `${work}/.journal`;
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--no-prompt", "--no-lock", `--allow-ffi=${ROOT}zig-out`],
       ...[`--allow-read=${ROOT},${work}`, `--allow-write=${work}`, "--allow-net=127.0.0.1"],
+      ...(library === undefined ? [] : ["--allow-env=MT_LIB"]),
       ...[CHILD, JSON.stringify({ ...task, directory: work, journal } satisfies ChildTask)],
     ],
     cwd: ROOT,
-    env: { NO_COLOR: "1", TMPDIR: work, MT_FUZZ: "1" },
+    env: { NO_COLOR: "1", TMPDIR: work, ...(library === undefined ? {} : { MT_LIB: library }) },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -105,7 +113,7 @@ async function runChild(task: Omit<ChildTask, "journal">): Promise<ChildEnd> {
 }
 
 /** Makes the input smaller that ended a process: by halves, then by single bytes. */
-async function shrink(finding: Finding, task: Omit<ChildTask, "journal">): Promise<Finding> {
+async function shrink(finding: Finding, task: Start): Promise<Finding> {
   if (finding.kind === "hang") return finding; // Each try would take a minute.
   let [best, tries] = [Uint8Array.fromHex(finding.input), 0];
   for (let size = best.length >> 1; size >= 1; size >>= 1) {

@@ -6,6 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { runScript, UsageError } from "../../scripts/_command.ts";
+import { buildLibrary } from "../../scripts/_zig.ts";
 import { formatCount, formatTable } from "../../scripts/_table.ts";
 import { keepCase } from "./_cases.ts";
 import type { Answer, Finding } from "./_finding.ts";
@@ -14,11 +15,12 @@ import { TARGETS } from "./_targets.ts";
 
 const HELP = `Gives random and mutated bytes to whatever takes bytes of strangers.
 
-Usage: deno task fuzz [--minutes <n>] [--target <name>]... [--seed <n>] [--json]
+Usage: deno task fuzz [--minutes <n>] [--target <name>]... [--seed <n>] [--safe] [--json]
 
   --minutes <n>    how long, for all targets together (default 1)
   --target <name>  only this one, or these: ${Object.keys(TARGETS).join(", ")}
   --seed <n>       of the first round; the same bytes come again (default: by the clock)
+  --safe           with a library that checks indices and arithmetic itself; built if it is stale
   --no-keep        do not write what is found into tests/fuzz/cases/
   --json           print one JSON object: { "seed", "targets", "findings" }
   --help           print this text
@@ -45,6 +47,7 @@ async function main(args: string[]): Promise<number> {
       minutes: { type: "string", default: "1" },
       target: { type: "string", multiple: true },
       seed: { type: "string" },
+      safe: { type: "boolean", default: false },
       "no-keep": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -59,7 +62,9 @@ async function main(args: string[]): Promise<number> {
   if (unknown !== undefined) throw new UsageError(`Cannot fuzz "${unknown}": found no such target`);
   const seed = values.seed === undefined ? Date.now() % 2 ** 31 : numberOf("seed", values.seed);
   const milliseconds = 60_000 * numberOf("minutes", values.minutes);
-  const totals = await runRounds({ targets, seed, milliseconds, isKept: !values["no-keep"] });
+  const library = values.safe ? (await buildLibrary({ isSafe: true })).path : undefined;
+  const isKept = !values["no-keep"];
+  const totals = await runRounds({ targets, seed, milliseconds, isKept, library });
   const findings = [...totals.values()].flatMap((total) => total.findings);
   const rows = [...totals].map(([target, { executions, seconds, outcomes, findings }]) => ({
     ...{ target, executions, seconds, executionsPerSecond: executions / seconds },
@@ -88,11 +93,12 @@ function numberOf(name: string, text: string): number {
 
 /** Gives each target its turns until the time is over, each round with another seed. */
 async function runRounds(
-  { targets, seed, milliseconds, isKept }: {
+  { targets, seed, milliseconds, isKept, library }: {
     targets: string[];
     seed: number;
     milliseconds: number;
     isKept: boolean;
+    library: string | undefined;
   },
 ): Promise<Map<string, Total>> {
   const totals = new Map<string, Total>(
@@ -103,7 +109,7 @@ async function runRounds(
   for (let round = 0; performance.now() < end; round++) {
     for (const target of targets) {
       if (performance.now() >= end) break;
-      const task = { targets: [target], seed: seed + round, executions: {} };
+      const task = { targets: [target], seed: seed + round, executions: {}, library };
       const { answers, findings } = await fuzz({ ...task, milliseconds: turnMs });
       const total = totals.get(target)!;
       for (const answer of answers) add(total, answer);

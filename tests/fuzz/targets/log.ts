@@ -15,6 +15,10 @@ import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 /** One of so many inputs is opened to write, which waits for the disk. */
 const OPEN_EVERY = 64;
 
+/** Bytes of a slot of the control file, and where it says how many, or how long: docs/format.md. */
+const SLOT_BYTES = 12_288;
+const CONTROL_COUNTS = [56, 80 + 32, 80 + 36, 2264 + 16];
+
 /** A log that is spoilt, used, and made sound again. */
 class SpoilableLog {
   readonly #directory: string;
@@ -118,6 +122,14 @@ export function open(directory: string): Target {
       ]).map((surgery) => join([1], surgery)),
       ...segments.map((file) =>
         join([1], cut("flip", { file, at: 24, bytes: [1] }), cut("seal", { file }))
+      ),
+      ...CONTROL_COUNTS.flatMap((at) => [65, 255].map((value) => [at, value])).map(
+        ([at, value]) => {
+          const bytes = [value!, value! >> 7, 0, 0]; // Just too much, and much too much.
+          const slots = [0, SLOT_BYTES].map((slot) => slot + at!);
+          const cuts = slots.map((at) => cut("write", { file: control, at, bytes }));
+          return join([0], ...cuts, cut("seal", { file: control }));
+        },
       ),
       ...flips(control, 0, 80, 4).map((surgery, at) =>
         join([at % 5], surgery, cut("seal", { file: control }))
