@@ -19,8 +19,9 @@ const HANG_MS = 60_000;
 /** Milliseconds between two looks at what a process is at. */
 const LOOK_MS = 500;
 
-/** Processes that are started to make the input smaller that ended one. Arbitrary. */
+/** Processes that are started to make the input smaller that ended one, and how long. Arbitrary. */
 const SHRINKS_MAX = 40;
+const SHRINK_MS = 60_000;
 
 /** What to run. */
 export interface FuzzTask
@@ -115,10 +116,12 @@ async function runChild({ library, ...task }: Start): Promise<ChildEnd> {
 /** Makes the input smaller that ended a process: by halves, then by single bytes. */
 async function shrink(finding: Finding, task: Start): Promise<Finding> {
   if (finding.kind === "hang") return finding; // Each try would take a minute.
+  const end = performance.now() + SHRINK_MS;
   let [best, tries] = [Uint8Array.fromHex(finding.input), 0];
   for (let size = best.length >> 1; size >= 1; size >>= 1) {
     for (let at = 0; at + size <= best.length;) {
-      if (++tries > SHRINKS_MAX) return { ...finding, input: best.toHex() };
+      const isOver = ++tries > SHRINKS_MAX || performance.now() > end;
+      if (isOver) return { ...finding, input: best.toHex() };
       const shorter = new Uint8Array([...best.subarray(0, at), ...best.subarray(at + size)]);
       const { finding: found } = await runChild({
         ...task,

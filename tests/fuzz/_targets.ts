@@ -13,6 +13,7 @@ import * as inspect from "./targets/inspect.ts";
 import * as instruments from "./targets/instruments.ts";
 import * as journal from "./targets/journal.ts";
 import * as log from "./targets/log.ts";
+import * as messages from "./targets/messages.ts";
 import * as recording from "./targets/recording.ts";
 import * as ringHeader from "./targets/ring_header.ts";
 import * as ringRecord from "./targets/ring_record.ts";
@@ -31,6 +32,7 @@ export const TARGETS: Readonly<Record<string, OpenTarget>> = {
   counters: counters.open,
   inspect: inspect.open,
   snapshot: snapshot.open,
+  messages: messages.open,
   settings: settings.open,
   instruments: instruments.open,
   gateway: gateway.open,

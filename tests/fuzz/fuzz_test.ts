@@ -10,16 +10,17 @@ const SEED = 20240808;
 
 /** Targets of a process, and how many inputs each gets: as many as cost a second or so. */
 const SHORT: Record<string, number>[] = [
-  { ring_header: 250, ring_record: 150, log: 40, store: 120, inspect: 150 },
+  { ring_header: 250, ring_record: 150, log: 40, store: 120, counters: 150, inspect: 150 },
   {
-    web_socket: 5000,
-    gateway: 5000,
-    binance: 5000,
-    recording: 1000,
-    journal: 1500,
-    snapshot: 1500,
+    web_socket: 4000,
+    gateway: 4000,
+    binance: 3000,
+    recording: 700,
+    journal: 1000,
+    snapshot: 800,
+    messages: 1500,
   },
-  { settings: 1500, instruments: 500, servers: 400, gateway_client: 400 },
+  { settings: 1200, instruments: 500, servers: 400, gateway_client: 400 },
 ];
 
 for (const short of SHORT) {
