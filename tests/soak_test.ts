@@ -6,9 +6,9 @@ import { Random } from "./_random.ts";
 
 const MIB = 2 ** 20;
 
-/** Two minutes of a process, of whose memory `bytesAt` tells. */
+/** Three minutes of a process, of whose memory `bytesAt` tells. */
 function life(bytesAt: (second: number) => number, more: Partial<Sample> = {}) {
-  const samples = Array.from({ length: 60 }, (_, index) => {
+  const samples = Array.from({ length: 90 }, (_, index) => {
     const ageSeconds = 2 * index;
     const ownBytes = bytesAt(ageSeconds);
     return { ageSeconds, ownBytes, rssBytes: 0, descriptors: 20, mappings: 300, ...more };
@@ -30,7 +30,7 @@ Deno.test("fitLine() finds slope and error of a line with noise", () => {
 Deno.test("trendsOf() calls memory flat that wavers, or has grown before it was warm", () => {
   const random = new Random(2);
   const wavering = life(() => 80 * MIB + random.below(8 * MIB));
-  const warming = life((second) => (second < 30 ? 40 + second : 70) * MIB);
+  const warming = life((second) => (second < 60 ? 40 + second : 100) * MIB);
   for (const trends of [trendsOf(wavering), trendsOf(warming)]) {
     assertEquals(trends.map(({ isFlat }) => isFlat), [true, true, true]);
   }
@@ -48,6 +48,6 @@ Deno.test("trendsOf() tells of memory and descriptors that grow", () => {
 
 Deno.test("trendsOf() tells nothing of a life that was too short", () => {
   const { samples, ...rest } = life(() => MIB);
-  assertEquals(trendsOf({ ...rest, samples: samples.slice(0, 35) }), []);
+  assertEquals(trendsOf({ ...rest, samples: samples.slice(0, 55) }), []);
   assertEquals(trendsOf({ ...rest, samples: [] }), []);
 });

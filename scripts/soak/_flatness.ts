@@ -34,10 +34,10 @@ export const GROWTH_MAX: Readonly<Record<Figure, number>> = {
 };
 
 /** Seconds of a life that do not count: code is compiled, and heaps find their size. */
-export const WARM_UP_SECONDS = 30;
+export const WARM_UP_SECONDS = 60;
 
 /** Seconds behind that, at least, from which something can be told. */
-export const JUDGED_SECONDS_MIN = 45;
+export const JUDGED_SECONDS_MIN = 60;
 
 const SAMPLES_MIN = 8;
 
