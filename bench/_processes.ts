@@ -16,6 +16,8 @@ export interface PeerJob {
   job: Record<string, unknown>;
   /** Permissions that it needs besides those for the native libraries. */
   permissions?: string[];
+  /** Native library that it takes instead of the usual one; below zig-out. */
+  library?: string | undefined;
   /** Whether it may use views of the ring's memory, which needs FFI without a scope. */
   isUnscoped?: boolean;
 }
@@ -61,13 +63,14 @@ class Peer {
   readonly #lines: ReadableStreamDefaultReader<string>;
   #rest = "";
 
-  constructor({ file, job, permissions = [], isUnscoped = false }: PeerJob) {
+  constructor({ file, job, permissions = [], library, isUnscoped = false }: PeerJob) {
     this.#file = file;
     const program = fileURLToPath(new URL(file, import.meta.url));
     const ffi = isUnscoped ? "--allow-ffi" : `--allow-ffi=${ROOT}zig-out`;
     const needed = [ffi, "--allow-env=MT_LIB", ...permissions];
     this.#child = new Deno.Command(Deno.execPath(), {
       args: ["run", "--no-prompt", ...needed, program, JSON.stringify(job)],
+      env: library === undefined ? {} : { MT_LIB: library },
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",

@@ -15,7 +15,7 @@ import { crc } from "./crc.ts";
 import { durability } from "./durability.ts";
 import { engine } from "./engine.ts";
 import { fanout } from "./fanout.ts";
-import { handoff } from "./handoff.ts";
+import { handoff, prepareHandoff } from "./handoff.ts";
 import { many } from "./many.ts";
 import { micro } from "./micro.ts";
 import { pipeline } from "./pipeline.ts";
@@ -100,6 +100,7 @@ async function main(args: string[]): Promise<number> {
     walDir: values["wal-dir"],
     logBytes: values.size === undefined ? undefined : mebibytes * 2 ** 20,
   };
+  if (names.includes("handoff")) await prepareHandoff(given.scale);
   const isJson = values.json;
   return await withInterrupt((signal) => runAll(new Set(names), { ...given, signal }, isJson));
 }
@@ -122,15 +123,18 @@ async function runAll(
   given: Pick<Context, "scale" | "walDir" | "logBytes" | "signal">,
   json: boolean,
 ): Promise<number> {
-  const { scale } = given;
-  const cores = await chooseCores();
+  const { scale, walDir } = given;
+  const cores = chooseCores();
   const found: Record<string, unknown> = {};
   for (const name of names) {
     const { run, format } = BENCHMARKS[name]!;
     const progress = progressOf(name);
     const context: Context = { ...given, cores, progress: progress.show };
     const start = performance.now();
-    const { result, machine } = await observe(cores ?? [], () => run(context));
+    const { result, machine } = await observe(
+      { coresUsed: cores ?? [], walDir },
+      () => run(context),
+    );
     progress.end();
     const took = formatSeconds((performance.now() - start) / 1000);
     if (scale === "smoke") {

@@ -28,8 +28,15 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
-/** Also what docs/operations.md names, and what is built with the fault points. */
-const PROGRAMS = [...DISK_PROGRAMS, "cp", "mv", `${ROOT}zig-out/faults/bin/wal-faults`];
+/** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
+const PROGRAMS = [
+  ...DISK_PROGRAMS,
+  "cp",
+  "mv",
+  "bash",
+  "script",
+  `${ROOT}zig-out/faults/bin/wal-faults`,
+];
 
 /**
  * Runs `deno test` with further arguments and variables of the environment. With `inherit` it

@@ -193,7 +193,7 @@ Deno.test("A ring file's identity page is as documented", () => {
   const crc = mask(crc32c(file.subarray(0, IDENTITY.crc)));
   assertEquals(view.getUint32(IDENTITY.crc, true), crc);
   const text = new TextDecoder().decode(file.subarray(0, 8));
-  assertEquals([text, view.getUint32(IDENTITY.version, true)], ["MTRING01", 2]);
+  assertEquals([text, view.getUint32(IDENTITY.version, true)], ["MTRING01", 3]);
   const name = new TextDecoder().decode(file.subarray(IDENTITY.name, IDENTITY.name + 5));
   assertEquals(name, "test\0");
 });

@@ -67,7 +67,7 @@ fn tryTake(channel: *Channel, index: u32) bool {
     return true;
 }
 
-/// Whether the last owner of a slot that was just taken has died there, and nobody has met it since.
+/// Whether the last owner of a slot that was just taken has died there, unnoticed so far.
 pub fn isOfDead(slot: *const header.ConsumerSlot) bool {
     return memory.load(u32, &slot.owner.state, .acquire) == header.SlotState.taken;
 }

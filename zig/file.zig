@@ -4,12 +4,14 @@
 //! - Creation: a file without a name (`O_TMPFILE`) is allocated in full (`fallocate`: no space is
 //!   an error now, not a SIGBUS later), written, and only then given its name, which replaces
 //!   nothing.
+//! - Neither where mappings and locks are not those of one host (file_system.zig).
 //! - Opening: no symbolic links, a regular file of the right owner and mode with one name, exactly
 //!   as long as its checked identity page says.
 //! - A crash in between leaves nothing: the kernel frees a file without a name with its maker.
 const std = @import("std");
 const linux = std.os.linux;
 const constants = @import("constants.zig");
+const file_system = @import("file_system.zig");
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
 const Detail = @import("detail.zig").Detail;
@@ -135,6 +137,7 @@ pub fn create(
     const fd = try allocate(place.directory, size, group, detail);
     errdefer _ = linux.close(fd);
     try writeHeader(fd, identity, detail);
+    try showPresence(fd, .read_write); // Before anybody else can find it.
     try giveName(place, fd, detail);
     return fd;
 }
@@ -212,40 +215,22 @@ pub fn writeAll(fd: i32, bytes: []const u8, offset: u64, detail: *Detail) Error!
     if (try check(rc, detail) != bytes.len) return error.Os;
 }
 
-const Statfs = extern struct {
-    kind: i64,
-    block_bytes: i64,
-    blocks: u64,
-    blocks_free: u64,
-    blocks_available: u64,
-    reserved: [11]u64,
-};
-
-fn statfs(directory: Directory, out: *Statfs) bool {
-    const fd: usize = @intCast(directory.fd);
-    const rc = linux.syscall2(.fstatfs, fd, @intFromPtr(out));
-    return linux.errno(rc) == .SUCCESS;
+/// Refuses a directory on a file system that cannot hold rings, logs or stores, and names it.
+pub fn checkFileSystem(directory: Directory, detail: *Detail) Error!void {
+    return checkFileSystemOf(directory.fd, detail);
 }
 
-/// File systems whose shared mappings are not coherent between hosts, or not memory at all.
-const unsupported_file_systems = [_]i64{
-    0x6969, // NFS
-    0xff534d42, // CIFS
-    0xfe534d42, // SMB2
-    0x01021997, // 9P
-    0x65735546, // FUSE
-    0x00c36400, // Ceph
-};
+fn checkFileSystemOf(fd: i32, detail: *Detail) Error!void {
+    var status: file_system.Statfs = undefined;
+    if (!file_system.read(fd, &status)) return;
+    return checkKind(status.kindOf(), detail);
+}
 
-/// Refuses a directory on a file system of that kind.
-pub fn checkFileSystem(directory: Directory, detail: *Detail) Error!void {
-    var status: Statfs = undefined;
-    if (!statfs(directory, &status)) return;
-    for (unsupported_file_systems) |kind| {
-        if (status.kind != kind) continue;
-        detail.actual = @floatFromInt(kind);
-        return error.UnsupportedFileSystem;
-    }
+fn checkKind(kind: file_system.Kind, detail: *Detail) Error!void {
+    if (!kind.isUnsupported()) return;
+    detail.actual = @floatFromInt(@intFromEnum(kind));
+    detail.setName(kind.name());
+    return error.UnsupportedFileSystem;
 }
 
 fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
@@ -256,11 +241,10 @@ fn checkSpace(directory: Directory, size: u64, detail: *Detail) Error!void {
 
 /// Puts into the detail how many bytes are wanted, and how many there are.
 pub fn fillSpace(directory: Directory, size: u64, detail: *Detail) void {
-    var status: Statfs = undefined;
-    if (!statfs(directory, &status)) return;
-    const block_bytes: u64 = @intCast(status.block_bytes);
+    var status: file_system.Statfs = undefined;
+    if (!file_system.read(directory.fd, &status)) return;
     detail.needed = @floatFromInt(size);
-    detail.available = @floatFromInt(status.blocks_available * block_bytes);
+    detail.available = @floatFromInt(status.bytesOf(status.blocks_available));
 }
 
 pub const Access = enum { read_write, read_only };
@@ -279,7 +263,10 @@ pub fn open(
     var status: linux.Statx = undefined;
     const fd = try openFile(place, access, &status, detail);
     errdefer _ = linux.close(fd);
+    try checkFileSystemOf(fd, detail);
     try checkIdentity(fd, &status, fingerprint, identity, detail);
+    try showPresence(fd, access);
+    try statFile(fd, &status, detail); // It may have lost its name by then.
     const is_shared = identity.flags & header.ChannelFlags.group_shared != 0;
     try checkOwner(&status, is_shared, access, detail);
     const found = identity.name[0..identity.name_bytes];
@@ -287,9 +274,21 @@ pub fn open(
         detail.setName(found);
         return error.OtherChannel;
     }
-    const boot_id = bootId() orelse identity.boot_id;
-    if (!std.mem.eql(u8, &boot_id, &identity.boot_id)) return error.OtherBoot;
+    if (!isOfThisBoot(identity)) return error.OtherBoot;
     return fd;
+}
+
+/// Keeps others from removing the file as unused, for as long as it is open.
+fn showPresence(fd: i32, access: Access) Error!void {
+    if (access == .read_write) return liveness.share(fd, .presence) catch error.Os;
+    // Who only looks must not be held up by anybody, and misses nothing by a file that goes.
+    liveness.tryShare(fd, .presence) catch {};
+}
+
+/// Whether the ring was made since this host's last start. True on doubt.
+pub fn isOfThisBoot(identity: *const header.Identity) bool {
+    const boot_id = bootId() orelse return true;
+    return std.mem.eql(u8, &boot_id, &identity.boot_id);
 }
 
 /// Opens a regular file, and no other, whatever it holds.
@@ -313,7 +312,7 @@ pub fn openFile(
     return fd;
 }
 
-fn checkIdentity(
+pub fn checkIdentity(
     fd: i32,
     status: *const linux.Statx,
     fingerprint: u32,
@@ -399,8 +398,7 @@ pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
     liveness.lock(fd, .registration) catch return error.Os;
     var identity: header.Identity = undefined;
     try checkIdentity(fd, &status, fingerprint, &identity, detail);
-    const boot_id = bootId() orelse return false;
-    if (std.mem.eql(u8, &boot_id, &identity.boot_id)) return false;
+    if (isOfThisBoot(&identity)) return false;
     if (!isNamed(place, &status)) return false;
     try remove(place, detail);
     return true;
@@ -469,4 +467,13 @@ test "file: names" {
     try std.testing.expectEqualStrings("a.b", nameOf("a.b.ring", ring_suffix).?);
     try std.testing.expectEqual(null, nameOf(".a.1-2.tmp", ring_suffix));
     try std.testing.expectEqual(null, nameOf(".ring", ring_suffix));
+}
+
+test "file: the error for a file system that is refused has its name and number" {
+    var detail: Detail = .{};
+    try std.testing.expectError(error.UnsupportedFileSystem, checkKind(.nfs, &detail));
+    try std.testing.expectEqual(0x6969, detail.actual);
+    try std.testing.expectEqualStrings("nfs", detail.name[0..detail.name_bytes]);
+    try checkKind(.overlay, &detail);
+    try checkKind(@enumFromInt(0x12345678), &detail);
 }

@@ -1,4 +1,4 @@
-//! Histogram: latencies (or sizes, in bytes) of one writer, counted in shared memory, read by anybody at any time.
+//! Histogram: latencies, or sizes, of one writer, counted in shared memory, read by anybody.
 //!
 //! | Offset | Size | Field             | Written by | Unit                                    |
 //! | -----: | ---: | :---------------- | :--------- | :-------------------------------------- |

@@ -20,6 +20,7 @@ const assert = std.debug.assert;
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
 const crc32c = @import("crc32c.zig");
+const fault_points = @import("testing/fault_points.zig");
 
 /// What has happened.
 pub const Kind = enum(u16) {
@@ -122,7 +123,10 @@ pub const History = extern struct {
         const source: *align(8) const Words = @ptrCast(&entry);
         const words: *Words = @ptrCast(history.placeOf(number));
         @atomicStore(u64, &words[0], 0, .seq_cst);
-        for (words[1..], source[1..]) |*word, value| @atomicStore(u64, word, value, .monotonic);
+        for (words[1..], source[1..], 1..) |*word, value, i| {
+            if (i == words_count / 2) fault_points.hit(.mid_note);
+            @atomicStore(u64, word, value, .monotonic);
+        }
         // Pairs with the acquire in `read`.
         @atomicStore(u64, &words[0], source[0], .release);
     }

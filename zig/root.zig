@@ -20,6 +20,7 @@ pub const exports = @import("exports.zig");
 pub const exports_chronicle = @import("exports_chronicle.zig");
 pub const exports_counters = @import("exports_counters.zig");
 pub const exports_log = @import("exports_log.zig");
+pub const exports_machine = @import("exports_machine.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
@@ -27,6 +28,7 @@ pub const handles = @import("handles.zig");
 pub const header = @import("header.zig");
 pub const histogram = @import("histogram.zig");
 pub const history = @import("history.zig");
+pub const machine = @import("machine.zig");
 pub const market = @import("market.zig");
 pub const messages = @import("messages.zig");
 pub const options = @import("options.zig");
@@ -34,6 +36,7 @@ pub const producer = @import("producer.zig");
 pub const record = @import("record.zig");
 pub const report = @import("report.zig");
 pub const status = @import("status.zig");
+pub const unused = @import("unused.zig");
 pub const wal = struct {
     pub const control = @import("wal/control.zig");
     pub const format = @import("wal/format.zig");
@@ -58,6 +61,7 @@ pub const borders = .{
     exports_chronicle,
     exports_counters,
     exports_log,
+    exports_machine,
     exports_store,
     exports_verify,
 };
@@ -68,7 +72,9 @@ comptime {
 
 test {
     _ = @import("affinity.zig");
+    _ = @import("cgroup.zig");
     _ = @import("directory.zig");
+    _ = @import("file_system.zig");
     _ = @import("futex.zig");
     _ = histogram;
     _ = history;
@@ -94,6 +100,7 @@ test {
     _ = crc32c;
     _ = file;
     _ = header;
+    _ = machine;
     _ = messages;
     _ = record;
     _ = @import("testing/fault_disk.zig");

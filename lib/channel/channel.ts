@@ -137,12 +137,12 @@ export class Channel implements Disposable {
   /**
    * Returns a histogram that is counted in the channel's memory, also of who is dead by now.
    *
-   * `latency` is a consumer's: nanoseconds from publishing to the poll that delivered, empty without
-   * timestamps. `syncTime` is nanoseconds that each sync of the log took, `groupBytes` the bytes of
-   * the records that it made durable: what a sync costs goes by bytes. Both since the ring was made.
+   * `latency` is a consumer's: nanoseconds from publishing to the poll that delivered, empty
+   * without timestamps. `syncTime` is nanoseconds that each sync of the log took, `groupBytes` the
+   * bytes of the records in each group: what a sync costs goes by bytes. Both since the ring was
+   * made. `LatencyHistogram` of `message_transport/observability` computes with it.
    *
-   * Cost: some microseconds; 8 KiB are read. `LatencyHistogram` of `message_transport/observability`
-   * computes with it.
+   * Cost: some microseconds; 8 KiB are read.
    *
    * @param consumer Slot of the consumer whose latency it is: {@linkcode Peer.index}.
    * @throws {RangeError} If there is no such slot.

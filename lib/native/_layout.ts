@@ -151,6 +151,10 @@ export const LOG_STATE_RUNNING = 1;
 export const LOG_STATE_FULL = 2;
 export const LOG_STATE_FAILED = 3;
 
+export const UNUSED_VERDICT_REMOVED = 0;
+export const UNUSED_VERDICT_IN_USE = 1;
+export const UNUSED_VERDICT_UNLOGGED = 2;
+
 export const LOG_VERDICT_CREATED = 0;
 export const LOG_VERDICT_WHOLE = 1;
 export const LOG_VERDICT_TORN = 2;
@@ -533,3 +537,54 @@ export const CURSOR_SEQUENCE_OFFSET = 0;
 export const CURSOR_KEEP_OFFSET = 8;
 export const CURSOR_NAME_BYTES_OFFSET = 16;
 export const CURSOR_NAME_OFFSET = 24;
+
+export const MACHINE_TEXT_MEMORY = 0;
+export const MACHINE_TEXT_PROCESSOR_TIME = 1;
+export const MACHINE_TEXT_LOAD = 2;
+export const MACHINE_TEXT_PROCESSORS = 3;
+export const MACHINE_TEXT_PROCESS = 4;
+export const MACHINE_TEXT_KERNEL_RELEASE = 5;
+export const MACHINE_TEXT_KERNEL_ARGUMENTS = 6;
+export const MACHINE_TEXT_MOUNTS = 7;
+export const MACHINE_TEXT_CLOCK_SOURCE = 8;
+export const MACHINE_TEXT_HUGE_PAGES = 9;
+export const MACHINE_TEXT_HUGE_PAGES_SHARED = 10;
+export const MACHINE_TEXT_MAPPINGS_MAX = 11;
+export const MACHINE_TEXT_ISOLATED_CORES = 12;
+export const MACHINE_TEXT_TICKLESS_CORES = 13;
+export const MACHINE_TEXT_IDLE_DRIVER = 14;
+export const MACHINE_TEXT_GOVERNOR = 15;
+export const MACHINE_TEXT_SIBLINGS = 16;
+export const MACHINE_TEXT_IDLE_NAME = 17;
+export const MACHINE_TEXT_IDLE_LATENCY = 18;
+export const MACHINE_TEXT_IDLE_DISABLED = 19;
+export const MACHINE_TEXT_CGROUP_MEMORY_MAX = 20;
+export const MACHINE_TEXT_CGROUP_MEMORY_USED = 21;
+export const MACHINE_TEXT_CGROUP_PROCESSOR_MAX = 22;
+
+export const FILE_SYSTEM_SIZE = 72;
+export const FILE_SYSTEM_BYTES_OFFSET = 0;
+export const FILE_SYSTEM_FREE_BYTES_OFFSET = 8;
+export const FILE_SYSTEM_AVAILABLE_BYTES_OFFSET = 16;
+export const FILE_SYSTEM_FILES_OFFSET = 24;
+export const FILE_SYSTEM_FILES_FREE_OFFSET = 32;
+export const FILE_SYSTEM_KIND_OFFSET = 40;
+export const FILE_SYSTEM_IS_UNSUPPORTED_OFFSET = 44;
+export const FILE_SYSTEM_NAME_BYTES_OFFSET = 48;
+export const FILE_SYSTEM_NAME_OFFSET = 56;
+
+export const LIMITS_SIZE = 48;
+export const LIMITS_LOCKED_BYTES_OFFSET = 0;
+export const LIMITS_FILES_OFFSET = 8;
+export const LIMITS_FILES_HARD_OFFSET = 16;
+export const LIMITS_REALTIME_PRIORITY_OFFSET = 24;
+export const LIMITS_ADDRESS_BYTES_OFFSET = 32;
+export const LIMITS_USER_OFFSET = 40;
+
+export const PROBES_SIZE = 24;
+export const PROBES_MEMBARRIER_OFFSET = 0;
+export const PROBES_FUTEX_WAITV_OFFSET = 4;
+export const PROBES_UNNAMED_FILE_OFFSET = 8;
+export const PROBES_ALLOCATE_OFFSET = 12;
+export const PROBES_LOCK_OFFSET = 16;
+export const PROBES_MAP_OFFSET = 20;

@@ -277,12 +277,36 @@ export const symbols = {
     parameters: ["u32", "f64"],
     result: "i32",
   },
+  mt_channel_remove_unused: {
+    parameters: ["buffer", "u32", "buffer"],
+    result: "i32",
+  },
   mt_channel_remove_consumer: {
     parameters: ["u32", "buffer", "u32", "buffer"],
     result: "i32",
   },
   mt_consumer_log_detail: {
     parameters: ["u32", "buffer"],
+    result: "i32",
+  },
+  mt_machine_text: {
+    parameters: ["u32", "u32", "u32", "buffer", "u32"],
+    result: "i32",
+  },
+  mt_machine_file_system: {
+    parameters: ["buffer", "buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_limits: {
+    parameters: ["buffer"],
+    result: "i32",
+  },
+  mt_machine_probe: {
+    parameters: ["buffer", "buffer"],
+    result: "i32",
+  },
+  mt_machine_cores: {
+    parameters: ["buffer", "u32"],
     result: "i32",
   },
   mt_store_open: {

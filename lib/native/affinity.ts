@@ -7,6 +7,16 @@
 import { OK } from "./_layout.ts";
 import { native } from "./library.ts";
 
+/** Returns the cores that the calling thread may run on, in rising order; empty if unknown. */
+export function allowedCores(): number[] {
+  const cores = new Uint32Array(CORES_MAX);
+  const count = native().mt_machine_cores(cores, cores.length);
+  return [...cores.subarray(0, Math.max(0, count))];
+}
+
+/** As many as Linux can be built for. */
+const CORES_MAX = 8192;
+
 /**
  * Pins the calling thread (the main one, or a Worker's) to a processor core.
  *

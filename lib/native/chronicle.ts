@@ -33,7 +33,7 @@ const KINDS: Record<HistogramKind, number> = {
   syncTime: layout.HISTOGRAM_KIND_SYNC_TIME,
 };
 
-/** Reads a histogram of an open channel; `index` is the slot of the consumer whose latency it is. */
+/** Reads a histogram of an open channel; `index` is the slot of a consumer, for its latency. */
 export function readHistogram(handle: number, kind: HistogramKind, index: number): HistogramCounts {
   const report = new Float64Array(layout.HISTOGRAM_REPORT_SIZE / 8);
   const status = native().mt_channel_histogram(handle, KINDS[kind], index, report);

@@ -197,7 +197,9 @@ export function fileFailure(
       );
     case layout.UNSUPPORTED_FILE_SYSTEM:
       return new Deno.errors.NotSupported(
-        `${cannot}: expected a local file system, found type 0x${actual.toString(16)}`,
+        `${cannot}: expected a local file system, found ${detail.name || "an unknown one"} ` +
+          `(type 0x${actual.toString(16)}), where mappings, locks and syncs are not those of one ` +
+          `host; keep rings in /dev/shm, and logs and checkpoints on a local disk`,
       );
     case layout.TABLE_FULL:
       return new Deno.errors.Busy(`${cannot}: found too many handles open in this process`);

@@ -80,8 +80,8 @@ export class LatencyHistogram {
   }
 
   /**
-   * Returns the value at or below which `p` percent of the values lie: never below the true one, and
-   * at most 1/32 above; 0 without any.
+   * Returns the value at or below which `p` percent of the values lie: never below the true one,
+   * and at most 1/32 above; 0 without any.
    *
    * @param p 0 to 100.
    * @throws {RangeError} If it is none of these.

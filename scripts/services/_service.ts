@@ -46,7 +46,7 @@ export interface Service<S extends Settings = Settings> {
 const NO_PATH: string | undefined = undefined;
 
 /** Settings that every service has. */
-const OWN = {
+export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),

@@ -66,11 +66,12 @@ const LINES: Ranges = [
   [128, 8, true],
   [256, 8, true],
   [384, 16, true],
-  [512, 120, true],
+  [512, 96, true],
+  [608, 24, false],
   [640, 12, true],
   [768, 512, true],
   [1280, 4, false], // The history's count, the first entry; the log's histograms.
-  [1408, 128, false],
+  [1408, 32, false],
   [5504, 32, false],
   [13824, 32, false],
 ];

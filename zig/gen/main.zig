@@ -58,6 +58,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "HISTOGRAM_KIND", mt.exports_chronicle.HistogramKind);
     try printEnum(out, "HISTORY", mt.history.Kind);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
+    try printEnum(out, "UNUSED_VERDICT", mt.unused.Verdict);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
@@ -97,6 +98,18 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
     try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printLogFiles(out);
+    try printMachine(out);
+}
+
+fn printMachine(out: *Writer) !void {
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
+    try printStruct(out, "FILE_SYSTEM", mt.machine.FileSystem);
+    try printStruct(out, "LIMITS", mt.machine.Limits);
+    try printStruct(out, "PROBES", mt.machine.Probes);
+}
+
+fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);

@@ -31,6 +31,8 @@ pub const Label = enum {
     mid_ack,
     /// The aborted records of a dead claim are written, all but the first sequence word.
     mid_repair,
+    /// An entry of a channel's history is half written.
+    mid_note,
     /// A log: the group's bytes are made, none is written.
     before_append,
     /// The group is written, and not durable.

@@ -1,0 +1,232 @@
+// What channels count in shared memory, and what is left of it when those who counted are killed.
+
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+  assertThrows,
+} from "@std/assert";
+import {
+  BACK_PRESSURED,
+  type Channel,
+  CorruptRecordError,
+  openConsumer,
+  openProducer,
+  type Peer,
+  removeConsumer,
+  WAL_FULL,
+} from "../mod.ts";
+import { isReadable, LatencyHistogram, Watch } from "../lib/observability/mod.ts";
+import { patchBytes, readShape } from "./_format.ts";
+import { FAULTY_LIBRARY } from "./fault/_support.ts";
+import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
+import {
+  type ConsumerTask,
+  drain,
+  encode,
+  ROOT,
+  runChild,
+  Scratch,
+  TestWorker,
+} from "./_support.ts";
+
+function onlyConsumer(channel: Channel): Peer {
+  return channel.stats().consumers[0]!;
+}
+
+/** Looks again and again until it is so. */
+async function until(isSo: () => boolean): Promise<void> {
+  const watchdog = AbortSignal.timeout(30_000);
+  while (!isSo()) {
+    watchdog.throwIfAborted();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+for (const producers of ["single", "many"] as const) {
+  Deno.test(`Peer counts visible steps and wake-ups that nobody needed (${producers})`, () => {
+    using scratch = new Scratch();
+    const channel = scratch.create({ producers });
+    const consumer = openConsumer(channel);
+    const producer = openProducer(channel);
+    for (let i = 0; i < 5; i++) producer.offer(encode("x"));
+    producer.offerBatch([encode("y"), encode("z")]);
+    producer.tryClaim(1)!.publish();
+    producer.tryClaim(1)!.abort();
+    drain(consumer);
+    const [maker] = channel.stats().producers;
+    const { publishes, wakeups, wakeupsSkipped, messages, aborted } = maker!;
+    assertEquals([publishes, wakeups, wakeupsSkipped], [8, 0, 8]);
+    assertEquals([messages, aborted], [8, 1]);
+    const taker = onlyConsumer(channel);
+    assertGreater(taker.acks, 0);
+    assertEquals([taker.wakeups, taker.wakeupsSkipped], [0, taker.acks]);
+    assertEquals(taker.aborted, 1);
+  });
+}
+
+Deno.test("Peer counts a consumer's waits, and the wake-up that ends one", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  const idle = openConsumer(channel, { name: "idle", wait: "park", onSlow: "drop" });
+  assertEquals(idle.pollWait(() => {}, { timeoutMs: 1 }), 0);
+  let { waits, waitsTimedOut, lateWakeups } = onlyConsumer(channel);
+  assertEquals([waits, waitsTimedOut, lateWakeups], [1, 1, 0]);
+  idle.close();
+  const producer = openProducer(channel);
+  const task: ConsumerTask = { directory: scratch.directory, total: 1, wait: "park" };
+  using worker = new TestWorker("_consumer_worker.ts", task);
+  assertEquals(await worker.next(), "ready");
+  const sleeper = () => channel.stats().consumers.find(({ name }) => name === "worker")!;
+  await until(() => sleeper().waits === 1);
+  producer.offer(encode("x"));
+  await worker.next();
+  ({ waits, waitsTimedOut } = sleeper());
+  assertEquals([waits, waitsTimedOut], [1, 0]);
+  // Where it was woken before it slept, there was nothing to wake.
+  assertGreaterOrEqual(1, channel.stats().producers[0]!.wakeups);
+});
+
+Deno.test("Peer counts the waits of an asynchronous consumer", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  const consumer = openConsumer(channel, { wait: "park" });
+  assertEquals(await consumer.wait({ timeoutMs: 1 }), false);
+  assertEquals(onlyConsumer(channel).waits, 1);
+});
+
+Deno.test("Peer counts a producer's waits for room", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  const task: ConsumerTask = { directory: scratch.directory, total: 0 };
+  using worker = new TestWorker("_consumer_worker.ts", task);
+  assertEquals(await worker.next(), "ready");
+  const producer = openProducer(channel);
+  while (producer.offer(encode("x")) !== BACK_PRESSURED);
+  assertThrows(() => producer.write(encode("x"), { timeoutMs: 1 }), Deno.errors.TimedOut);
+  const { waits, waitsTimedOut, backPressured, logRefused } = channel.stats().producers[0]!;
+  assertGreater(waits, 0);
+  assertEquals([waitsTimedOut, logRefused], [waits, 0], "each ended by its time");
+  assertGreater(backPressured, 0);
+});
+
+Deno.test("Peer counts what a consumer was too slow for, and what was damaged", () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  const slow = openConsumer(channel, { name: "slow", onSlow: "drop" });
+  const producer = openProducer(channel, { name: "maker" });
+  for (let i = 0; i < 100; i++) producer.offer(encode("x"));
+  drain(slow);
+  const { laps, lost, messages } = onlyConsumer(channel);
+  assertGreaterOrEqual(laps, 1);
+  assertEquals(lost + messages, 100);
+  const sequence = producer.offer(encode("spoilt"));
+  const { headerBytes } = readShape(Deno.readFileSync(scratch.path()));
+  const at = headerBytes + (sequence - 1) * 64 % 4096;
+  patchBytes(scratch.path(), at + 17, encode("?"));
+  for (let i = 0; i < 3; i++) {
+    try {
+      slow.poll(() => {});
+      assert(false, "it was damaged");
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error;
+    }
+  }
+  assertEquals(onlyConsumer(channel).damaged, 3);
+  const found = channel.history().map(({ kind, name, sequence }) => ({ kind, name, sequence }));
+  assertEquals(found, [{ kind: "record-damaged", name: "slow", sequence }], "told once");
+});
+
+Deno.test("A log counts its groups and syncs, and tells when it is full", () => {
+  using scratch = new Logged();
+  const channel = scratch.create({
+    retention: { maxBytes: 2 * SEGMENT_BYTES },
+  });
+  const consumer = openConsumer(channel, { name: "kept" });
+  const producer = openProducer(channel);
+  send(producer, 20);
+  const { log } = channel.stats();
+  assertGreater(log!.publishes, 0);
+  assertEquals(log!.wakeupsSkipped, log!.publishes - log!.wakeups);
+  const [found] = new Watch(scratch).look().channels;
+  assert(found !== undefined && isReadable(found));
+  const { syncTime, groupBytes, syncs } = found.log!;
+  assertGreater(syncTime.count, 0);
+  assertGreaterOrEqual(syncs, syncTime.count);
+  assertEquals(groupBytes.sumNs, 20 * 128, "a record of 100 bytes takes 128");
+  while (producer.offer(new Uint8Array(4000)) !== WAL_FULL) drain(consumer);
+  const { fullTimes } = channel.stats().log!;
+  assertEquals(fullTimes, 1);
+  assertGreater(channel.stats().producers[0]!.logRefused, 0);
+  assertEquals(channel.history().map(({ kind, pid }) => [kind, pid]), [["log-full", Deno.pid]]);
+});
+
+Deno.test("Channel.history() tells of a consumer that was removed", () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  openConsumer(channel, { name: "gone" }).close();
+  removeConsumer(channel, "gone");
+  const { kind, name, pid, timeMs } = channel.history()[0]!;
+  assertEquals([kind, name, pid], ["consumer-removed", "gone", Deno.pid]);
+  assertGreaterOrEqual(timeMs, performance.timeOrigin - 1);
+});
+
+Deno.test("Channel.history() does not show an entry whose writer was killed over it", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  openConsumer(channel, { name: "gone" }).close();
+  openConsumer(channel, { name: "next" }).close();
+  const flags = ["--no-prompt", "--no-lock", "--allow-read", "--allow-write", "--allow-env=MT_LIB"];
+  const script = `${ROOT}tests/_channel_counters_child.ts`;
+  const { signal } = await runChild(
+    ["run", ...flags, `--allow-ffi=${ROOT}zig-out`, script, scratch.directory, "remove"],
+    { env: { MT_LIB: FAULTY_LIBRARY, MT_FAULT: "mid_note:1" } },
+  );
+  assertEquals(signal, "SIGKILL");
+  assertEquals(channel.stats().consumers.map(({ name }) => name), ["next"], "it was removed");
+  assertEquals(channel.history(), []);
+  removeConsumer(channel, "next");
+  assertEquals(channel.history().map(({ name }) => name), ["next"]);
+});
+
+for (const producers of ["single", "many"] as const) {
+  Deno.test(`What a killed process has counted is there, and its end (${producers})`, async () => {
+    using scratch = new Scratch();
+    const channel = scratch.create({ producers, timestamps: true });
+    const ffi = `--allow-ffi=${ROOT}zig-out`;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--no-prompt", "--no-lock", "--allow-read", "--allow-write", ffi],
+        ...[`${ROOT}tests/_channel_counters_child.ts`, scratch.directory],
+      ],
+      stdout: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    const { done } = await reader.read();
+    assert(!done, "the child has failed");
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
+    {
+      using looked = scratch.open({ readOnly: true });
+      const { producers: [maker], consumers: [taker] } = looked.stats();
+      assertEquals([maker!.state, maker!.pid], ["dead", child.pid]);
+      assertEquals([maker!.messages, maker!.publishes, maker!.aborted], [10, 11, 1]);
+      assertEquals([taker!.state, taker!.pid, taker!.aborted], ["dead", child.pid, 1]);
+      assertEquals(taker!.waitsTimedOut, 1);
+      const latency = new LatencyHistogram(looked.histogram("latency", taker!.index));
+      assertEquals(latency.count, 10);
+      assertEquals(looked.history(), [], "nobody has met it yet");
+    }
+    const producer = openProducer(channel, { name: "next" });
+    openConsumer(channel, { name: "taker" }).close();
+    const told = channel.history().map(({ kind, name, pid }) => [kind, name, pid]);
+    const first = producers === "many" ? "claim-ended" : "producer-replaced";
+    assertEquals(told, [
+      [first, "maker", child.pid],
+      ["consumer-replaced", "taker", child.pid],
+    ]);
+    producer.close();
+  });
+}
