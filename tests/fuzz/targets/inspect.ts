@@ -1,5 +1,5 @@
 /**
- * What looks at files from outside: `mt inspect`, `verify`, `status` and `recover --dry-run`, over
+ * What looks at files from outside: `mt inspect`, `verify`, `status`, `tail` and `recover --dry-run`, over
  * a directory with a ring, a log and a store. The first byte chooses what is spoilt; the rest are
  * cuts, or, where it is odd, the bytes of the file.
  *
@@ -12,7 +12,10 @@ import { inspectionText, inspectPath, isSound } from "../../../scripts/cli/_insp
 import { planRecovery, planText } from "../../../scripts/cli/_recover.ts";
 import { readStatus, statusText } from "../../../scripts/cli/_status.ts";
 import { verifiedText, verifyPath } from "../../../scripts/cli/_verify.ts";
-import { createChannel, openProducer, openStore } from "../../../mod.ts";
+import { Decoder } from "../../../scripts/cli/_decode.ts";
+import { messageLine, noteLine } from "../../../scripts/cli/_tail_lines.ts";
+import { ChannelSource, type Item, readLogTo } from "../../../scripts/cli/_tail_source.ts";
+import { createChannel, openChannel, openProducer, openStore } from "../../../mod.ts";
 import { encode } from "../../_support.ts";
 import { sealLog, writeLog } from "../_log.ts";
 import { join } from "../_mutator.ts";
@@ -21,6 +24,9 @@ import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Lines of a ring or a log that are read: each of its messages, gaps and damage has one. */
+const LINES_MAX = 200;
 
 /** Control characters, by which a file could write to a terminal what it likes. */
 // deno-lint-ignore no-control-regex
@@ -62,6 +68,25 @@ function sealAny(bytes: Bytes, name: string): void {
   else if (!name.endsWith(".mdb")) sealLog(bytes, name.slice(name.lastIndexOf("/") + 1));
 }
 
+/** What `mt tail` prints of a channel's ring, or of a log. */
+function tail(directory: string): string {
+  const lines: string[] = [];
+  const decoder = new Decoder("");
+  const sink = (item: Item) => {
+    if (item.kind !== "message") return lines.push(noteLine(item, false)) < LINES_MAX;
+    const { message, publishTimeUs } = item;
+    const decoded = decoder.decode(message.view, message.offset, message.length);
+    return lines.push(messageLine(message, publishTimeUs, decoded, false)) < LINES_MAX;
+  };
+  if (directory.endsWith("rings")) {
+    using channel = openChannel("ring", { directory, readOnly: true, prefault: false });
+    using source = new ChannelSource(channel);
+    source.seek(1);
+    source.read(sink);
+  } else readLogTo(directory, {}, sink);
+  return lines.join("\n");
+}
+
 /** Every command over a path; what they print may be printed. */
 async function look(path: string, isDirectory: boolean): Promise<string> {
   const commands: (() => Promise<string> | string)[] = [
@@ -78,7 +103,8 @@ async function look(path: string, isDirectory: boolean): Promise<string> {
     },
     async () => planText(await planRecovery(path)),
     async () => checkpointsPlanText(await planCheckpoints(path)),
-    () => statusText(readStatus(isDirectory ? path : dirname(path))),
+    async () => statusText(await readStatus({ directory: isDirectory ? path : dirname(path) })),
+    () => tail(isDirectory ? path : dirname(path)),
   ];
   const outcomes: string[] = [];
   for (const command of commands) {
