@@ -1,6 +1,6 @@
 /**
  * A service's file of counters: read by others, and gone on with by the service's next process. The
- * first byte says whether it is spoilt before it is opened or while it is in use; the rest are cuts.
+ * first byte says whether it is spoilt before it is opened or in use; the rest are cuts.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * What looks at files from outside: `mt inspect`, `verify`, `status`, `tail` and `recover --dry-run`, over
- * a directory with a ring, a log and a store. The first byte chooses what is spoilt; the rest are
- * cuts, or, where it is odd, the bytes of the file.
+ * What looks at files from outside: `mt inspect`, `verify`, `status`, `tail` and `recover
+ * --dry-run`, over a directory with a ring, a log and a store. The first byte chooses what is
+ * spoilt; the rest are cuts, or, where it is odd, the bytes of the file.
  *
  * @module
  */
