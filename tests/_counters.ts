@@ -4,7 +4,22 @@
  * @module
  */
 
-import { counter, gauge, histogram } from "../lib/observability/mod.ts";
+import { ENGINE_COUNTERS, GATEWAY_COUNTERS, MARKET_DATA_COUNTERS } from "../lib/exchange/mod.ts";
+import { REFUSAL_REASONS } from "../lib/exchange/gateway/refusal.ts";
+import { COLLECTOR_COUNTERS, JOURNAL_COUNTERS } from "../lib/market/mod.ts";
+import {
+  CHECKPOINT_COUNTERS,
+  counter,
+  type CounterDefinitions,
+  gauge,
+  histogram,
+} from "../lib/observability/mod.ts";
+import {
+  FAKE_EXCHANGE_COUNTERS,
+  LOAD_COUNTERS,
+  PERSISTER_COUNTERS,
+} from "../scripts/services/_counters.ts";
+import { PROCESS_COUNTERS } from "../scripts/services/_service_counters.ts";
 import { ROOT } from "./_support.ts";
 
 /** What is counted. */
@@ -53,4 +68,27 @@ export class CountingChild {
     this.#child.kill("SIGKILL");
     await this.#child.status;
   }
+}
+
+/** What each service counts, the parts of a service apart. */
+export const ALL_COUNTERS: Readonly<Record<string, CounterDefinitions>> = {
+  process: PROCESS_COUNTERS,
+  checkpoint: CHECKPOINT_COUNTERS,
+  gateway: GATEWAY_COUNTERS,
+  engine: ENGINE_COUNTERS,
+  marketData: MARKET_DATA_COUNTERS,
+  collector: COLLECTOR_COUNTERS,
+  journal: JOURNAL_COUNTERS,
+  persister: PERSISTER_COUNTERS,
+  load: LOAD_COUNTERS,
+  fakeExchange: FAKE_EXCHANGE_COUNTERS,
+};
+
+/** The rows that docs/operations.md has, in order; the reasons of refusals share one. */
+export function documentedCounters(): string[] {
+  const all = Object.values(ALL_COUNTERS).flatMap((definitions) => Object.values(definitions));
+  const byName = new Map(all.map((definition) => [definition.name, definition]));
+  return [...byName.values()]
+    .filter(({ name }) => !REFUSAL_REASONS.some((why) => name === `gateway_refused_${why}_total`))
+    .map(({ name, kind, help }) => `${name} ${kind} ${help}`);
 }

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertGreater } from "@std/assert";
+import { readCounters } from "../lib/observability/mod.ts";
 import { FakeExchange } from "../lib/market/fake_exchange/fake_exchange.ts";
 import {
   BookTicker,
@@ -121,6 +122,11 @@ Deno.test("mt collector goes on after kill -9, and ends at SIGTERM with its coun
     assertEquals([event, feed["lost"], feed["connections"]], ["stopped", 0, 1]);
     assertGreater(counts["trades"]!, 0);
     assertEquals((await ended).code, 0);
+    const [counters] = readCounters({ directory });
+    const valueOf = (wanted: string) => counters!.values.find(({ name }) => name === wanted);
+    assertGreater(valueOf("collector_trades_total")!.value!, counts["trades"]! - 1);
+    assertGreater(valueOf("collector_publish_seconds")!.histogram!.count, 0);
+    assertGreater(valueOf("collector_resyncs_total")!.value!, 0);
     const { tradeIds } = consumer;
     assertEquals(tradeIds, [...new Set(tradeIds)].sort((a, b) => a - b), "none came twice");
   } finally {

@@ -9,8 +9,9 @@ import {
   type ServiceCounters,
   Watch,
 } from "../lib/observability/mod.ts";
-import { NAME_BYTES_MAX } from "../lib/native/_layout.ts";
-import { COUNTED, CountingChild } from "./_counters.ts";
+import * as layout from "../lib/native/_layout.ts";
+import { ALL_COUNTERS, COUNTED, CountingChild, documentedCounters } from "./_counters.ts";
+import { patchBytes } from "./_format.ts";
 import { range, Scratch } from "./_support.ts";
 
 function only(directory: string): ServiceCounters {
@@ -101,6 +102,21 @@ Deno.test("openCounters() replaces the file of a dead one with other definitions
   }
 });
 
+Deno.test("openCounters() shares a file with a group, and replaces one that it does not", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const group = Deno.statSync(directory).gid!;
+  const modeOf = (options = {}) => {
+    openCounters("shop", COUNTED, { directory, ...options }).close();
+    const { openings, file } = only(directory);
+    return [openings, Deno.statSync(file).mode! & 0o777];
+  };
+  assertEquals(modeOf(), [1, 0o600]);
+  assertEquals(modeOf({ group }), [1, 0o660]);
+  assertEquals(modeOf({ group }), [2, 0o660]);
+  assertEquals(modeOf(), [1, 0o600]);
+});
+
 Deno.test("openCounters() gives the next one a number, and refuses the seventeenth", () => {
   using scratch = new Scratch();
   const { directory } = scratch;
@@ -127,10 +143,10 @@ Deno.test("openCounters() refuses names and tables beyond their limits", () => {
     openCounters(instance, definitions, { directory }).close();
   const many = (count: number) =>
     Object.fromEntries(range(1, count).map((i) => [`v${i}`, counter(`v${i}_total`, "x")]));
-  open("a".repeat(NAME_BYTES_MAX - 3), many(128))();
+  open("a".repeat(layout.NAME_BYTES_MAX - 3), many(128))();
   for (
     const [instance, definitions] of [
-      ["a".repeat(NAME_BYTES_MAX - 2), COUNTED],
+      ["a".repeat(layout.NAME_BYTES_MAX - 2), COUNTED],
       ["../a", COUNTED],
       ["", COUNTED],
       ["a", {}],
@@ -166,7 +182,7 @@ Deno.test("Counters refuse numbers out of range, and do nothing once closed or t
   wait.record(1);
 });
 
-Deno.test("A process that is killed leaves what it has counted; removeCounters() removes it", async () => {
+Deno.test("removeCounters() removes what a killed process leaves, and nothing else", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
   const child = await CountingChild.start(directory, "shop");
@@ -215,4 +231,48 @@ Deno.test("openCounters() leaves alone what is none of its files", () => {
   assertThrows(open, Deno.errors.PermissionDenied);
   Deno.removeSync(file);
   open();
+});
+
+Deno.test("readCounters() says which file it cannot read, whatever bit is wrong", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  openCounters("shop", COUNTED, { directory }).close();
+  const file = `${directory}/shop.counters`;
+  const sound = Deno.readFileSync(file);
+  const tableEnd = layout.COUNTERS_IDENTITY_SIZE + layout.COUNTERS_OWNER_SIZE +
+    3 * layout.COUNTERS_ENTRY_SIZE;
+  for (let offset = 0; offset < tableEnd; offset += 7) {
+    const isOwner = offset >= layout.COUNTERS_IDENTITY_SIZE &&
+      offset < layout.COUNTERS_IDENTITY_SIZE + layout.COUNTERS_OWNER_SIZE;
+    patchBytes(file, offset, Uint8Array.of(sound[offset]! ^ (1 << offset % 8)));
+    const { state, values, error } = only(directory);
+    assertEquals(state, isOwner ? "dead" : "unreadable", `offset ${offset}`);
+    assertEquals(values.length, isOwner ? 3 : 0);
+    assertEquals(error?.includes(file) ?? false, !isOwner);
+    patchBytes(file, offset, sound.subarray(offset, offset + 1));
+  }
+  assertEquals(only(directory).state, "dead");
+  // A damaged one of ours is replaced: what was counted is lost, and the service starts.
+  patchBytes(file, layout.COUNTERS_IDENTITY_CRC_OFFSET, Uint8Array.of(1, 2, 3, 4));
+  openCounters("shop", COUNTED, { directory }).close();
+  assertEquals(only(directory).openings, 1);
+});
+
+Deno.test("Definitions of all services have their own names, units, and help within limits", () => {
+  for (const [service, definitions] of Object.entries(ALL_COUNTERS)) {
+    using scratch = new Scratch();
+    openCounters("shop", definitions, { directory: scratch.directory }).close();
+    for (const { name, kind, help } of Object.values(definitions)) {
+      assertEquals(name.endsWith("_total"), kind === "counter", `${service}: ${name}`);
+      assertEquals(/_seconds$/.test(name) || kind !== "histogram", true, `${service}: ${name}`);
+      assert(/^[A-Z0-9].*\.$/.test(help), `${service}: ${help}`);
+    }
+  }
+});
+
+Deno.test("docs/operations.md has every counter, as its definition says", () => {
+  const document = Deno.readTextFileSync(new URL("../docs/operations.md", import.meta.url));
+  const rows = [...document.matchAll(/^\| `mt_(\w+)` *\| (\w+) *\| (.*?) *\|$/gm)]
+    .map(([, name, kind, help]) => `${name} ${kind} ${help}`);
+  assertEquals(rows, documentedCounters());
 });

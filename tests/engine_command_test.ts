@@ -2,10 +2,12 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { OrderRequest, replayOrders } from "../lib/exchange/mod.ts";
+import { readCounters } from "../lib/observability/mod.ts";
 import { createChannel, openProducer } from "../mod.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { matchingEngine } from "../scripts/services/matching_engine.ts";
 import { RequestStream } from "./_exchange.ts";
+import { until } from "./fault/_support.ts";
 import { Scratch } from "./_support.ts";
 
 /** After this a silent engine is killed, and the test fails. */
@@ -77,25 +79,38 @@ Deno.test("mt engine goes on after kill -9, and tells its state at SIGTERM", asy
   });
   const gateway = openProducer(orders);
   const stream = new RequestStream(11);
+  const valueOf = (wanted: string) =>
+    readCounters({ directory })[0]?.values.find(({ name }) => name === wanted)?.value;
   {
     await using engine = new EngineProcess(directory);
     const { event, instruments } = await engine.line();
     assertEquals([event, instruments], ["ready", 2]);
     gateway.writeBatch(stream.batch(200));
+    await until("the requests are counted", () => valueOf("engine_last_sequence") === 200);
     await engine.end("SIGKILL");
   }
+  const [left] = readCounters({ directory });
+  assertEquals([left?.instance, left?.state, left?.openings], ["matching-engine", "dead", 1]);
+  assertEquals(valueOf("engine_requests_total"), 200, "exact, as the step was over");
   gateway.writeBatch(stream.batch(100));
   await using engine = new EngineProcess(directory);
   const { replayed } = await engine.line();
   assertEquals(replayed, 300);
+  assertEquals(valueOf("recovery_replayed_messages"), 300);
+  assertEquals(valueOf("process_starts_total"), 2, "the same file goes on");
   gateway.writeBatch(stream.batch(50));
   const ended = engine.end("SIGTERM");
   const { event, stateHash, lastSequence } = await engine.line();
   assertEquals([event, lastSequence], ["stopped", 350]);
   assertEquals((await ended).code, 0);
+  assertEquals(valueOf("engine_requests_total"), 250, "200, and 50 that no recovery applied");
+  assertEquals(valueOf("checkpoint_total"), 1);
   orders.close();
-  const logDirectory = `${directory}/wal/gateway.orders`;
-  const replay = replayOrders({ logDirectory, instruments: [{ id: 1 }, { id: 2 }] });
+  const replay = replayOrders({
+    logDirectory: `${directory}/wal/gateway.orders`,
+    instruments: [{ id: 1 }, { id: 2 }],
+  });
   assertEquals(stateHash, replay.stateHash);
   assert(replay.openOrders > 0);
+  assertEquals(valueOf("engine_open_orders"), replay.openOrders);
 });

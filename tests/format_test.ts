@@ -15,16 +15,26 @@ function tableBelow(heading: string): string[][] {
   );
 }
 
-Deno.test("docs/format.md has the identity page's offsets", () => {
+/** Compares a table of offsets with a struct's. */
+function checkOffsets(heading: string, prefix: string): void {
   const documented = new Map(
-    tableBelow("### Identity").map(([offset, , field]) => [field!, Number(offset)]),
+    tableBelow(heading).map(([offset, , field]) => [field!, Number(offset)]),
   );
-  const prefix = "IDENTITY_";
   const suffix = "_OFFSET";
   const actual = Object.entries(constants)
     .filter(([name]) => name.startsWith(prefix) && name.endsWith(suffix))
     .map(([name, value]) => [name.slice(prefix.length, -suffix.length).toLowerCase(), value]);
   assertEquals([...documented].sort(), actual.sort());
+}
+
+Deno.test("docs/format.md has the identity page's offsets", () => {
+  checkOffsets("### Identity", "IDENTITY_");
+});
+
+Deno.test("docs/format.md has the offsets of a file of counters", () => {
+  checkOffsets("### Identity of counters", "COUNTERS_IDENTITY_");
+  checkOffsets("### Entry of counters", "COUNTERS_ENTRY_");
+  checkOffsets("### Owner of counters", "COUNTERS_OWNER_");
 });
 
 Deno.test("docs/format.md has the flags of records and channels", () => {

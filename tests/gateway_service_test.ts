@@ -1,7 +1,8 @@
 // `mt gateway` as a process of its own, with no more permissions than it asks for.
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertGreater, assertThrows } from "@std/assert";
 import { connectGateway } from "../lib/exchange/mod.ts";
+import { readCounters } from "../lib/observability/mod.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { readSettings } from "../scripts/services/_settings.ts";
 import { gateway } from "../scripts/services/gateway.ts";
@@ -73,6 +74,20 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     const stopped = await second.line();
     assertEquals([stopped.event, stopped.acknowledged, stopped.resumed], ["stopped", 1, 1]);
     assertEquals((await ended).code, 0);
+    const [counters] = readCounters({ directory });
+    assertEquals([counters?.instance, counters?.state], ["gateway", "dead"]);
+    const found = Object.fromEntries(
+      counters!.values.map(({ name, value, histogram }) => [name, value ?? histogram!.count]),
+    );
+    // Those of the process that was killed are in it.
+    assertEquals(found.gateway_orders_total, 2);
+    assertEquals(found.gateway_orders_acknowledged_total, 2);
+    assertEquals(found.gateway_ack_seconds, 2);
+    assertEquals([found.gateway_logons_total, found.gateway_resumes_total], [1, 1]);
+    assertEquals(found.gateway_refused_going_away_total, found.gateway_refused_total);
+    assertEquals(found.process_starts_total, 2);
+    assertGreater(found.process_cpu_seconds_total!, 0);
+    assertGreater(found.process_resident_bytes!, 1e6);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

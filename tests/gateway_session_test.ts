@@ -163,6 +163,7 @@ Deno.test("GatewayConnection ends where its client is further behind than the wi
     logon: () => pending,
     order: () => undefined,
     acknowledge() {},
+    countResent() {},
     count: (reason: string) => void reasons.push(reason),
   };
   const codec = new BinaryCodec(new OrderEntry({ find: () => undefined, at: () => undefined }));

@@ -2,6 +2,7 @@
 // publishing again.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { readCounters } from "../lib/observability/mod.ts";
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { journal } from "../scripts/services/journal.ts";
 import { spawnService } from "../scripts/services/_service.ts";
@@ -71,6 +72,10 @@ Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", 
     assertEquals(await sequencesIn(`${directory.path}/j/${name}`), range(1, 500));
   }
   assertEquals(orders.stats().occupancy + events.stats().occupancy, 0);
+  const [counters] = readCounters(place);
+  const values = counters!.values.map(({ name, value }) => [name, value]);
+  const { journal_records_total, journal_files_total } = Object.fromEntries(values);
+  assertEquals([journal_records_total, journal_files_total], [1000, 2], "both journals'");
 });
 
 Deno.test("mt journal that waits for its channel still ends at SIGINT", async () => {

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { marketData } from "../scripts/services/market_data.ts";
+import { openCounters, readCounters } from "../lib/observability/mod.ts";
 import { readSettings } from "../scripts/services/_settings.ts";
 import { UsageError } from "../scripts/_command.ts";
 import { until } from "./fault/_support.ts";
@@ -38,7 +39,14 @@ Deno.test("mt market-data serves what the engine publishes, also after kill -9",
   assertEquals(after.bids["99.00"], undefined);
   assertEquals(after.bids["98.00"], "0.5");
   assertEquals(Object.keys(after.bids).length, 51);
-  assertEquals((await second.stop()).sequence, 3003);
+  const { frames, bytes } = await second.stop();
+  const [counters] = readCounters({ directory: engine.directory });
+  const valueOf = (wanted: string) => counters!.values.find(({ name }) => name === wanted)?.value;
+  // Every start has applied all events again.
+  assertEquals(valueOf("market_data_events_total"), 3001 + 3003);
+  assertEquals([valueOf("market_data_last_sequence"), valueOf("market_data_complete")], [3003, 1]);
+  assert(valueOf("market_data_frames_total")! >= frames!);
+  assert(valueOf("market_data_sent_bytes_total")! >= bytes! && bytes! > 0);
 });
 
 Deno.test("mt market-data says that its books lack the beginning where it is gone", async () => {
@@ -113,5 +121,6 @@ Deno.test("mt market-data may write its state_dir, which it has only with a log"
     ...["--directory", directory, "--state-dir", `${directory}/state`],
     ...["--instruments-file", `${directory}/instruments`],
   );
-  await assertRejects(() => marketData.start(values), UsageError, "without wal_dir");
+  using counters = openCounters("market-data", marketData.counters, { directory });
+  await assertRejects(() => marketData.start(values, counters), UsageError, "without wal_dir");
 });

@@ -6,7 +6,7 @@
 //! |   4096 |      128 | `Owner`      | whoever counts, when it begins               |
 //! |   4224 |  n × 272 | `Entry`      | its maker, before the file has a name        |
 //! |        |  n ×   8 | values       | whoever counts; of histograms unused         |
-//! |        | h × 8320 | `Histogram`s | whoever counts, in the order of their entries |
+//! |        | h × 8320 | `Histogram`s | whoever counts, in their entries' order       |
 //!
 //! Values and histograms begin on a line of their own; the file ends on a full page.
 //!
@@ -17,7 +17,7 @@
 //! - A value is the bits of an `f64`: exact up to 2^53, and seconds have fractions.
 //! - Identity and table have checksums. Any word may be changed by whoever may write the file: it
 //!   is copied once, checked, and only then used.
-//! - A crash leaves all words as they were: at most one `record` is in some words and not in others.
+//! - A crash leaves all words as they were: at most one `record` is in some of its words only.
 const std = @import("std");
 const assert = std.debug.assert;
 const linux = std.os.linux;
@@ -27,7 +27,6 @@ const crc32c = @import("crc32c.zig");
 const file = @import("file.zig");
 const histogram_module = @import("histogram.zig");
 const liveness = @import("liveness.zig");
-const process = @import("process.zig");
 const sigbus = @import("sigbus.zig");
 const Detail = @import("detail.zig").Detail;
 const Histogram = histogram_module.Histogram;
@@ -68,7 +67,7 @@ pub const Identity = extern struct {
         assert(@offsetOf(Identity, "crc") == 4092);
     }
 
-    fn computeCrc(identity: *const Identity) u32 {
+    pub fn computeCrc(identity: *const Identity) u32 {
         const bytes = std.mem.asBytes(identity);
         return crc32c.mask(crc32c.checksum(bytes[0..@offsetOf(Identity, "crc")]));
     }
@@ -153,7 +152,7 @@ pub fn isTable(entries: []const Entry) bool {
     return entries.len > 0 and entries.len <= constants.counters_max;
 }
 
-fn countHistograms(entries: []const Entry) u32 {
+pub fn countHistograms(entries: []const Entry) u32 {
     var count: u32 = 0;
     for (entries) |*entry| count += @intFromBool(entry.kind == @intFromEnum(Kind.histogram));
     return count;
@@ -192,269 +191,19 @@ pub fn statusOf(err: Error) Status {
     };
 }
 
-/// What a service wants to count.
-pub const Wanted = struct {
-    instance: []const u8,
-    entries: []const Entry,
-    group: ?u32,
-
-    fn identity(wanted: *const Wanted, name: []const u8) Identity {
-        const table = std.mem.sliceAsBytes(wanted.entries);
-        const entries: u32 = @intCast(wanted.entries.len);
-        const histograms = countHistograms(wanted.entries);
-        var page: Identity = .{
-            .fingerprint = fingerprint,
-            .size = Shape.of(entries, histograms).size,
-            .entries = entries,
-            .histograms = histograms,
-            .flags = if (wanted.group == null) 0 else Flags.group_shared,
-            .table_crc = crc32c.mask(crc32c.checksum(table)),
-            .created_ns = wallNs(),
-            .boot_id = file.bootId() orelse @splat(0),
-            .instance_bytes = @intCast(name.len),
-        };
-        @memcpy(page.instance[0..name.len], name);
-        page.crc = page.computeCrc();
-        return page;
-    }
-};
-
-fn wallNs() u64 {
-    var now: linux.timespec = undefined;
-    _ = linux.clock_gettime(.REALTIME, &now);
-    return @intCast(@max(0, now.sec) * std.time.ns_per_s + now.nsec);
-}
-
-const allocator = std.heap.c_allocator;
-
-/// The file of one service, by whom it counts. Belongs to one thread.
-pub const Counters = struct {
-    fd: i32,
-    memory: []align(std.heap.page_size_min) u8,
-    /// 1 after the file was truncated under the mapping (sigbus.zig).
-    poisoned: u32 = 0,
-    /// Private copies of what bounds an access.
-    entries: u32,
-    values: [*]u64,
-    kinds: [constants.counters_max]Kind,
-    histograms: [constants.counters_max]?*Histogram,
-
-    /// Opens the file of an instance, making it where there is none, or no fit one. `name` gets the
-    /// instance's name: another one, with a number behind it, while somebody counts under the first.
-    pub fn init(
-        directory: file.Directory,
-        wanted: *const Wanted,
-        name: *Name,
-        detail: *Detail,
-    ) Error!*Counters {
-        for (1..constants.counter_instances_max + 1) |number| {
-            name.* = .init(wanted.instance, number);
-            const fd = acquire(directory, wanted, name, detail) catch |err| switch (err) {
-                error.Busy => continue,
-                else => return err,
-            };
-            return map(fd, wanted, detail);
-        }
-        return error.Busy;
-    }
-
-    /// Takes `fd` over, also on failure.
-    fn map(fd: i32, wanted: *const Wanted, detail: *Detail) Error!*Counters {
-        errdefer _ = linux.close(fd);
-        const counters = try allocator.create(Counters);
-        errdefer allocator.destroy(counters);
-        const shape: Shape = .of(@intCast(wanted.entries.len), countHistograms(wanted.entries));
-        const memory = try mapFile(fd, shape.size, .read_write, detail);
-        errdefer _ = linux.munmap(memory.ptr, memory.len);
-        counters.* = .{
-            .fd = fd,
-            .memory = memory,
-            .entries = @intCast(wanted.entries.len),
-            .values = @ptrCast(@alignCast(memory.ptr + shape.values)),
-            .kinds = undefined,
-            .histograms = @splat(null),
-        };
-        try sigbus.watch(memory, &counters.poisoned);
-        const histograms: [*]Histogram = @ptrCast(@alignCast(memory.ptr + shape.histograms));
-        var next: usize = 0;
-        for (wanted.entries, 0..) |*entry, at| {
-            counters.kinds[at] = @enumFromInt(entry.kind);
-            switch (counters.kinds[at]) {
-                .counter => {},
-                .gauge => store(&counters.values[at], 0),
-                .histogram => {
-                    counters.histograms[at] = &histograms[next];
-                    next += 1;
-                },
-            }
-        }
-        counters.sign();
-        return counters;
-    }
-
-    fn sign(counters: *Counters) void {
-        const owner: *Owner = @ptrCast(@alignCast(counters.memory.ptr + Shape.owner));
-        @atomicStore(u32, &owner.pid, @intCast(linux.getpid()), .monotonic);
-        const openings = @atomicLoad(u32, &owner.openings, .monotonic);
-        @atomicStore(u32, &owner.openings, openings +% 1, .monotonic);
-        @atomicStore(u64, &owner.started_ns, wallNs(), .monotonic);
-        @atomicStore(u64, &owner.start_time, process.startTime(), .monotonic);
-    }
-
-    pub fn deinit(counters: *Counters) void {
-        sigbus.unwatch(counters.memory);
-        _ = linux.munmap(counters.memory.ptr, counters.memory.len);
-        _ = linux.close(counters.fd);
-        allocator.destroy(counters);
-    }
-
-    /// Adds to a counter, or to a gauge.
-    pub inline fn add(counters: *Counters, index: u32, amount: f64) error{InvalidArgument}!void {
-        if (index >= counters.entries) return error.InvalidArgument;
-        const is_amount = switch (counters.kinds[index]) {
-            .counter => amount >= 0 and amount < std.math.inf(f64),
-            .gauge => std.math.isFinite(amount),
-            .histogram => false,
-        };
-        if (!is_amount) return error.InvalidArgument;
-        const word = &counters.values[index];
-        store(word, valueOf(@atomicLoad(u64, word, .monotonic)) + amount);
-    }
-
-    /// Sets a gauge.
-    pub inline fn set(counters: *Counters, index: u32, value: f64) error{InvalidArgument}!void {
-        if (index >= counters.entries or counters.kinds[index] != .gauge)
-            return error.InvalidArgument;
-        if (!std.math.isFinite(value)) return error.InvalidArgument;
-        store(&counters.values[index], value);
-    }
-
-    /// Counts a time in a histogram. What is below 0, as of clocks that were set, counts as 0.
-    pub inline fn record(counters: *Counters, index: u32, ns: f64) error{InvalidArgument}!void {
-        if (index >= counters.entries) return error.InvalidArgument;
-        const histogram = counters.histograms[index] orelse return error.InvalidArgument;
-        if (std.math.isNan(ns)) return error.InvalidArgument;
-        const most: f64 = 1 << 62;
-        histogram.record(@intFromFloat(std.math.clamp(ns, 0, most)));
-    }
-};
-
-inline fn store(word: *u64, value: f64) void {
-    @atomicStore(u64, word, @bitCast(value), .monotonic);
-}
-
 /// The value in a word; 0 for bits that no sound writer stores.
-inline fn valueOf(bits: u64) f64 {
+pub inline fn valueOf(bits: u64) f64 {
     const value: f64 = @bitCast(bits);
     return if (std.math.isFinite(value)) value else 0;
 }
-
-/// Name of an instance and of its file.
-pub const Name = struct {
-    buffer: [constants.name_bytes_max + 8 + suffix.len]u8,
-    instance_bytes: usize,
-
-    /// Assumes that `checkInstance` has passed `instance`.
-    fn init(instance: []const u8, number: usize) Name {
-        var name: Name = .{ .buffer = undefined, .instance_bytes = 0 };
-        const text = if (number == 1)
-            std.fmt.bufPrintZ(&name.buffer, "{s}{s}", .{ instance, suffix })
-        else
-            std.fmt.bufPrintZ(&name.buffer, "{s}-{d}{s}", .{ instance, number, suffix });
-        name.instance_bytes = (text catch unreachable).len - suffix.len;
-        return name;
-    }
-
-    pub fn instanceText(name: *const Name) []const u8 {
-        return name.buffer[0..name.instance_bytes];
-    }
-
-    fn fileName(name: *const Name) [*:0]const u8 {
-        return @ptrCast(&name.buffer);
-    }
-};
 
 /// Whether an instance may have that name, with a number behind it too.
 pub fn isInstance(instance: []const u8) bool {
     return file.isName(instance) and instance.len <= constants.counter_instance_bytes_max;
 }
 
-/// Times that one looks again when others make and remove the same file meanwhile. Arbitrary.
-const attempts_max = 64;
-
-/// Returns the file of an instance, locked: a new one, or a dead one's with the same table.
-fn acquire(
-    directory: file.Directory,
-    wanted: *const Wanted,
-    name: *const Name,
-    detail: *Detail,
-) Error!i32 {
-    const place: file.Place = .{ .directory = directory, .name = name.fileName() };
-    for (0..attempts_max) |_| {
-        if (try takeOver(place, wanted, name, detail)) |fd| return fd;
-        return make(place, wanted, name, detail) catch |err| switch (err) {
-            error.AlreadyExists => continue,
-            else => err,
-        };
-    }
-    return error.AlreadyExists;
-}
-
-fn make(
-    place: file.Place,
-    wanted: *const Wanted,
-    name: *const Name,
-    detail: *Detail,
-) Error!i32 {
-    const identity = wanted.identity(name.instanceText());
-    const fd = try file.allocate(place.directory, identity.size, wanted.group, detail);
-    errdefer _ = linux.close(fd);
-    try file.writeAll(fd, std.mem.asBytes(&identity), 0, detail);
-    try file.writeAll(fd, std.mem.sliceAsBytes(wanted.entries), Shape.table, detail);
-    liveness.tryLock(fd, .writer) catch return error.Os; // Nobody else knows of the file.
-    try file.giveName(place, fd, detail);
-    return fd;
-}
-
-/// Returns a dead one's file with the same table, locked. Null if there is none, or none any more.
-fn takeOver(
-    place: file.Place,
-    wanted: *const Wanted,
-    name: *const Name,
-    detail: *Detail,
-) Error!?i32 {
-    var status: linux.Statx = undefined;
-    const fd = file.openFile(place, .read_write, &status, detail) catch |err|
-        return if (err == error.NotFound) null else err;
-    var is_kept = false;
-    defer if (!is_kept) {
-        _ = linux.close(fd);
-    };
-    try file.checkOwner(&status, true, .read_write, detail);
-    liveness.tryLock(fd, .writer) catch |err|
-        return if (err == error.Held) error.Busy else error.Os;
-    if (!file.isNamed(place, &status)) return null; // Somebody has removed it meanwhile.
-    var table: Table = undefined;
-    table.read(fd, &status, name.instanceText(), detail) catch |err| switch (err) {
-        // Something else lies there, that is not ours to remove.
-        error.InvalidMagic, error.Os => return err,
-        else => return removeNamed(place, detail),
-    };
-    const allowed: u16 = if (wanted.group == null) 0o600 else 0o660;
-    const has_group = wanted.group == null or status.gid == wanted.group.?;
-    const is_same = table.equals(wanted.entries) and has_group and status.mode & 0o777 == allowed;
-    if (!is_same) return removeNamed(place, detail);
-    is_kept = true;
-    return fd;
-}
-
-fn removeNamed(place: file.Place, detail: *Detail) Error!?i32 {
-    try file.remove(place, detail);
-    return null;
-}
-
 /// A sound private copy of a file's identity and entries.
-const Table = struct {
+pub const Table = struct {
     identity: Identity,
     entries: [constants.counters_max]Entry,
 
@@ -462,13 +211,13 @@ const Table = struct {
         return table.entries[0..table.identity.entries];
     }
 
-    fn equals(table: *const Table, entries: []const Entry) bool {
+    pub fn equals(table: *const Table, entries: []const Entry) bool {
         const ours = std.mem.sliceAsBytes(table.slice());
         return std.mem.eql(u8, ours, std.mem.sliceAsBytes(entries));
     }
 
     /// Reads both. `instance` is whose they have to be.
-    fn read(
+    pub fn read(
         table: *Table,
         fd: i32,
         status: *const linux.Statx,
@@ -510,7 +259,7 @@ fn readAll(fd: i32, bytes: []u8, offset: u64, detail: *Detail) file.Error!void {
     if (try file.check(rc, detail) != bytes.len) return error.SizeMismatch;
 }
 
-fn mapFile(
+pub fn mapFile(
     fd: i32,
     size: usize,
     access: file.Access,

@@ -2,11 +2,12 @@
 const std = @import("std");
 const constants = @import("constants.zig");
 const counters_module = @import("counters.zig");
+const counting = @import("counting.zig");
 const directory = @import("directory.zig");
 const exports = @import("exports.zig");
 const file = @import("file.zig");
 const handles = @import("handles.zig");
-const Counters = counters_module.Counters;
+const Counters = counting.Counters;
 const DetailOut = exports.DetailOut;
 const code = exports.code;
 
@@ -16,7 +17,6 @@ pub const CountersParameters = extern struct {
     /// 1: `group` is the id of a group that shares the file.
     has_group: u32,
     group: u32,
-    make_directory: u32,
     instance_bytes: u32,
     instance: [constants.name_bytes_max]u8,
 };
@@ -42,10 +42,10 @@ pub export fn mt_counters_open(
     @memcpy(bytes, table[0..bytes.len]);
     if (!counters_module.isInstance(instance) or !counters_module.isTable(entries))
         return result.finish(.invalid_argument);
-    const opened = file.Directory.open(path, wanted.make_directory != 0, &result.value) catch |err|
+    const opened = file.Directory.open(path, true, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
-    var name: counters_module.Name = undefined;
+    var name: counting.Name = undefined;
     const counters = Counters.init(opened, &.{
         .instance = instance,
         .entries = entries,
@@ -102,8 +102,8 @@ pub export fn mt_counters_list(
 }
 
 /// Copies what a file of counters (zero-ended absolute path) holds, checked: its `Entry`s, as many
-/// `f64`, a `HistogramCopy` for each histogram. Writes a `CountersReport`. If the report's `size` is
-/// more than `out_size`, nothing was copied.
+/// `f64`, a `HistogramCopy` for each histogram. Writes a `CountersReport`. If its `size` is more
+/// than `out_size`, nothing was copied.
 pub export fn mt_counters_read(
     path: [*:0]const u8,
     out: [*]u8,

@@ -97,6 +97,7 @@ test {
     _ = @import("wait.zig");
     _ = clock;
     _ = counters;
+    _ = @import("counting.zig");
     _ = crc32c;
     _ = file;
     _ = header;

@@ -9,6 +9,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Consumer } from "../channel/consumer.ts";
 import { type Checkpoints, openCheckpoints } from "../durability/checkpoint.ts";
 import type { State } from "../durability/snapshot.ts";
+import { type CheckpointCounters, countCheckpoint } from "../observability/checkpoint_counters.ts";
 
 /** What is kept: it follows from events, in the order in which they came. */
 export interface EventState {
@@ -29,6 +30,8 @@ export interface EventCheckpointsOptions {
   mayKeep?: () => boolean;
   /** Told of checkpoints that were not made, and of damaged ones that were passed over. */
   onFailure: (error: Error) => void;
+  /** Where they are counted. Default: nowhere. */
+  counters?: CheckpointCounters | undefined;
 }
 
 /** Where a state goes on. */
@@ -39,6 +42,8 @@ export interface EventRecovery {
   sequence: number;
   /** Last event that there is. */
   last: number;
+  /** Checkpoints and stores that are damaged, and were passed over. */
+  damaged: number;
 }
 
 /** Keeps one state. A checkpoint that fails leaves the one before, and the next one is tried. */
@@ -78,7 +83,12 @@ export class EventCheckpoints implements Disposable {
     const consumer = recovery.replay({ name, onSlow: "spill" });
     if (recovery.checkpoint === 0) consumer.keep(1); // The state follows from all events.
     this.goOn(consumer);
-    return { consumer, sequence: recovery.sequence, last: recovery.lastSequence };
+    return {
+      consumer,
+      sequence: recovery.sequence,
+      last: recovery.lastSequence,
+      damaged: recovery.damaged.length,
+    };
   }
 
   /** Makes checkpoints of the state from now on, which contains what a consumer has delivered. */
@@ -96,16 +106,18 @@ export class EventCheckpoints implements Disposable {
   }
 
   async #make(): Promise<void> {
-    const { stateId, state, mayKeep = () => true, onFailure } = this.#options;
+    const { stateId, state, mayKeep = () => true, onFailure, counters } = this.#options;
     const consumer = this.#consumer!;
     const { delivered } = consumer;
     if (delivered === this.#keptSequence || !mayKeep()) return;
     try {
       const content = { state: state.image(), consumers: [consumer] };
-      await this.#checkpoints.checkpoint(stateId, content);
+      const checkpoint = await this.#checkpoints.checkpoint(stateId, content);
       this.#keptSequence = delivered;
+      if (counters !== undefined) countCheckpoint(counters, checkpoint);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
+      counters?.values.checkpointFailures.add();
       onFailure(error); // The one before stays.
     }
   }

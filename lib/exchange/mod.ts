@@ -41,6 +41,12 @@ export {
   type EngineSummary,
   startEngine,
 } from "./engine/engine_service.ts";
+export { ENGINE_COUNTERS, type EngineDefinitions } from "./engine/engine_counters.ts";
+export { GATEWAY_COUNTERS, type GatewayDefinitions } from "./gateway/gateway_counters.ts";
+export {
+  MARKET_DATA_COUNTERS,
+  type MarketDataDefinitions,
+} from "./market_data/market_data_counters.ts";
 export { type Replay, type ReplayOptions, replayOrders } from "./engine/replay.ts";
 export { CorruptSnapshotError, EventsMismatchError } from "../errors.ts";
 export { ExchangeFeed } from "./market_data/exchange_feed.ts";

@@ -32,6 +32,8 @@ export {
 export { CorruptInstrumentsError } from "../errors.ts";
 export { DECIMALS_MAX, formatDecimal, isDecimals, parseDecimal } from "./decimal.ts";
 export { type FeedOptions, generateFeed } from "./fake_exchange/feed_generator.ts";
+export { COLLECTOR_COUNTERS, type CollectorDefinitions } from "./collector/collector_counters.ts";
+export { JOURNAL_COUNTERS, type JournalDefinitions } from "./journal/journal_counters.ts";
 export { Journal, type JournalOptions, type JournalStats } from "./journal/journal.ts";
 export type { JournalRecord } from "./journal/journal_line.ts";
 export {

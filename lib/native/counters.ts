@@ -89,8 +89,6 @@ export interface CounterFileSettings {
   instance: string;
   /** Id of a group that shares the file. */
   group: number | undefined;
-  /** Make the last directory of the path if it is missing. */
-  makeDirectory: boolean;
 }
 
 /**
@@ -98,7 +96,7 @@ export interface CounterFileSettings {
  * Returns a handle, and the name that the instance got.
  */
 export function openCounterFile(
-  { directory, instance, group, makeDirectory }: CounterFileSettings,
+  { directory, instance, group }: CounterFileSettings,
   entries: readonly CounterEntry[],
 ): { handle: number; instance: string } {
   const bytes = new Uint8Array(layout.COUNTERS_PARAMETERS_SIZE);
@@ -107,7 +105,6 @@ export function openCounterFile(
   view.setUint32(layout.COUNTERS_PARAMETERS_ENTRIES_OFFSET, entries.length, true);
   view.setUint32(layout.COUNTERS_PARAMETERS_HAS_GROUP_OFFSET, Number(group !== undefined), true);
   view.setUint32(layout.COUNTERS_PARAMETERS_GROUP_OFFSET, group ?? 0, true);
-  view.setUint32(layout.COUNTERS_PARAMETERS_MAKE_DIRECTORY_OFFSET, Number(makeDirectory), true);
   view.setUint32(layout.COUNTERS_PARAMETERS_INSTANCE_BYTES_OFFSET, name.length, true);
   bytes.set(name, layout.COUNTERS_PARAMETERS_INSTANCE_OFFSET);
   const table = new Uint8Array(entries.length * layout.COUNTERS_ENTRY_SIZE);

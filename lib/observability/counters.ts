@@ -2,9 +2,9 @@
  * Counters of services: what each counts lies in shared memory, where any process can read it, also
  * after a crash.
  *
- * There are no labels. What others would tell apart by a label (the reasons of rejects, the kinds of
- * messages) has a counter each, from a list that is as long as it will ever be. The only thing that
- * is added outside is the instance.
+ * There are no labels. What others would tell apart by a label (the reasons of refusals, the kinds
+ * of messages) has a counter each, from a list that does not grow. The only thing that is added
+ * outside is the instance.
  *
  * @module
  */
@@ -48,6 +48,16 @@ export interface CounterDefinition<K extends CounterKind = CounterKind> {
 /** What a service counts, by the names that its code uses. */
 export type CounterDefinitions = Readonly<Record<string, CounterDefinition>>;
 
+/** Definitions by the names that code uses: of counters, of gauges and of histograms. */
+export type DefinitionsOf<
+  C extends string,
+  G extends string = never,
+  H extends string = never,
+> =
+  & { readonly [K in C]: CounterDefinition<"counter"> }
+  & { readonly [K in G]: CounterDefinition<"gauge"> }
+  & { readonly [K in H]: CounterDefinition<"histogram"> };
+
 /** Defines a value that only grows, also over restarts. */
 export function counter(name: string, help: string): CounterDefinition<"counter"> {
   return { name, kind: "counter", help };
@@ -66,8 +76,8 @@ export function histogram(name: string, help: string): CounterDefinition<"histog
 /** Where the files are. */
 export interface CountersPlace {
   /**
-   * Directory of the files. Default: where channels are created, as `openChannel` has it. Needs
-   * `--allow-read` and `--allow-write` for it.
+   * Directory of the files; counting makes it where only its parent exists. Default: where channels
+   * are created. Needs `--allow-read` and `--allow-write` for it.
    */
   directory?: string;
 }
@@ -81,7 +91,7 @@ export interface OpenCountersOptions extends CountersPlace {
 /** A value that only grows. */
 export interface Counter {
   /**
-   * Adds to it. One call of the native library, some ten nanoseconds: add once for a batch. Does
+   * Adds to it. One call of the native library, about 0.1 µs: add once for a batch. Does
    * nothing once the counters are closed, or if somebody has truncated their file.
    *
    * @throws {RangeError} If it is no finite number from 0 on.
@@ -261,7 +271,6 @@ export function openCounters<const D extends CounterDefinitions>(
     directory: directory === undefined ? defaultDirectory() : checkDirectory(directory),
     instance,
     group,
-    makeDirectory: directory === undefined,
   }, entries);
   return new Counters(file, definitions);
 }

@@ -16,6 +16,7 @@ export {
   type CountersPlace,
   type CounterTotals,
   type CounterValues,
+  type DefinitionsOf,
   type Gauge,
   gauge,
   histogram,
@@ -26,6 +27,14 @@ export {
   type ServiceCounters,
   type Timer,
 } from "./counters.ts";
+export {
+  CHECKPOINT_COUNTERS,
+  type CheckpointCounters,
+  type CheckpointDefinitions,
+  countCheckpoint,
+  type RecoveryFacts,
+  tellRecovery,
+} from "./checkpoint_counters.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,

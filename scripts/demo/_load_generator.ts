@@ -7,6 +7,7 @@
 
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { GatewayClient, type LatencySummary, type SessionEvent } from "../../lib/exchange/mod.ts";
+import type { Timer } from "../../lib/observability/mod.ts";
 import { monotonicNs } from "../../mod.ts";
 import { type AccountCounts, SessionAccount, type SessionReport } from "./_account.ts";
 import { type SessionInstrument, toClientRequest } from "./_client_request.ts";
@@ -24,6 +25,8 @@ export interface LoadOptions {
   seed: number;
   /** Milliseconds from the start in which latencies are counted apart. */
   apartMs: number;
+  /** Where latencies are counted besides. Default: nowhere. */
+  timers?: { ack: Timer; answer: Timer };
 }
 
 /** What has come of it. */
@@ -46,9 +49,11 @@ class Latency {
   readonly #apart = createHistogram();
   readonly #rest = createHistogram();
   readonly #apartUntilNs: number;
+  readonly #timer: Timer | undefined;
 
-  constructor(apartUntilNs: number) {
+  constructor(apartUntilNs: number, timer: Timer | undefined) {
     this.#apartUntilNs = apartUntilNs;
+    this.#timer = timer;
   }
 
   /** Counts from a time until now. */
@@ -56,6 +61,7 @@ class Latency {
     const nowNs = monotonicNs();
     const histogram: RecordableHistogram = nowNs < this.#apartUntilNs ? this.#apart : this.#rest;
     histogram.record(Math.max(1, Math.round(nowNs - fromNs)));
+    this.#timer?.record(nowNs - fromNs);
   }
 
   summary(): PartedLatency {
@@ -212,14 +218,17 @@ export class LoadGenerator {
   readonly #done: Promise<void>;
 
   /** Begins to send: all sessions are there. */
-  constructor(sessions: readonly LoadSession[], { rate, seed, apartMs }: LoadOptions) {
+  constructor(sessions: readonly LoadSession[], { rate, seed, apartMs, timers }: LoadOptions) {
     this.#sessions = sessions;
     const { instruments } = sessions[0]!.client.session!;
     const untilNs = this.#startNs + apartMs * 1e6;
     this.#shared = {
       flow: new OrderFlow({ seed, sessions: sessions.length, instruments }),
       instruments,
-      latency: { ack: new Latency(untilNs), answer: new Latency(untilNs) },
+      latency: {
+        ack: new Latency(untilNs, timers?.ack),
+        answer: new Latency(untilNs, timers?.answer),
+      },
     };
     for (const session of sessions) session.begin(this.#shared);
     let next = 0;
@@ -264,33 +273,37 @@ export class LoadGenerator {
     };
     await Promise.race([settled(), overdue.promise]);
     clearTimeout(timer);
-    const seconds = (monotonicNs() - this.#startNs) / 1e9;
-    const outcome = this.#outcome(seconds);
+    const outcome = this.#outcome();
     this.abandon();
     return outcome;
   }
 
-  #outcome(seconds: number): LoadOutcome {
+  #outcome(): LoadOutcome {
+    const { ack, answer } = this.#shared.latency;
+    return {
+      counts: this.counts(),
+      sessions: this.#sessions.map((session) => session.report()),
+      latency: { ack: ack.summary(), answer: answer.summary() },
+    };
+  }
+
+  /** What has come of it so far. */
+  counts(): LoadCounts {
     const sessions = this.#sessions;
     const sum = (of: (session: LoadSession) => number) =>
       sessions.reduce((total, session) => total + of(session), 0);
-    const { ack, answer } = this.#shared.latency;
     return {
-      counts: {
-        orders: sum(({ sent }) => sent),
-        refused: sum(({ refused }) => refused),
-        acks: sum(({ counts }) => counts.acked),
-        accepted: sum(({ counts }) => counts.accepted),
-        rejected: sum(({ counts }) => counts.rejected),
-        duplicates: sum(({ counts }) => counts.duplicates),
-        fills: sum(({ counts }) => counts.fills),
-        outOfOrder: sum(({ counts }) => counts.outOfOrder),
-        reconnects: sum(({ reconnects }) => reconnects),
-        unanswered: sum(({ unanswered }) => unanswered),
-        seconds,
-      },
-      sessions: sessions.map((session) => session.report()),
-      latency: { ack: ack.summary(), answer: answer.summary() },
+      orders: sum(({ sent }) => sent),
+      refused: sum(({ refused }) => refused),
+      acks: sum(({ counts }) => counts.acked),
+      accepted: sum(({ counts }) => counts.accepted),
+      rejected: sum(({ counts }) => counts.rejected),
+      duplicates: sum(({ counts }) => counts.duplicates),
+      fills: sum(({ counts }) => counts.fills),
+      outOfOrder: sum(({ counts }) => counts.outOfOrder),
+      reconnects: sum(({ reconnects }) => reconnects),
+      unanswered: sum(({ unanswered }) => unanswered),
+      seconds: (monotonicNs() - this.#startNs) / 1e9,
     };
   }
 }

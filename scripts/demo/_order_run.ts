@@ -122,7 +122,7 @@ class OrderRun {
       args: [
         ...["--url", (await pipeline.gateway.ready).url as string, "--outcome-file", outcomeFile],
         ...["--rate", `${options.rate}`, "--sessions", `${SESSIONS}`, "--seed", `${options.seed}`],
-        ...["--apart-ms", `${seconds * 500}`],
+        ...["--apart-ms", `${seconds * 500}`, "--channel-prefix", place.channelPrefix],
       ],
     });
     await load.ready;

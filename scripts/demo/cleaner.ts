@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readCounters, removeCounters } from "../../lib/observability/mod.ts";
 import { listChannels, removeChannel } from "../../mod.ts";
 
 /** What it is told, as JSON in its only argument. */
@@ -24,6 +25,9 @@ async function main({ directory, lockFile, channelPrefix }: CleanerTask): Promis
   using file = await Deno.open(lockFile);
   await file.lock(true); // When no service has it any more: the kernel gives it up for the dead.
   for (const { name } of listChannels()) if (name.startsWith(channelPrefix)) removeChannel(name);
+  for (const { instance } of readCounters()) {
+    if (instance.startsWith(channelPrefix)) removeCounters(instance);
+  }
   await Deno.remove(directory, { recursive: true });
 }
 

@@ -10,9 +10,17 @@
 
 import { fileURLToPath } from "node:url";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
-import { CHANNEL_SETTINGS, SERVER_SETTINGS, STATE_SETTINGS } from "./_channels.ts";
+import {
+  CHANNEL_SETTINGS,
+  channelNamed,
+  placeOf,
+  SERVER_SETTINGS,
+  STATE_SETTINGS,
+} from "./_channels.ts";
+import type { CounterDefinitions, Counters } from "../../lib/observability/mod.ts";
 import { INSTRUMENT_SETTINGS } from "./_instruments.ts";
 import { allow } from "./_permissions.ts";
+import { type Counting, startCounting } from "./_service_counters.ts";
 import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
 
 /** What a service tells about itself: text, numbers, and lists of these. */
@@ -24,12 +32,17 @@ export interface RunningService {
   readonly ready: Facts;
   /** Resolves when it is done by itself, and rejects when it has failed. */
   readonly ended: Promise<void>;
+  /** Counts what is not counted by the batch. Called some times a second. */
+  sample?(): void;
   /** Ends it: what it has taken is done with. What it has counted is for its last line. */
   stop(): Promise<Facts>;
 }
 
 /** A service, made by {@linkcode defineService}. */
-export interface Service<S extends Settings = Settings> {
+export interface Service<
+  S extends Settings = Settings,
+  C extends CounterDefinitions = CounterDefinitions,
+> {
   /** As `mt` and its table in a file of settings call it; its file is that, with `_` for `-`. */
   readonly name: string;
   /** Another name of its command. */
@@ -37,10 +50,14 @@ export interface Service<S extends Settings = Settings> {
   /** One line, for `mt --help`. */
   readonly summary: string;
   readonly settings: S;
+  /** What it counts, beside what every service counts. */
+  readonly counters: C;
+  /** What its counters are called. Default: as it is. */
+  instance?(values: Values<S>): string;
   /** Permissions that it needs, as flags of `deno run`. */
   permissions(values: Values<S>): string[];
   /** Starts it. What it throws tells a person what is wrong. */
-  start(values: Values<S>): Promise<RunningService>;
+  start(values: Values<S>, counters: Counters<C>): Promise<RunningService>;
 }
 
 const NO_PATH: string | undefined = undefined;
@@ -55,7 +72,7 @@ export const OWN = {
 
 /** A service whatever its settings are. */
 // deno-lint-ignore no-explicit-any
-export type AnyService = Service<any>;
+export type AnyService = Service<any, any>;
 
 /** What a file of settings may have at its top, whoever reads it. */
 const SHARED = {
@@ -70,19 +87,23 @@ const SHARED = {
  * @throws {ScriptError} If the file that `--config` names cannot be read.
  */
 export function settingsOf<S extends Settings>(
-  { name, settings }: Service<S>,
+  { name, settings }: Pick<Service<S>, "name" | "settings">,
   args: string[],
 ): Values<S & typeof OWN> {
   return readSettings({ name, shared: SHARED }, { ...settings, ...OWN }, args);
 }
 
 /** Checks a service's types. */
-export function defineService<S extends Settings>(service: Service<S>): Service<S> {
+export function defineService<S extends Settings, const C extends CounterDefinitions>(
+  service: Service<S, C>,
+): Service<S, C> {
   return service;
 }
 
 /** Runs a service in this process, with the arguments of the command line. Does not return. */
-export async function serve<S extends Settings>(service: Service<S>): Promise<never> {
+export async function serve<S extends Settings, C extends CounterDefinitions>(
+  service: Service<S, C>,
+): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
     const values = settingsOf(service, args);
     const { help, json, tied, lockFile } = values as Values<typeof OWN>;
@@ -98,14 +119,33 @@ export async function serve<S extends Settings>(service: Service<S>): Promise<ne
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
     if (tied) untilOrphaned().then(() => endOrphan(stopped.resolve));
-    const start = asFailure(service.start(values as Values<S>));
+    using counting = await asFailure(countFor(service, values as Values<S>));
+    const start = asFailure(service.start(values as Values<S>, counting.counters));
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
+    counting.onSample(() => running.sample?.());
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
+    running.sample?.(); // While there is something to look at.
+    counting.onSample(() => {});
     told("stopped", await asFailure(running.stop()));
     return 0;
   });
+}
+
+/** Opens the counters where the service's channels are: `async`, as what fails is told alike. */
+// deno-lint-ignore require-await
+async function countFor<S extends Settings, C extends CounterDefinitions>(
+  service: Service<S, C>,
+  values: Values<S>,
+): Promise<Counting<C>> {
+  const instance = service.instance?.(values) ?? service.name;
+  const place = values as {
+    directory: string | undefined;
+    bufferFile?: string;
+    channelPrefix?: string;
+  };
+  return startCounting(channelNamed(place, instance), service.counters, placeOf(place));
 }
 
 /** Locks a file, with others, for as long as this process lives. */
@@ -177,7 +217,7 @@ Exit status: 0 done, 1 failed, 2 wrong arguments.`;
  * @throws {UsageError} If the flags are wrong.
  */
 export function spawnService<S extends Settings>(
-  service: Service<S>,
+  service: Pick<Service<S>, "name" | "settings" | "permissions">,
   args: string[],
   stdout: "inherit" | "piped",
 ): Deno.ChildProcess {

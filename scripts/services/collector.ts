@@ -9,6 +9,7 @@ import {
   BINANCE_STREAMS,
   BinanceRest,
   type CollectedMarket,
+  COLLECTOR_COUNTERS,
   type Instrument,
   type Instruments,
   LiveCollector,
@@ -17,6 +18,7 @@ import {
   type Scales,
   UNTOLD_SCALES,
 } from "../../lib/market/mod.ts";
+import type { Counters } from "../../lib/observability/mod.ts";
 import { type Channel, createChannel, openProducer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
 import {
@@ -85,6 +87,7 @@ export const collector = defineService({
   name: "collector",
   summary: "Collects an exchange's market data, or a recording of it, into market.<symbol>.",
   settings: SETTINGS,
+  counters: COLLECTOR_COUNTERS,
   permissions(values) {
     const exchange = exchangeOf(values);
     const hosts = exchange === undefined ? [] : [hostOf(exchange.url), hostOf(exchange.rest)];
@@ -94,7 +97,7 @@ export const collector = defineService({
       ...allow("net", [...new Set(hosts)]),
     ];
   },
-  async start(values) {
+  async start(values, counters) {
     const exchange = exchangeOf(values);
     const rest = exchange && new BinanceRest({
       url: exchange.rest,
@@ -108,12 +111,12 @@ export const collector = defineService({
       const markets = instruments.map((instrument) => openMarket(instrument, values, channels));
       return run(
         values,
-        markets,
-        channels,
+        { markets, channels, counters },
         rest && new LiveCollector({
           ...{ url: exchange.url, rest, markets, streams: values.streams },
           ...{ refreshMs: values.refreshMs, onTrouble: tellTrouble },
           times: { silenceMs: values.silenceMs },
+          counters,
         }),
       );
     } catch (error) {
@@ -218,8 +221,11 @@ function channelName(values: CollectorValues, { symbol }: Instrument): string {
 
 function run(
   values: CollectorValues,
-  markets: readonly CollectedMarket[],
-  channels: readonly Channel[],
+  { markets, channels, counters }: {
+    markets: readonly CollectedMarket[];
+    channels: readonly Channel[];
+    counters: Counters<typeof COLLECTOR_COUNTERS>;
+  },
   live: LiveCollector | undefined,
 ): RunningService {
   const source = live ?? new RecordedCollector({
@@ -227,6 +233,7 @@ function run(
     markets,
     pace: paceOf(values.pace),
     onTrouble: tellTrouble,
+    counters,
   });
   const ended = source.run();
   ended.catch(() => {}); // The frame hears of it.
@@ -239,9 +246,11 @@ function run(
       })),
     },
     ended,
+    sample: () => source.tellCounts(),
     async stop() {
       source.stop();
       await ended;
+      source.tellCounts();
       for (const channel of channels) channel.close();
       return { ...source.counts };
     },

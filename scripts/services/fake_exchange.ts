@@ -12,11 +12,19 @@ import {
   type StreamFault,
 } from "../../lib/market/fake_exchange/fake_exchange.ts";
 import { UsageError } from "../_command.ts";
-import { SERVER_SETTINGS, serverPermissions } from "./_channels.ts";
+import {
+  CHANNEL_SETTINGS,
+  channelPermissions,
+  SERVER_SETTINGS,
+  serverPermissions,
+} from "./_channels.ts";
+import { FAKE_EXCHANGE_COUNTERS } from "./_counters.ts";
 import { defineService, serve } from "./_service.ts";
 import { choice, integer, list } from "./_settings.ts";
 
 const SETTINGS = {
+  directory: CHANNEL_SETTINGS.directory, // Its counters are there.
+  channelPrefix: CHANNEL_SETTINGS.channelPrefix,
   ...SERVER_SETTINGS,
   symbols: list(["BTCUSDT"], "what is traded"),
   market: choice(["spot", "futures"], "spot", "whose rules it follows"),
@@ -38,8 +46,12 @@ export const fakeExchange = defineService({
   name: "fake-exchange",
   summary: "Speaks Binance's streams and REST, with a made-up market and faults on request.",
   settings: SETTINGS,
-  permissions: (values) => serverPermissions(values),
-  async start({ faults, host, port, symbols, market, seed, rateHz }) {
+  counters: FAKE_EXCHANGE_COUNTERS,
+  permissions: (values) => [
+    ...channelPermissions({ ...values, walDir: undefined }),
+    ...serverPermissions(values),
+  ],
+  async start({ faults, host, port, symbols, market, seed, rateHz }, counters) {
     const rates = faults.map(parseFault);
     const of = <Fault extends string>(kinds: readonly Fault[]) =>
       Object.fromEntries(rates.filter(([fault]) => kinds.some((kind) => kind === fault)));
@@ -48,15 +60,17 @@ export const fakeExchange = defineService({
       streamFaults: of<StreamFault>(STREAM_FAULTS),
       restFaults: of<RestFault>(REST_FAULTS),
     });
+    const made = () => ({ ...exchange.streamFaults.counts, ...exchange.restFaults.counts });
     return {
+      sample() {
+        const faults = Object.values(made()).reduce((sum, count) => sum + count, 0);
+        counters.update({ ...exchange.counts, faults });
+      },
       ready: { url: exchange.url, rest: exchange.restUrl },
       ended: new Promise(() => {}), // It ends only when it is stopped.
       async stop() {
         await exchange.stop();
-        return {
-          ...exchange.counts,
-          faults: { ...exchange.streamFaults.counts, ...exchange.restFaults.counts },
-        };
+        return { ...exchange.counts, faults: made() };
       },
     };
   },

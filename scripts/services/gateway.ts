@@ -5,7 +5,13 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { EngineEvent, OrderRequest, startGateway } from "../../lib/exchange/mod.ts";
+import {
+  EngineEvent,
+  GATEWAY_COUNTERS,
+  OrderRequest,
+  startGateway,
+} from "../../lib/exchange/mod.ts";
+import type { Counters } from "../../lib/observability/mod.ts";
 import { createChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
@@ -46,10 +52,12 @@ const SETTINGS = {
 };
 
 /** The service. */
-export const gateway: Service<typeof SETTINGS> = defineService({
+export const gateway: Service<typeof SETTINGS, typeof GATEWAY_COUNTERS> = defineService({
   name: "gateway",
   summary: "Takes orders over WebSocket (JSON) and TCP (binary), and tells what comes of them.",
   settings: SETTINGS,
+  counters: GATEWAY_COUNTERS,
+  instance: ({ gatewayId }) => gatewayId === 1 ? "gateway" : `gateway-${gatewayId}`,
   permissions(values) {
     const paths = [values.stateDir, instrumentsDirectory(values)];
     return [
@@ -61,7 +69,10 @@ export const gateway: Service<typeof SETTINGS> = defineService({
   start,
 });
 
-async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
+async function start(
+  values: Values<typeof SETTINGS>,
+  counters: Counters<typeof GATEWAY_COUNTERS>,
+): Promise<RunningService> {
   const { stateDir, walDir, host, port, tcpPort, gatewayId } = values;
   if (stateDir === undefined) {
     throw new UsageError("Cannot begin without state_dir: expected a path");
@@ -86,7 +97,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   const startMs = performance.now();
   const running = await startGateway({
     ...values,
-    ...{ orders, events, instruments, gatewayId, stateDirectory },
+    ...{ orders, events, instruments, gatewayId, stateDirectory, counters },
     webSocket: { hostname: host, port },
     tcp: { hostname: host, port: tcpPort },
     onProblem: (text) => console.error(`mt gateway: ${text}`),

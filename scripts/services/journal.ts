@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Journal, openJournal } from "../../lib/market/mod.ts";
+import { type Journal, JOURNAL_COUNTERS, openJournal } from "../../lib/market/mod.ts";
+import type { Counters } from "../../lib/observability/mod.ts";
 import { type Channel, openChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import { CHANNEL_SETTINGS, channelPermissions, ownChannel, placeOf } from "./_channels.ts";
@@ -31,19 +32,23 @@ const SETTINGS = {
 
 type JournalValues = Values<typeof SETTINGS>;
 
+type JournalCounters = Counters<typeof JOURNAL_COUNTERS>;
+
 /** A channel's journal, from waiting for the channel on. */
 class Writing {
   readonly ended: Promise<void>;
   readonly #name: string;
   readonly #values: JournalValues;
+  readonly #counters: JournalCounters;
   #channel: Channel | undefined;
   #journal: Journal | undefined;
   #wake: (() => void) | undefined;
   #isStopped = false;
 
-  constructor(name: string, values: JournalValues) {
+  constructor(name: string, values: JournalValues, counters: JournalCounters) {
     this.#name = name;
     this.#values = values;
+    this.#counters = counters;
     this.#open();
     this.ended = this.#run();
   }
@@ -51,6 +56,11 @@ class Writing {
   /** Whether its channel is there. */
   get isOpen(): boolean {
     return this.#journal !== undefined;
+  }
+
+  /** Messages that are not in the journal yet. */
+  get lagMessages(): number {
+    return this.#journal?.lagMessages ?? 0;
   }
 
   #open(): void {
@@ -67,6 +77,7 @@ class Writing {
       sync: toSync(this.#values),
       rotateBytes: rotateSize,
       onSlow,
+      counters: this.#counters,
       onFull: (error) => console.error(error?.message ?? `Went on with the journal of "${name}"`),
     });
   }
@@ -113,18 +124,21 @@ export const journal = defineService({
   name: "journal",
   summary: "write the messages of channels into dated files that people and jq can read",
   settings: SETTINGS,
+  counters: JOURNAL_COUNTERS,
   permissions: (values) => channelPermissions(values, { paths: [values.journalDir] }),
-  start(values): Promise<RunningService> {
+  start(values, counters): Promise<RunningService> {
     const { journalDir } = values;
     const channels = channelsOf(values);
     if (journalDir === undefined) {
       throw new UsageError("Cannot write journals: expected journal_dir");
     }
     toSync(values);
-    const all = channels.map((name) => [name, new Writing(name, values)] as const);
+    const all = channels.map((name) => [name, new Writing(name, values, counters)] as const);
     const waiting = all.filter(([, { isOpen }]) => !isOpen).map(([name]) => name);
     return Promise.resolve({
       ready: { journalDir, channels, waiting },
+      sample: () =>
+        counters.values.lag.set(all.reduce((sum, [, { lagMessages }]) => sum + lagMessages, 0)),
       ended: Promise.all(all.map(([, { ended }]) => ended)).then(() => {}),
       async stop() {
         const facts = all.map(async ([name, writing]) => [name, await writing.stop()] as const);

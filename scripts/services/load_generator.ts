@@ -8,6 +8,8 @@ import { dirname } from "node:path";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { UsageError } from "../_command.ts";
 import { startLoad } from "../demo/_load_generator.ts";
+import { CHANNEL_SETTINGS } from "./_channels.ts";
+import { LOAD_COUNTERS } from "./_counters.ts";
 import { allow } from "./_permissions.ts";
 import { defineService, serve, type Service } from "./_service.ts";
 import { integer, path, text, type Values } from "./_settings.ts";
@@ -15,6 +17,8 @@ import { integer, path, text, type Values } from "./_settings.ts";
 const NO_TEXT: string | undefined = undefined;
 
 const SETTINGS = {
+  directory: CHANNEL_SETTINGS.directory, // Its counters are there.
+  channelPrefix: CHANNEL_SETTINGS.channelPrefix,
   url: text(NO_TEXT, "the gateway's address: ws://host:port/ or tcp://host:port"),
   rate: integer({ min: 1, max: 1_000_000, byDefault: 1_000 }, "requests a second"),
   sessions: integer({ min: 1, max: 1_000, byDefault: 8 }, "clients that send them in turn"),
@@ -37,14 +41,15 @@ function addressOf({ url }: Values<typeof SETTINGS>): URL {
 }
 
 /** The service. */
-export const loadGenerator: Service<typeof SETTINGS> = defineService({
+export const loadGenerator: Service<typeof SETTINGS, typeof LOAD_COUNTERS> = defineService({
   name: "load-generator",
   summary: "Sends made-up orders to a gateway at a fixed rate, and keeps account of the answers.",
   settings: SETTINGS,
+  counters: LOAD_COUNTERS,
   permissions(values) {
     const { hostname, port } = addressOf(values);
-    const { outcomeFile } = values;
-    const place = outcomeFile === undefined ? [] : [dirname(outcomeFile)];
+    const { outcomeFile, directory } = values;
+    const place = [outcomeFile && dirname(outcomeFile), directory];
     return [
       ...allow("ffi", [findLibrary()]),
       ...allow("net", [`${hostname}:${port}`]),
@@ -52,14 +57,20 @@ export const loadGenerator: Service<typeof SETTINGS> = defineService({
       ...allow("write", place),
     ];
   },
-  async start(values) {
+  async start(values, counters) {
     const { outcomeFile } = values;
-    const load = await startLoad({ ...values, url: addressOf(values).href });
+    const { ackTime: ack, answerTime: answer } = counters.values;
+    const load = await startLoad({
+      ...{ ...values, url: addressOf(values).href },
+      timers: { ack, answer },
+    });
     return {
       ready: {},
+      sample: () => counters.update(load.counts()),
       ended: load.done.then(() => new Promise<never>(() => {})),
       async stop() {
         const outcome = await load.stop();
+        counters.update(outcome.counts);
         if (outcomeFile !== undefined) {
           await Deno.writeTextFile(outcomeFile, JSON.stringify(outcome));
         }

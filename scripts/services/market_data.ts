@@ -9,13 +9,16 @@ import {
   EngineEvent,
   EventCheckpoints,
   ExchangeFeed,
+  type FanOut,
   type FeedMessage,
   FeedSource,
+  MARKET_DATA_COUNTERS,
   MarketFeed,
   recoverFeed,
   serveMarketData,
 } from "../../lib/exchange/mod.ts";
-import { createChannel, monotonicNs } from "../../mod.ts";
+import { type Counters, tellRecovery } from "../../lib/observability/mod.ts";
+import { type Channel, createChannel, monotonicNs } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
@@ -57,10 +60,11 @@ const SETTINGS = {
 };
 
 /** The service. */
-export const marketData: Service<typeof SETTINGS> = defineService({
+export const marketData: Service<typeof SETTINGS, typeof MARKET_DATA_COUNTERS> = defineService({
   name: "market-data",
   summary: "Serves books and trades over REST, a WebSocket stream, and a page.",
   settings: SETTINGS,
+  counters: MARKET_DATA_COUNTERS,
   permissions: (values) => [
     ...channelPermissions(values, { paths: [values.stateDir, instrumentsDirectory(values)] }),
     ...serverPermissions(values),
@@ -68,27 +72,42 @@ export const marketData: Service<typeof SETTINGS> = defineService({
   start,
 });
 
-async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
+type FeedCounters = Counters<typeof MARKET_DATA_COUNTERS>;
+
+async function start(
+  values: Values<typeof SETTINGS>,
+  counters: FeedCounters,
+): Promise<RunningService> {
   const { host, port, allowRemote, flushMs, clientsMax } = values;
   const { lagBytes, bufferedBytesMax, stallSeconds } = values;
   const instruments = openConfiguredInstruments(values);
   const clockOffsetMs = Date.now() - monotonicNs() / 1e6;
-  const feed = new MarketFeed(instruments, { clockOffsetMs });
+  const feed = new MarketFeed(instruments, { clockOffsetMs, timers: counters.values });
   const startMs = performance.now();
   using opened = new DisposableStack(); // What a failure below leaves open.
-  const checkpoints = checkpointsOf(values, feed, opened);
+  const checkpoints = checkpointsOf(values, { feed, counters, opened });
   // What has changed while nobody listens is forgotten, or it would grow without end.
   let notify: () => void = () => Array.from(feed.markets, (market) => market.flush());
-  const onBatch = () => notify();
+  const onBatch = () => {
+    const { counts, sequence, isComplete } = feed;
+    counters.update({ ...counts, sequence, complete: Number(isComplete) });
+    notify();
+  };
   const exchanges = exchangesOf(values, feed, opened, onBatch);
   const recovered = await engineOf(values, { feed, checkpoints, opened, onBatch });
   const sources = [recovered.source, ...exchanges];
   await Promise.all(sources.map((source) => source.catchUp()));
   const rebuildMs = Math.round(performance.now() - startMs);
   const rebuiltTo = feed.sequence;
+  tellRecovery(counters, {
+    recoveryMs: rebuildMs,
+    replayed: Math.max(0, rebuiltTo - recovered.sequence),
+    damaged: recovered.damaged,
+  }, [recovered.channel]);
   const server = await serveMarketData(feed, {
     ...{ host, port, allowRemote, flushMs, clientsMax, assets: DASHBOARD },
     ...{ lagBytes, bufferedBytesMax, stallSeconds },
+    onFlush: () => countClients(server.fanOut, counters),
   });
   notify = () => server.notify();
   feed.latencies.begin(monotonicNs());
@@ -102,6 +121,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
       isComplete: feed.isComplete,
     },
     ended: Promise.all(sources.map((source) => source.follow())).then(() => {}),
+    sample: () => countClients(server.fanOut, counters),
     async stop() {
       await checkpoints?.finish();
       open.dispose();
@@ -112,6 +132,11 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   };
 }
 
+function countClients(fanOut: FanOut, counters: FeedCounters): void {
+  const { counts, clientCount: clients, behindCount: behind, bufferedBytes } = fanOut;
+  counters.update({ ...counts, clients, behind, bufferedBytes });
+}
+
 function onProblem({ message }: Error): void {
   console.error(`mt market-data: ${message}`);
 }
@@ -119,8 +144,11 @@ function onProblem({ message }: Error): void {
 /** Where the feed is kept; undefined if it is not. */
 function checkpointsOf(
   { stateDir, walDir, snapshotIntervalMs }: Values<typeof SETTINGS>,
-  feed: MarketFeed,
-  opened: DisposableStack,
+  { feed, counters, opened }: {
+    feed: MarketFeed;
+    counters: FeedCounters;
+    opened: DisposableStack;
+  },
 ): EventCheckpoints | undefined {
   if (stateDir === undefined) return undefined;
   if (walDir === undefined) {
@@ -129,6 +157,7 @@ function checkpointsOf(
   return opened.use(
     new EventCheckpoints(`${stateDir}/market-data`, {
       ...{ stateId: "feed", state: feed, intervalMs: snapshotIntervalMs, onFailure: onProblem },
+      counters,
     }),
   );
 }
@@ -142,12 +171,12 @@ async function engineOf(
     opened: DisposableStack;
     onBatch: () => void;
   },
-): Promise<{ source: FeedSource; sequence: number }> {
+): Promise<{ source: FeedSource; channel: Channel; sequence: number; damaged: number }> {
   const name = ownChannel(values, "engine.events");
   const options = { ...toChannelOptions(values), schema: EngineEvent };
   const channel = opened.use(createChannel(name, options));
-  const { consumer, sequence } = checkpoints === undefined
-    ? { consumer: consumeFromTheFirst(channel, values.consumer), sequence: 0 }
+  const { consumer, sequence, damaged } = checkpoints === undefined
+    ? { consumer: consumeFromTheFirst(channel, values.consumer), sequence: 0, damaged: 0 }
     : await recoverFeed(checkpoints, channel, values.consumer, onProblem);
   const source = new FeedSource(consumer, {
     apply: (message: FeedMessage, nowNs: number) => feed.applyEvent(message, nowNs),
@@ -156,7 +185,7 @@ async function engineOf(
       checkpoints?.poke();
     },
   });
-  return { source: opened.use(source), sequence };
+  return { source: opened.use(source), channel, sequence, damaged };
 }
 
 /** Where the messages of exchanges come from: always from the first one on. */

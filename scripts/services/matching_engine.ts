@@ -5,7 +5,8 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { EngineEvent, OrderRequest, startEngine } from "../../lib/exchange/mod.ts";
+import { ENGINE_COUNTERS, EngineEvent, OrderRequest, startEngine } from "../../lib/exchange/mod.ts";
+import type { Counters } from "../../lib/observability/mod.ts";
 import type { Instrument } from "../../lib/market/instruments.ts";
 import { createChannel, openCheckpoints } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
@@ -39,17 +40,21 @@ const SETTINGS = {
 };
 
 /** The service. */
-export const matchingEngine: Service<typeof SETTINGS> = defineService({
+export const matchingEngine: Service<typeof SETTINGS, typeof ENGINE_COUNTERS> = defineService({
   name: "matching-engine",
   alias: "engine",
   summary: "Matches orders out of gateway.orders, and tells what comes of them in engine.events.",
   settings: SETTINGS,
+  counters: ENGINE_COUNTERS,
   permissions: (values) =>
     channelPermissions(values, { paths: [values.stateDir, instrumentsDirectory(values)] }),
   start,
 });
 
-async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
+async function start(
+  values: Values<typeof SETTINGS>,
+  counters: Counters<typeof ENGINE_COUNTERS>,
+): Promise<RunningService> {
   const { stateDir, stateEvery, walDir, snapshotIntervalMs } = values;
   const { maxOpenOrders, maxSessions, answersKept } = values;
   if (stateDir === undefined) {
@@ -72,7 +77,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
   );
   const checkpoints = ends.use(openCheckpoints({ directory: stateDir }));
   const running = await startEngine({
-    ...{ orders, events, checkpoints },
+    ...{ orders, events, checkpoints, counters },
     engine: { instruments, maxOpenOrders, maxSessions, answersKept },
     checkpointIntervalMs: snapshotIntervalMs,
     ...(stateEvery !== undefined && { checkpointEvery: stateEvery }),
@@ -86,6 +91,7 @@ async function start(values: Values<typeof SETTINGS>): Promise<RunningService> {
       ...{ lastSequence, lastEventNumber, openOrders, instruments: instruments.length },
     },
     ended: running.ended,
+    sample: () => running.tellLag(),
     async stop() {
       const summary = await running.stop();
       opened.dispose();

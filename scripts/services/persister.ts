@@ -13,6 +13,7 @@ import {
   placeOf,
   toChannelOptions,
 } from "./_channels.ts";
+import { PERSISTER_COUNTERS } from "./_counters.ts";
 import { defineService, type RunningService, serve } from "./_service.ts";
 import { list, type Values } from "./_settings.ts";
 
@@ -31,14 +32,24 @@ export const persister = defineService({
   name: "persister",
   summary: "Writes the logs of channels whose services leave that to it (persister = outside).",
   settings: SETTINGS,
+  counters: PERSISTER_COUNTERS,
   permissions: (values) => channelPermissions(values),
-  async start(values): Promise<RunningService> {
+  async start(values, counters): Promise<RunningService> {
     const names = values.channels.map((name) => channelNamed(values, name));
     const channels = await Promise.all(names.map((name) => join(name, values)));
     const stop = new AbortController();
     return {
       ready: { logs: channels.map(({ logDirectory }) => logDirectory) },
       ended: watch(channels, stop.signal),
+      sample() {
+        const stats = channels.map((channel) => channel.stats());
+        const lags = stats.map(({ nextSequence, log }) => nextSequence - 1 - log!.durable);
+        counters.update({
+          logs: channels.length,
+          failed: stats.filter(({ log }) => log!.state === "failed").length,
+          lag: lags.reduce((sum, lag) => sum + Math.max(0, lag), 0),
+        });
+      },
       stop() {
         stop.abort();
         const logs = channels.map((channel) => {

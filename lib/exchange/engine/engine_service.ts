@@ -11,9 +11,12 @@ import { openConsumer } from "../../channel/open_consumer.ts";
 import { openProducer, type Producer } from "../../channel/producer.ts";
 import type { Message } from "../../channel/record.ts";
 import { nextTurn } from "../../channel/wait_strategy.ts";
-import type { Checkpoints, CheckpointTimer } from "../../durability/checkpoint.ts";
+import type { Checkpoint, Checkpoints, CheckpointTimer } from "../../durability/checkpoint.ts";
 import type { Recovery } from "../../durability/recovery.ts";
 import { EventsMismatchError } from "../../errors.ts";
+import { countCheckpoint, tellRecovery } from "../../observability/checkpoint_counters.ts";
+import type { Counters } from "../../observability/counters.ts";
+import type { EngineDefinitions } from "./engine_counters.ts";
 import { EventOutbox } from "./event_outbox.ts";
 import { type EngineOptions, MatchingEngine } from "./matching_engine.ts";
 
@@ -31,6 +34,8 @@ export interface EngineServiceOptions {
   checkpointIntervalMs?: number;
   /** Requests between two checkpoints. Default: no limit. */
   checkpointEvery?: number;
+  /** Where it counts what it does, exact to a step. Default: nowhere. */
+  counters?: Counters<EngineDefinitions>;
 }
 
 /** How an engine has come back. */
@@ -163,6 +168,8 @@ export class EngineService {
   readonly #timer: CheckpointTimer;
   #wake = () => {};
   #checkpointCount = 0;
+  /** Number of the last event that its predecessor had published. */
+  readonly #published: number;
   #stopAt = Infinity;
 
   /** Goes on with what has recovered; see {@linkcode startEngine}. */
@@ -170,12 +177,17 @@ export class EngineService {
     this.#options = options;
     this.#pump = pump;
     this.recovery = recovery;
+    this.#published = pump.outbox.published - recovery.published;
+    const { counters, orders, events } = options;
+    if (counters !== undefined) tellRecovery(counters, recovery, [orders, events]);
+    this.#count();
     this.#timer = options.checkpoints.schedule(NAME, {
       ...(options.checkpointIntervalMs && { intervalMs: options.checkpointIntervalMs }),
       ...(options.checkpointEvery && { everyMessages: options.checkpointEvery }),
       capture: () => this.#capture(),
-      onCheckpoint: () => this.#checkpointCount++,
+      onCheckpoint: (checkpoint) => this.#countCheckpoint(checkpoint),
     });
+    this.#timer.ended.catch(() => counters?.values.checkpointFailures.add());
     const running = this.#run();
     this.ended = Promise.race([running, this.#timer.ended.then(() => running)]);
     this.ended.catch(() => {}); // Told of by whoever awaits it.
@@ -186,13 +198,38 @@ export class EngineService {
     return this.#pump.engine;
   }
 
+  #countCheckpoint(checkpoint: Checkpoint): void {
+    this.#checkpointCount++;
+    const { counters } = this.#options;
+    if (counters !== undefined) countCheckpoint(counters, checkpoint);
+  }
+
+  /** Tells what has been done so far. */
+  #count(): void {
+    const { engine: { openOrders, lastSequence }, outbox, count } = this.#pump;
+    this.#options.counters?.update({
+      requests: count - this.recovery.replayed,
+      events: outbox.published - this.#published,
+      ...{ trades: outbox.trades, openOrders, lastSequence },
+    });
+  }
+
+  /** Tells how far it is behind. For whoever looks now and then: it costs a look at the channel. */
+  tellLag(): void {
+    const last = this.#options.orders.stats().nextSequence - 1;
+    const lag = Math.max(0, last - this.#pump.engine.lastSequence);
+    this.#options.counters?.values.lag.set(lag);
+  }
+
   async #run(): Promise<void> {
     const { engine } = this.#pump;
     try {
       for (;;) {
         const count = await this.#pump.step(this.#stopAt);
-        if (count > 0) this.#timer.poke(engine.lastSequence);
-        else if (this.#stopAt < Infinity) return;
+        if (count > 0) {
+          this.#count();
+          this.#timer.poke(engine.lastSequence);
+        } else if (this.#stopAt < Infinity) return;
         else await this.#untilAwake();
         await nextTurn(); // For checkpoints and signals, as there may always be more requests.
       }
@@ -234,7 +271,9 @@ export class EngineService {
     this.#wake();
     try {
       await this.ended;
-      await this.#options.checkpoints.checkpoint(NAME, this.#capture());
+      this.#countCheckpoint(
+        await this.#options.checkpoints.checkpoint(NAME, this.#capture()),
+      );
     } finally {
       this.#pump.close();
     }
@@ -244,7 +283,7 @@ export class EngineService {
       lastEventNumber: engine.lastEventNumber,
       requests: this.#pump.count,
       openOrders: engine.openOrders,
-      checkpoints: this.#checkpointCount + 1,
+      checkpoints: this.#checkpointCount,
     };
   }
 }

@@ -9,10 +9,10 @@ import type { Producer } from "../../channel/producer.ts";
 import { WAL_FULL } from "../../channel/record.ts";
 import * as layout from "../../native/_layout.ts";
 import { monotonicNs } from "../../native/clock.ts";
-import { EngineEvent, offsetsOf } from "../orders.ts";
+import { EngineEvent, KIND_TRADED, offsetsOf } from "../orders.ts";
 
 const SIZE = EngineEvent.sizeBytes;
-const ENGINE_TIME_AT = offsetsOf(EngineEvent).engineTimeNs;
+const { engineTimeNs: ENGINE_TIME_AT, kind: KIND_AT } = offsetsOf(EngineEvent);
 
 /** Events that become visible in one step, and cost one call. Arbitrary: 40 KB. */
 const BATCH_EVENTS = 256;
@@ -38,6 +38,8 @@ export class EventOutbox {
   /** Number of the last event that was put in. */
   #last = 0;
   #published: number;
+  /** Trades among the events that were not out yet. */
+  trades = 0;
   #waiters: { number: number; resolve: () => void }[] = [];
 
   /** Takes the events channel, and its producer. */
@@ -69,6 +71,7 @@ export class EventOutbox {
   /** Takes the engine's next event. */
   add(view: DataView<ArrayBuffer>): void {
     if (++this.#last <= this.#published) return;
+    if (view.getUint8(KIND_AT) === KIND_TRADED) this.trades++;
     this.#source ??= new Uint8Array(view.buffer, view.byteOffset, SIZE);
     const at = this.#count * SIZE;
     if (at === this.#bytes.length) this.#grow();

@@ -26,6 +26,8 @@ export interface EventRelayOptions {
   onRelease: (session: GatewaySession) => void;
   /** Called when all that was recorded may be told, so that the sessions may be kept. */
   onSettled: () => void;
+  /** Told of each batch of events that was taken in. */
+  onEvents: (count: number) => void;
 }
 
 /** Carries events from a channel to sessions. */
@@ -53,7 +55,7 @@ export class EventRelay {
   async catchUp(sequence: number, orderSequence: number): Promise<void> {
     const { consumer, sessions } = this.#options;
     while (consumer.delivered < sequence) {
-      if (consumer.poll(this.#record, this.#limit) === 0 && !await consumer.wait()) return;
+      if (this.#poll() === 0 && !await consumer.wait()) return;
     }
     const { lastOrderSequence } = sessions;
     if (lastOrderSequence > orderSequence) {
@@ -65,11 +67,17 @@ export class EventRelay {
     sessions.release();
   }
 
+  #poll(): number {
+    const count = this.#options.consumer.poll(this.#record, this.#limit);
+    if (count > 0) this.#options.onEvents(count);
+    return count;
+  }
+
   /** Carries events until the consumer is closed. */
   async run(): Promise<void> {
     const { consumer, sessions, settle, onRelease, onSettled } = this.#options;
     while (await consumer.wait()) {
-      consumer.poll(this.#record, this.#limit);
+      this.#poll();
       const { lastOrderSequence } = sessions;
       if (lastOrderSequence > this.#settledSequence) {
         await settle(lastOrderSequence);

@@ -7,6 +7,7 @@
 
 import { openProducer } from "../../channel/producer.ts";
 import { DurabilityError } from "../../errors.ts";
+import { tellRecovery } from "../../observability/checkpoint_counters.ts";
 import { BinaryCodec } from "./binary_codec.ts";
 import { EventCheckpoints } from "../event_checkpoints.ts";
 import { EventRelay } from "./event_relay.ts";
@@ -160,6 +161,8 @@ export class Gateway implements AsyncDisposable {
   #tick(): void {
     const nowMs = performance.now();
     for (const connection of this.#running.keys()) connection.tick(nowMs);
+    const { size } = this.#sessions;
+    this.#core.counters?.update({ connections: this.#running.size, sessions: size });
   }
 
   async #relay(relay: EventRelay): Promise<void> {
@@ -241,7 +244,8 @@ async function recoverGateway(
   limits: GatewayLimits,
   ends: DisposableStack,
 ): Promise<Gateway> {
-  const { orders, events, stateDirectory, gatewayId = 1, onProblem = () => {} } = options;
+  const startMs = performance.now();
+  const { orders, events, stateDirectory, gatewayId = 1, onProblem = () => {}, counters } = options;
   const store = ends.use(await openSessionStore(`${stateDirectory}/sessions`, gatewayId));
   const sessions = new GatewaySessions(gatewayId, limits);
   for (const key of await store.all()) sessions.add(key);
@@ -249,10 +253,11 @@ async function recoverGateway(
     ...{ stateId: "sessions", state: sessions, intervalMs: limits.snapshotIntervalMs },
     mayKeep: () => sessions.changed.size === 0, // Not before it may be told.
     onFailure: ({ message }) => onProblem(message),
+    counters,
   });
   ends.use(checkpoints);
   const name = `gateway-${gatewayId}`;
-  const { consumer, sequence, last } = await checkpoints.recover(events, name);
+  const { consumer, sequence, last, damaged } = await checkpoints.recover(events, name);
   ends.use(consumer);
   const producer = ends.use(openProducer(orders, { name }));
   const desk = new LogonDesk(sessions, store, limits.maxSessions);
@@ -260,12 +265,13 @@ async function recoverGateway(
     options.instruments,
     ({ message }) => onProblem(message),
   );
-  const core = new GatewayCore(limits, { producer, desk, instruments });
+  const core = new GatewayCore(limits, { producer, desk, instruments, counters });
   const relay = new EventRelay({
     ...{ consumer, sessions, resendWindow: limits.resendWindow },
     settle: (orderSequence) => core.intake.durable(orderSequence),
     onRelease: (session) => desk.connectionOf(session)?.pump(),
     onSettled: () => checkpoints.poke(),
+    onEvents: (count) => counters?.values.events.add(count),
   });
   await relay.catchUp(last, orders.stats().nextSequence - 1);
   readUnanswered(orders, sessions);
@@ -274,5 +280,10 @@ async function recoverGateway(
     ...{ sessions: sessions.size, checkpointSequence: sequence },
     replayed: Math.max(0, last - sequence),
   };
+  if (counters !== undefined) {
+    const recoveryMs = performance.now() - startMs;
+    const facts = { recoveryMs, replayed: recovered.replayed, damaged };
+    tellRecovery(counters, facts, [orders, events]);
+  }
   return new Gateway(options, { core, sessions, checkpoints, relay, recovered, ends });
 }

@@ -36,6 +36,8 @@ export interface ConnectionOwner {
   acknowledge(batch: AckBatch, connection: GatewayConnection): void;
   /** The connection has refused a request, or ends for a reason. */
   count(reason: RefusalReason): void;
+  /** So many events are sent again to a client that has come back. */
+  countResent(count: number): void;
 }
 
 /** A connection. */
@@ -170,8 +172,9 @@ export class GatewayConnection implements AckReceiver {
     this.#heartbeat.received(performance.now());
   }
 
-  /** The order that was read last has a sequence. */
-  published(sequence: number): void {
+  /** The order that was read last has a sequence, since a time by `monotonicNs()`. */
+  published(sequence: number, timeNs: number): void {
+    this.#batch.publishedNs.push(timeNs);
     this.#batch.clientSequences.push(this.codec.message.clientSequence);
     this.#batch.sequences.push(sequence);
   }
@@ -191,6 +194,7 @@ export class GatewayConnection implements AckReceiver {
       this.codec.gap(lastReceived + 1, first - 1);
       this.#sentNumber = first - 1;
     }
+    this.#owner.countResent(session.releasedNumber - this.#sentNumber);
     this.pump();
     this.#flush();
   }

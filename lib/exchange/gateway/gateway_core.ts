@@ -6,7 +6,9 @@
 
 import type { Producer } from "../../channel/producer.ts";
 import { monotonicNs } from "../../native/clock.ts";
+import type { Counters } from "../../observability/counters.ts";
 import type { ConnectionOwner, GatewayConnection } from "./gateway_connection.ts";
+import type { GatewayDefinitions } from "./gateway_counters.ts";
 import type { GatewayLimits } from "./gateway_options.ts";
 import type { LogonDesk } from "./logon_desk.ts";
 import { type AckBatch, OrderIntake } from "./order_intake.ts";
@@ -24,22 +26,25 @@ export class GatewayCore implements ConnectionOwner {
   readonly counts = { orders: 0, logons: 0, resumed: 0 };
   /** Requests that were refused and connections that were ended, by reason. */
   readonly refused: Partial<Record<RefusalReason, number>> = {};
+  readonly counters: Counters<GatewayDefinitions> | undefined;
   readonly #order = OrderRequest.accessor();
   #isStopping = false;
 
   /** Publishes by `producer`, for clients that `desk` admits. */
   constructor(
     limits: GatewayLimits,
-    { producer, desk, instruments }: {
+    { producer, desk, instruments, counters }: {
       producer: Producer;
       desk: LogonDesk;
       instruments: InstrumentSource;
+      counters: Counters<GatewayDefinitions> | undefined;
     },
   ) {
     this.limits = limits;
     this.desk = desk;
-    this.intake = new OrderIntake(producer);
+    this.intake = new OrderIntake(producer, (batch) => this.#countAcknowledged(batch));
     this.instruments = instruments;
+    this.counters = counters;
   }
 
   /** Takes no more orders. */
@@ -60,6 +65,7 @@ export class GatewayCore implements ConnectionOwner {
       return connection.end({ reason: "bad_logon", text });
     }
     this.counts[isResumed ? "resumed" : "logons"]++;
+    this.counters?.update({ logons: this.counts.logons, resumed: this.counts.resumed });
     this.desk.assign(session, connection);
     const { heartbeatMs, ordersPerSecond } = this.limits;
     connection.codec.session({
@@ -89,14 +95,15 @@ export class GatewayCore implements ConnectionOwner {
   #offer(connection: GatewayConnection): number {
     if (this.#isStopping) return -1;
     const { message } = connection.codec;
-    this.#order.wrap(message.orderView, 0, OrderRequest.sizeBytes).gatewayTimeNs = monotonicNs();
+    const nowNs = monotonicNs();
+    this.#order.wrap(message.orderView, 0, OrderRequest.sizeBytes).gatewayTimeNs = nowNs;
     const sequence = this.intake.offer(message.order);
     if (sequence <= 0) return sequence;
     this.counts.orders++;
     const session = connection.session!;
     session.published(message.clientSequence);
     this.desk.use(session);
-    connection.published(sequence);
+    connection.published(sequence, nowNs);
     return sequence;
   }
 
@@ -110,12 +117,28 @@ export class GatewayCore implements ConnectionOwner {
 
   /** See {@linkcode ConnectionOwner.acknowledge}. */
   acknowledge(batch: AckBatch, connection: GatewayConnection): void {
+    this.counters?.update({ orders: this.counts.orders });
     this.intake.acknowledge(batch, connection);
+  }
+
+  #countAcknowledged({ publishedNs }: AckBatch): void {
+    const { counters } = this;
+    if (counters === undefined) return;
+    const nowNs = monotonicNs();
+    for (const timeNs of publishedNs) counters.values.ackTime.record(nowNs - timeNs);
+    counters.update({ acknowledged: this.intake.acknowledgedCount });
   }
 
   /** See {@linkcode ConnectionOwner.count}. */
   count(reason: RefusalReason): void {
     this.refused[reason] = (this.refused[reason] ?? 0) + 1;
+    this.counters?.values.refused.add();
+    this.counters?.values[`refused_${reason}`].add();
+  }
+
+  /** See {@linkcode ConnectionOwner.countResent}. */
+  countResent(count: number): void {
+    if (count > 0) this.counters?.values.resent.add(count);
   }
 }
 

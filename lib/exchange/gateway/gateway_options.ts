@@ -5,6 +5,8 @@
  */
 
 import type { Channel } from "../../channel/channel.ts";
+import type { Counters } from "../../observability/counters.ts";
+import type { GatewayDefinitions } from "./gateway_counters.ts";
 import type { InstrumentSource } from "./steady_instruments.ts";
 
 /** Limits of a gateway. Each has a default. */
@@ -60,6 +62,8 @@ export interface GatewayOptions extends Partial<GatewayLimits> {
   tcp?: ListenOptions;
   /** Told of what an operator should know, in a line. Default: nobody is. */
   onProblem?: (text: string) => void;
+  /** Where it counts what it does, exact to a batch. Default: nowhere. */
+  counters?: Counters<GatewayDefinitions>;
 }
 
 const DEFAULTS: GatewayLimits = {

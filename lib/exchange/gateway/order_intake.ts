@@ -24,6 +24,8 @@ const DISK_LOOK_MS = 100;
 export class AckBatch {
   readonly clientSequences: number[] = [];
   readonly sequences: number[] = [];
+  /** When they were published, by `monotonicNs()`. */
+  readonly publishedNs: number[] = [];
 }
 
 /** Who sent them. */
@@ -41,11 +43,13 @@ export class OrderIntake {
   #running: Promise<void> | undefined;
   #room: Promise<unknown> | undefined;
   #failure: DurabilityError | undefined;
+  readonly #onAcknowledged: (batch: AckBatch) => void;
   #acknowledgedCount = 0;
 
-  /** Publishes by `producer`. */
-  constructor(producer: Producer) {
+  /** Publishes by `producer`. `onAcknowledged` is told of each batch when it was acknowledged. */
+  constructor(producer: Producer, onAcknowledged: (batch: AckBatch) => void) {
     this.#producer = producer;
+    this.#onAcknowledged = onAcknowledged;
   }
 
   /** Orders that were acknowledged. */
@@ -113,6 +117,7 @@ export class OrderIntake {
       try {
         receiver.acknowledge(batch, await this.durable(batch.sequences.at(-1)!));
         this.#acknowledgedCount += batch.sequences.length;
+        this.#onAcknowledged(batch);
       } catch (error) {
         if (error instanceof ChannelClosedError) return; // The gateway has stopped waiting.
         if (!(error instanceof DurabilityError)) throw error;

@@ -4,44 +4,48 @@
  * @module
  */
 
-/** Why, in a word that programs compare. */
-export type RefusalReason =
+/** Every reason, in a word that programs compare. */
+export const REFUSAL_REASONS = [
   // What is wrong with a request.
-  | "bad_json"
-  | "bad_message"
-  | "unknown_type"
-  | "unknown_field"
-  | "unknown_instrument"
-  | "bad_client_sequence"
-  | "bad_client_order_id"
-  | "bad_target_order_id"
-  | "bad_side"
-  | "bad_order_type"
-  | "bad_time_in_force"
-  | "bad_price"
-  | "bad_quantity"
-  | "bad_flags"
-  | "bad_self_trade_prevention"
-  | "bad_intended_time"
-  | "bad_reserved"
+  "bad_json",
+  "bad_message",
+  "unknown_type",
+  "unknown_field",
+  "unknown_instrument",
+  "bad_client_sequence",
+  "bad_client_order_id",
+  "bad_target_order_id",
+  "bad_side",
+  "bad_order_type",
+  "bad_time_in_force",
+  "bad_price",
+  "bad_quantity",
+  "bad_flags",
+  "bad_self_trade_prevention",
+  "bad_intended_time",
+  "bad_reserved",
   // What is wrong with its moment: try again later.
-  | "rate_limited"
-  | "back_pressured"
-  | "wal_full"
-  | "log_failed"
+  "rate_limited",
+  "back_pressured",
+  "wal_full",
+  "log_failed",
   // What ends the connection.
-  | "bad_logon"
-  | "unknown_session"
-  | "not_logged_on"
-  | "logon_timeout"
-  | "heartbeat_timeout"
-  | "displaced"
-  | "slow_client"
-  | "protocol_violation"
-  | "frame_too_large"
-  | "too_many_connections"
-  | "too_many_sessions"
-  | "going_away";
+  "bad_logon",
+  "unknown_session",
+  "not_logged_on",
+  "logon_timeout",
+  "heartbeat_timeout",
+  "displaced",
+  "slow_client",
+  "protocol_violation",
+  "frame_too_large",
+  "too_many_connections",
+  "too_many_sessions",
+  "going_away",
+] as const;
+
+/** Why, in a word that programs compare. */
+export type RefusalReason = typeof REFUSAL_REASONS[number];
 
 /** Why something is refused. */
 export interface Refusal {

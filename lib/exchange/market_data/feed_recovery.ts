@@ -37,5 +37,5 @@ export async function recoverFeed(
   }
   const consumer = consumeFromTheFirst(events, name);
   checkpoints.goOn(consumer);
-  return { consumer, sequence: 0, last: events.stats().nextSequence - 1 };
+  return { consumer, sequence: 0, last: events.stats().nextSequence - 1, damaged: 0 };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Timer } from "../../observability/counters.ts";
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 
 /** The hops of a request. */
@@ -47,7 +48,12 @@ class HopLatency {
     { length: WINDOW_SECONDS },
     makeHistogram,
   );
+  readonly #timer: Timer | undefined;
   #second = 0;
+
+  constructor(timer: Timer | undefined) {
+    this.#timer = timer;
+  }
 
   record(ns: number): void {
     // Event times are apart by the resolution of two clock readings: 0 happens.
@@ -55,6 +61,7 @@ class HopLatency {
     if (!(value <= LATENCY_MAX_NS)) return;
     this.total.record(value);
     this.seconds[this.#second]!.record(value);
+    this.#timer?.record(value);
   }
 
   turn(): void {
@@ -66,15 +73,20 @@ class HopLatency {
 /**
  * Latencies of each hop, in total and of the last ten seconds.
  *
- * Thread: its isolate's only. Cost of recording: under half a microsecond.
+ * Thread: its isolate's only. Cost of recording: half a microsecond, and 0.3 more with timers.
  */
 export class HopLatencies {
-  readonly #hops: Record<Hop, HopLatency> = {
-    gatewayToEngine: new HopLatency(),
-    engineToMarketData: new HopLatency(),
-    endToEnd: new HopLatency(),
-  };
+  readonly #hops: Record<Hop, HopLatency>;
   #sinceNs = 1;
+
+  /** @param timers Where others see them, too. */
+  constructor(timers: Partial<Record<Hop, Timer>> = {}) {
+    this.#hops = {
+      gatewayToEngine: new HopLatency(timers.gatewayToEngine),
+      engineToMarketData: new HopLatency(timers.engineToMarketData),
+      endToEnd: new HopLatency(timers.endToEnd),
+    };
+  }
 
   /** Leaves out what the engine has done before: nobody was there to take it. */
   begin(nowNs: number): void {

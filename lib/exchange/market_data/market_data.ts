@@ -43,6 +43,8 @@ export interface MarketDataOptions extends FanOutOptions {
   flushMs?: number;
   /** Milliseconds that a client of the REST API may take nothing of its answer. Default: 10000. */
   answerMs?: number;
+  /** Called after clients were told what has changed. */
+  onFlush?: () => void;
   /** Files by their paths, such as `/app.js`; `/` is the page. Default: none. */
   assets?: ReadonlyMap<string, Asset>;
 }
@@ -88,6 +90,7 @@ export class MarketDataServer {
   readonly #clientsMax: number;
   readonly #flushMs: number;
   readonly #answerMs: number;
+  readonly #onFlush: () => void;
   readonly #stats: MarketDataStats;
   readonly #connections = new Set<StreamConnection>();
   readonly #ticker: ReturnType<typeof setInterval>;
@@ -106,6 +109,7 @@ export class MarketDataServer {
     this.#clientsMax = options.clientsMax ?? 1000;
     this.#flushMs = options.flushMs ?? 5;
     this.#answerMs = options.answerMs ?? REQUEST_MS;
+    this.#onFlush = options.onFlush ?? (() => {});
     this.#stats = new MarketDataStats(feed, this.fanOut);
     server.on("request", (request, response) => this.#answer(request, response));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
@@ -150,6 +154,7 @@ export class MarketDataServer {
 
   #flush(): void {
     this.fanOut.flush();
+    this.#onFlush();
     if (this.fanOut.hasCatchUps) this.#flushSoon();
   }
 

@@ -8,8 +8,9 @@ import { randomUUID } from "node:crypto";
 import type { Message } from "../../channel/record.ts";
 import type { Accessor } from "../../channel/schema.ts";
 import type { Instrument } from "../../market/instruments.ts";
+import type { Timer } from "../../observability/counters.ts";
 import { imageOf, readFeed } from "./feed_snapshot.ts";
-import { HopLatencies } from "./hop_latencies.ts";
+import { type Hop, HopLatencies } from "./hop_latencies.ts";
 import { InstrumentFeed } from "./instrument_feed.ts";
 import {
   type ENGINE_EVENT_FIELDS,
@@ -77,7 +78,7 @@ export class MarketFeed {
   /** Names this run of the feed: sequences of another one are not comparable with its own. */
   readonly epoch: string = randomUUID().slice(0, 8);
   /** How long messages took on their way here. */
-  readonly latencies: HopLatencies = new HopLatencies();
+  readonly latencies: HopLatencies;
   /** What was taken. */
   readonly counts: FeedCounts = { events: 0, trades: 0, malformed: 0, unknownInstrument: 0 };
   readonly #directory: InstrumentDirectory;
@@ -97,8 +98,13 @@ export class MarketFeed {
    *
    * @param clockOffsetMs What to add to `monotonicNs() / 1e6` for milliseconds since 1970. Without
    *     it, trades have no time.
+   * @param timers Where latencies are counted besides.
    */
-  constructor(directory: InstrumentDirectory, options: { clockOffsetMs?: number } = {}) {
+  constructor(
+    directory: InstrumentDirectory,
+    options: { clockOffsetMs?: number; timers?: Partial<Record<Hop, Timer>> } = {},
+  ) {
+    this.latencies = new HopLatencies(options.timers);
     this.#directory = directory;
     this.#clockOffsetMs = options.clockOffsetMs ?? NaN;
     for (const instrument of directory.all()) this.#add(instrument);

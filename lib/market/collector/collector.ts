@@ -5,6 +5,8 @@
  */
 
 import type { Producer } from "../../channel/producer.ts";
+import { monotonicNs } from "../../native/clock.ts";
+import type { Timer } from "../../observability/counters.ts";
 import { type BinanceCounts, BinanceNormaliser, type RecordSink } from "../binance/binance.ts";
 import { DuplicateFilter } from "./duplicate_filter.ts";
 import type { Instrument } from "../instruments.ts";
@@ -24,6 +26,8 @@ export interface CollectorOptions {
   readonly onRecord?: (instrumentId: number, view: DataView, offset: number) => void;
   /** Told of messages that are dropped, once for each cause. */
   readonly onDropped?: (cause: string, message: string) => void;
+  /** Where it is counted how long messages take; every eighth is measured. */
+  readonly publishTime?: Timer | undefined;
 }
 
 /** What a {@linkcode Collector} has done: messages by what became of them, and their records. */
@@ -39,6 +43,9 @@ type DropCause = "malformed" | "unknown" | "incomplete" | "inexact" | "unknownIn
 const DROP_CAUSES: readonly DropCause[] = [
   ...(["malformed", "unknown", "incomplete", "inexact", "unknownInstrument"] as const),
 ];
+
+/** Messages of which one is measured: two readings of the clock cost as much as a short one. */
+const MEASURED_EVERY = 8;
 
 /**
  * Normalises messages and publishes what they say, each into its instrument's channel.
@@ -78,12 +85,14 @@ export class Collector {
   readonly #normaliser: BinanceNormaliser;
   readonly #filters: DuplicateFilter[] = [];
   readonly #onDropped: (cause: string, message: string) => void;
+  readonly #publishTime: Timer | undefined;
   readonly #causesTold = new Set<DropCause>();
 
   /** Collects these instruments and no others. */
   constructor(markets: readonly CollectedMarket[], options: CollectorOptions = {}) {
-    const { onRecord, onDropped = () => {} } = options;
+    const { onRecord, onDropped = () => {}, publishTime } = options;
     this.#onDropped = onDropped;
+    this.#publishTime = publishTime;
     const instruments = new Map<string, Instrument>();
     for (const { instrument, producer } of markets) {
       instruments.set(instrument.symbol, instrument);
@@ -118,7 +127,11 @@ export class Collector {
    * @throws {Error} If a channel cannot be written any more; see {@linkcode Producer.tryClaim}.
    */
   take(text: string, receiveUs: number, symbol = ""): number {
+    const isMeasured = this.#publishTime !== undefined &&
+      this.#normaliser.counts.messages % MEASURED_EVERY === 0;
+    const beginNs = isMeasured ? monotonicNs() : 0;
     const records = this.#normaliser.normalise(text, receiveUs, symbol);
+    if (isMeasured) this.#publishTime.record(monotonicNs() - beginNs);
     if (records === 0) this.#tellDropped(text);
     return records;
   }

@@ -5,7 +5,9 @@
  */
 
 import { setTimeout } from "node:timers/promises";
+import type { Counters } from "../../observability/counters.ts";
 import type { BackOffOptions } from "./back_off.ts";
+import type { CollectorDefinitions } from "./collector_counters.ts";
 import { BinanceFeed, type FeedCounts, type FeedTimes } from "../binance/binance_feed.ts";
 import type { BinanceRest, RestCounts } from "../binance/binance_rest.ts";
 import { BookSync } from "../book/book_sync.ts";
@@ -36,6 +38,8 @@ export interface LiveCollectorOptions {
   readonly times?: FeedTimes;
   /** Told what is not as it should be, once for each cause. */
   readonly onTrouble?: (cause: string, detail: string) => void;
+  /** Where it counts. Default: nowhere. */
+  readonly counters?: Counters<CollectorDefinitions>;
 }
 
 /** What a {@linkcode LiveCollector} has been through. */
@@ -98,6 +102,7 @@ export class LiveCollector {
   readonly #clock = new WallClock();
   readonly #life = new AbortController();
   readonly #failed = Promise.withResolvers<never>();
+  readonly #counters: Counters<CollectorDefinitions> | undefined;
 
   /**
    * Connects to nothing yet.
@@ -108,9 +113,11 @@ export class LiveCollector {
     const { url, markets, streams = BINANCE_STREAMS, times = {} } = options;
     const onTrouble = onceForEach(options.onTrouble ?? (() => {}));
     this.#rest = options.rest;
+    this.#counters = options.counters;
     this.#collector = new Collector(markets, {
       onRecord: (id, view, offset) => this.#syncs.get(id)!.see(view, offset),
       onDropped: (cause, message) => onTrouble(cause, message.slice(0, 200)),
+      publishTime: options.counters?.values.publishTime,
     });
     this.#feed = new BinanceFeed({
       url,
@@ -145,6 +152,18 @@ export class LiveCollector {
       collector: this.#collector.counts,
       resyncs,
     };
+  }
+
+  /** Tells what it has been through since the last time. For whoever looks now and then. */
+  tellCounts(): void {
+    const { feed, rest, collector, resyncs } = this.counts;
+    const { messages: _, ...connections } = feed;
+    const { requests: restRequests, limited: restLimited, failed: restFailed } = rest;
+    this.#counters?.update({
+      ...collector,
+      ...connections,
+      ...{ resyncs, restRequests, restLimited, restFailed },
+    });
   }
 
   /** Whether a consumer that has seen everything has the right book of an instrument. */

@@ -5,6 +5,8 @@
  */
 
 import { setImmediate } from "node:timers/promises";
+import type { Counters } from "../../observability/counters.ts";
+import type { CollectorDefinitions } from "./collector_counters.ts";
 import { type CollectedMarket, Collector, type CollectorCounts } from "./collector.ts";
 import { KIND_ORDER_BOOK_DELTA, messageKind, OrderBookDelta } from "../layouts.ts";
 import { Pacer } from "../pacer.ts";
@@ -25,6 +27,8 @@ export interface RecordedCollectorOptions {
   readonly pace?: number;
   /** Told of messages that are dropped, once for each cause. */
   readonly onTrouble?: (cause: string, detail: string) => void;
+  /** Where it counts. Default: nowhere. */
+  readonly counters?: Counters<CollectorDefinitions>;
 }
 
 /** What a {@linkcode RecordedCollector} has done. */
@@ -63,12 +67,18 @@ export class RecordedCollector {
         this.#updateIds.set(instrumentId, this.#delta.wrap(view, offset).lastUpdateId);
       },
       onDropped: (cause, message) => onTrouble(cause, message.slice(0, 200)),
+      publishTime: options.counters?.values.publishTime,
     });
   }
 
   /** What it has done so far. */
   get counts(): RecordedCounts {
     return { recording: { ...this.#recording }, collector: this.#collector.counts };
+  }
+
+  /** Tells what it has done since the last time. For whoever looks now and then. */
+  tellCounts(): void {
+    this.#options.counters?.update(this.#collector.counts);
   }
 
   /**

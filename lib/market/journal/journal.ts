@@ -9,6 +9,8 @@ import type { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
 import type { Message } from "../../channel/record.ts";
 import { NoSpaceError } from "../../errors.ts";
+import type { Counters } from "../../observability/counters.ts";
+import type { JournalDefinitions } from "./journal_counters.ts";
 import { LineBuffer, MESSAGE_BYTES_MAX } from "./journal_line.ts";
 import type { JournalTail } from "./journal_tail.ts";
 import type { BatchStart, JournalWriter } from "./journal_writer.ts";
@@ -53,6 +55,8 @@ export interface JournalOptions {
   nowUs?: () => number;
   /** Told once when the disk is full, and with undefined when there is room again. */
   onFull?: (error: NoSpaceError | undefined) => void;
+  /** Where it counts each batch. Journals of a process may share it. Default: nowhere. */
+  counters?: Counters<JournalDefinitions>;
 }
 
 /** What a journal has done since it was opened. */
@@ -93,6 +97,7 @@ export interface JournalParts {
   readonly sync: NonNullable<JournalOptions["sync"]>;
   readonly nowUs: () => number;
   readonly onFull: JournalOptions["onFull"];
+  readonly counters: JournalOptions["counters"];
 }
 
 /**
@@ -113,6 +118,7 @@ export class Journal {
   /** What the batch began with that is in the lines. */
   #start: BatchStart = { timeUs: 0, sequence: 0 };
   #batchRecords = 0;
+  #counted = { bytes: 0, files: 0, lost: 0 };
   /** Bytes that messages which are not acknowledged yet take in the ring, at most. */
   #unackedBytes = 0;
   #syncDueMs = Infinity;
@@ -136,6 +142,12 @@ export class Journal {
     const { files, bytes } = writer;
     const lost = goneCount + consumer.lostCount;
     return { ...this.#stats, lost, files, bytes, tornBytes: tail.tornBytes };
+  }
+
+  /** Messages in the channel that are not in the journal yet. Costs a look at the channel. */
+  get lagMessages(): number {
+    const last = this.#parts.channel.stats().nextSequence - 1;
+    return Math.max(0, last - this.#stats.lastSequence);
   }
 
   /**
@@ -198,6 +210,7 @@ export class Journal {
       this.#stats.records += this.#batchRecords;
       this.#stats.lastSequence = consumer.delivered;
       this.#stats.batches++;
+      this.#countBatch();
       if (this.#stats.batches % BATCHES_PER_TURN === 0) await setImmediate();
     }
     if (sync === "none") consumer.ack();
@@ -207,6 +220,20 @@ export class Journal {
       if (count < BATCH_RECORDS) await this.#settle();
     } else this.#syncDueMs = Math.min(this.#syncDueMs, performance.now() + sync.intervalMs);
     return count;
+  }
+
+  /** Adds what has come with a batch. */
+  #countBatch(): void {
+    const { counters } = this.#parts;
+    if (counters === undefined) return;
+    const { bytes, files, lost } = this.stats;
+    const { values } = counters;
+    values.records.add(this.#batchRecords);
+    values.batches.add();
+    values.bytes.add(bytes - this.#counted.bytes);
+    if (files > this.#counted.files) values.files.add(files - this.#counted.files);
+    if (lost > this.#counted.lost) values.lost.add(lost - this.#counted.lost);
+    this.#counted = { bytes, files, lost };
   }
 
   #add(message: Message): void {

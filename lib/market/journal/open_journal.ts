@@ -64,7 +64,7 @@ export function openJournal(channel: Channel, options: JournalOptions): Journal 
   Deno.mkdirSync(directory, { recursive: true, mode: 0o700 });
   using opened = new DisposableStack();
   const lock = opened.use(lockDirectory(directory));
-  const { consumer: name = "journal", onSlow = "block", onFull } = options;
+  const { consumer: name = "journal", onSlow = "block", onFull, counters } = options;
   const { consumer, goneCount } = openPlace(channel, { name, onSlow, ack: "manual" });
   opened.use(consumer);
   const { salt, schemaText } = channel.identity;
@@ -79,6 +79,7 @@ export function openJournal(channel: Channel, options: JournalOptions): Journal 
   const { nowUs = wallClockUs } = options;
   return new Journal({
     ...{ directory, channel, consumer, goneCount, lock, tail, writer, layout, sync, nowUs, onFull },
+    counters,
   });
 }
 
