@@ -19,7 +19,9 @@ export {
   type ChannelPlace,
   listChannels,
   removeChannel,
+  removeUnusedChannel,
 } from "./lib/channel/directory.ts";
+export type { UnusedRemoval } from "./lib/native/ring.ts";
 export { Claim } from "./lib/channel/claim.ts";
 export { type Level, openProducer, Producer } from "./lib/channel/producer.ts";
 export type { Batch, ProducerOptions, WriteOptions } from "./lib/channel/producer_options.ts";

@@ -4,8 +4,10 @@
  * @module
  */
 
-import { run, ScriptError } from "../scripts/_command.ts";
+import { readMachineText } from "../lib/native/machine.ts";
+import { ScriptError } from "../scripts/_command.ts";
 import { ROOT } from "../scripts/_zig.ts";
+import { findMount } from "../scripts/doctor/mounts.ts";
 
 /** A disk, as far as figures depend on it. */
 export interface Disk {
@@ -42,16 +44,8 @@ export class BenchDirectory implements Disposable {
   }
 
   /** Finds out what file system it is on. */
-  async readDisk(): Promise<Disk> {
-    const { stdout } = await run("cat", ["/proc/self/mountinfo"]);
-    // 36 35 98:0 /root /mount/point options [optional fields] - type device options
-    const mounts = stdout.trim().split("\n").map((line) => {
-      const [place, source] = line.split(" - ") as [string, string];
-      const [fileSystem, device] = source.split(" ") as [string, string];
-      return { point: place.split(" ")[4]!.replace(/\/$/, ""), fileSystem, device };
-    });
-    const found = mounts.filter(({ point }) => `${this.path}/`.startsWith(`${point}/`))
-      .sort((a, b) => a.point.length - b.point.length).at(-1);
+  readDisk(): Disk {
+    const found = findMount(readMachineText("mounts"), this.path);
     const { fileSystem = "unknown", device = "unknown" } = found ?? {};
     const warnings = IN_MEMORY.includes(fileSystem)
       ? [`${fileSystem} is memory: a sync does nothing, choose a disk with --wal-dir`]

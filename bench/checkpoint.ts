@@ -105,7 +105,7 @@ async function run(context: Context): Promise<CheckpointResult> {
     rows.push(rowOf(bytes, runs as CheckpointRuns));
     Deno.removeSync(path, { recursive: true });
   }
-  return { disk: await directory.readDisk(), rows };
+  return { disk: directory.readDisk(), rows };
 }
 
 function format({ disk, rows }: CheckpointResult): string {

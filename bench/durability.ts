@@ -149,7 +149,7 @@ async function run(context: Context): Promise<DurabilityResult> {
     streams.push(await measureStream(context, directory.path, bytes));
   }
   const handoff = await measureHandoffs(context, directory.path);
-  return { disk: await directory.readDisk(), single, streams, handoff };
+  return { disk: directory.readDisk(), single, streams, handoff };
 }
 
 function format({ disk, single, streams, handoff }: DurabilityResult): string {

@@ -123,15 +123,18 @@ async function runAll(
   given: Pick<Context, "scale" | "walDir" | "logBytes" | "signal">,
   json: boolean,
 ): Promise<number> {
-  const { scale } = given;
-  const cores = await chooseCores();
+  const { scale, walDir } = given;
+  const cores = chooseCores();
   const found: Record<string, unknown> = {};
   for (const name of names) {
     const { run, format } = BENCHMARKS[name]!;
     const progress = progressOf(name);
     const context: Context = { ...given, cores, progress: progress.show };
     const start = performance.now();
-    const { result, machine } = await observe(cores ?? [], () => run(context));
+    const { result, machine } = await observe(
+      { coresUsed: cores ?? [], walDir },
+      () => run(context),
+    );
     progress.end();
     const took = formatSeconds((performance.now() - start) / 1000);
     if (scale === "smoke") {

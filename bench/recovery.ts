@@ -142,7 +142,7 @@ async function run(context: Context): Promise<RecoveryResult> {
       rows.push(await measure(context, directory.path, logBytes, bytes));
     }
   }
-  return { disk: await directory.readDisk(), rows };
+  return { disk: directory.readDisk(), rows };
 }
 
 function format({ disk, rows }: RecoveryResult): string {

@@ -12,6 +12,8 @@ export class ScriptError extends Error {
 /** A wrong argument, to report in one line: `parseArgs` knows names and types, not values. */
 export class UsageError extends Error {
   override name = "UsageError";
+  /** The command whose `--help` tells more, where that is not the script's own. */
+  command?: string;
 }
 
 /** How a program ended, and what it wrote. */
@@ -87,18 +89,29 @@ export async function runScript(
   name: string,
   main: (args: string[]) => Promise<number>,
 ): Promise<never> {
+  // `deno task` hands the `--` on that stands before a script's own arguments.
+  const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
+  Deno.exit(await runMain(name, args, main));
+}
+
+/** The same without the exit: returns the status. */
+export async function runMain(
+  name: string,
+  args: string[],
+  main: (args: string[]) => Promise<number>,
+): Promise<number> {
   try {
-    // `deno task` hands the `--` on that stands before a script's own arguments.
-    const args = Deno.args[0] === "--" ? Deno.args.slice(1) : Deno.args;
-    Deno.exit(await main(args));
+    return await main(args);
   } catch (error) {
     if (error instanceof ScriptError) {
       console.error(`error: ${error.message}`);
-      Deno.exit(1);
+      return 1;
     }
     if (error instanceof UsageError || isWrongArgument(error)) {
-      console.error(`error: ${error.message} (see "deno task ${name} --help")`);
-      Deno.exit(2);
+      const own = /^mt\b/.test(name) ? name : `deno task ${name}`;
+      const command = error instanceof UsageError ? error.command ?? own : own;
+      console.error(`error: ${error.message} (see "${command} --help")`);
+      return 2;
     }
     throw error;
   }

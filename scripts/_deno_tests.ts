@@ -31,10 +31,15 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
-/** Also what docs/operations.md names, and what is built with the fault points. */
+/** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, "cp", "mv"],
-  ...[...PROMETHEUS, `${ROOT}zig-out/faults/bin/wal-faults`],
+  ...DISK_PROGRAMS,
+  "cp",
+  "mv",
+  "bash",
+  "script",
+  ...PROMETHEUS,
+  `${ROOT}zig-out/faults/bin/wal-faults`,
 ];
 
 /**

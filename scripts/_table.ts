@@ -4,22 +4,22 @@
  * @module
  */
 
+import { paint, shownLength } from "./_output.ts";
+
 /** Lays rows out in columns. The first column is aligned to the left, and those that are text. */
 export function formatTable(header: readonly string[], rows: readonly string[][]): string {
-  const all = [[...header], ...rows];
-  const widths = header.map((_, column) =>
-    Math.max(...all.map((row) => [...row[column] ?? ""].length))
+  const widths = header.map((title, column) =>
+    Math.max(...[title, ...rows.map((row) => row[column] ?? "")].map(shownLength))
   );
   const isNumber = header.map((_, column) =>
     column > 0 && rows.every((row) => /^[\d–]/.test(row[column] ?? ""))
   );
-  return all.map((row) => {
-    const cells = row.map((cell, column) => {
-      const width = widths[column] ?? 0;
-      return isNumber[column] ? cell.padStart(width) : cell.padEnd(width);
-    });
-    return cells.join("  ").trimEnd();
-  }).join("\n");
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, column) => {
+      const space = " ".repeat((widths[column] ?? 0) - shownLength(cell));
+      return isNumber[column] ? space + cell : cell + space;
+    }).join("  ").trimEnd();
+  return [paint("bold", line(header)), ...rows.map(line)].join("\n");
 }
 
 /** `1234567` as `1,234,567`. */

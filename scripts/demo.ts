@@ -38,7 +38,8 @@ Files are below the directory of temporary files (TMPDIR) and in the one of all 
 them is left, however it ends.
 Exit status: 0 all was as promised, 1 something was not, 2 wrong arguments.`;
 
-const OPTIONS = {
+/** Its options, as `parseArgs` takes them. */
+export const OPTIONS = {
   seconds: { type: "string" },
   rate: { type: "string" },
   seed: { type: "string" },

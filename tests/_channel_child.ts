@@ -67,6 +67,26 @@ const ACTIONS: Record<string, (argument: string) => unknown> = {
     return removed;
   },
 
+  /** Has a channel open again and again, without and with a producer, while others tidy up. */
+  keep(argument) {
+    const { directory, rounds } = JSON.parse(argument);
+    for (let round = 0; round < rounds; round++) {
+      using channel = createChannel("kept", { directory, sizeBytes: 4096 });
+      for (const text of ["through", tryOut(channel)]) {
+        if (text !== "through" || !channel.stats().hasName) throw new Error("the file is gone");
+      }
+    }
+    return rounds;
+  },
+
+  /** Takes part in a channel, and is killed. */
+  die(argument) {
+    const channel = createChannel("used", { ...JSON.parse(argument), producers: "many" });
+    openConsumer(channel, { name: "worker" });
+    openProducer(channel, { name: "worker" });
+    Deno.kill(Deno.pid, "SIGKILL");
+  },
+
   /** Asks a file system of less than 64 GiB for that much. */
   space(directory) {
     for (const parent of [directory, "/dev/shm"]) {

@@ -1,15 +1,13 @@
-// The command line tool, run with the permissions of its task.
+// The command line tool: what all of its commands have in common, and those that look.
 
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { createChannel, openConsumer, openProducer } from "../mod.ts";
-import { encode } from "./_support.ts";
+import { createChannel, openChannel, openConsumer, openProducer } from "../mod.ts";
+import { mtHere } from "./_cli.ts";
 import { DemoDirectory } from "./_demo.ts";
+import { Logged, send } from "./_logged.ts";
+import { encode, ROOT, runChild } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
-
-async function mt(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  return await runTask("mt", args);
-}
 
 Deno.test("mt status shows who takes part, how full a channel is, and who gates it", async () => {
   using directory = new TaskDirectory();
@@ -19,21 +17,67 @@ Deno.test("mt status shows who takes part, how full a channel is, and who gates 
   const quick = openConsumer(channel, { name: "quick" });
   openConsumer(channel, { name: "slow" });
   openConsumer(channel, { onSlow: "drop" });
-  openConsumer(channel, { name: "gone" }).close();
+  openConsumer(channel, { name: "gone\x1b[2J" }).close();
   for (let count = 0; count < 3; count++) producer.offer(encode("a message"));
-  quick.poll(() => {}, 2);
+  quick.poll(() => {});
 
-  const { code, stdout } = await mt("status", "--directory", directory.path);
+  const { code, stdout } = await mtHere("status", "--directory", directory.path);
   assertEquals(code, 0);
-  assertMatch(stdout, /^orders +4 KiB +4\.69 % +3 +slow$/m);
+  assertStringIncludes(stdout, `Channels in ${directory.path}\n`);
+  assertMatch(stdout, /^orders +4 KiB +4\.69 % +3 +0 +slow$/m);
   const rows = stdout.split("\n").map((row) => row.split(/ {2,}/));
   const rowOf = (name: string) => rows.find((row) => row[2] === name);
   const pid = `${Deno.pid}`;
   assertEquals(rowOf("gateway"), ["orders", "producer", "gateway", pid, "alive", "3", "–", "–"]);
-  assertEquals(rowOf("quick")?.slice(4), ["alive", "2", "blocks", "1", "0"]);
-  assertEquals(rowOf("slow")?.slice(4), ["alive", "0", "blocks", "3", "0"]);
-  assertEquals(rowOf("#2")?.slice(4, 7), ["alive", "0", "drops"]);
-  assertEquals(rowOf("gone")?.[4], "detached");
+  assertEquals(rowOf("quick")?.slice(4), ["alive", "3", "blocks", "0", "0"]);
+  assertEquals(rowOf("slow")?.slice(4), ["stalled", "0", "blocks", "3", "0"]);
+  assertEquals(rowOf("#2")?.slice(4, 7), ["stalled", "0", "drops"]);
+  assertEquals(rowOf("gone\\u001b[2J")?.[4], "detached");
+  assertMatch(stdout, /^orders: consumer "slow" \(process \d+\) is alive, 3 messages behind, and/m);
+});
+
+Deno.test("mt status names who gates, who is dead, and what is wrong with a log", async () => {
+  using scratch = new Logged();
+  const { directory } = scratch;
+  const statusOf = async () => {
+    const { stdout } = await mtHere("status", "--json", "--directory", directory);
+    // deno-lint-ignore no-explicit-any -- what the tool prints, as its readers see it
+    return JSON.parse(stdout).findings as any[];
+  };
+  using full = createChannel("full", { directory, sizeBytes: 4096 });
+  openConsumer(full, { name: "slow" });
+  const producer = openProducer(full);
+  while (producer.offer(encode("a message")) > 0);
+  createChannel("used", { directory, sizeBytes: 4096, producers: "many" }).close();
+  const script = `${ROOT}tests/_channel_child.ts`;
+  const child = ["run", "--allow-all", "--no-lock", script, "die", JSON.stringify({ directory })];
+  assertEquals((await runChild(child)).signal, "SIGKILL");
+  const found = (await statusOf()).map(({ channel, kind, peer }) => [channel, kind, peer]);
+  assertEquals(found, [
+    ["full", "gated", "slow"],
+    ["full", "stalled", "slow"],
+    ["used", "dead", "worker"],
+    ["used", "dead", "worker"],
+  ]);
+  {
+    using logged = scratch.create();
+    const away = openConsumer(logged, { name: "away" });
+    openConsumer(logged, { name: "reader", from: "earliest" });
+    away.close();
+    send(openProducer(logged), 3);
+    const [forgotten] = (await statusOf()).filter(({ kind }) => kind === "forgotten");
+    assertEquals([forgotten.channel, forgotten.peer], ["test", "away"]);
+    assertStringIncludes(forgotten.found, "the log keeps 3 messages");
+    assertStringIncludes(forgotten.fix, "mt remove-consumer test away");
+  }
+  const isLog = ({ kind }: { kind: string }) => kind.startsWith("log");
+  assertEquals((await statusOf()).filter(isLog), []); // Closed and whole.
+  using late = openChannel("test", { directory });
+  openProducer(late).offer(encode("in the ring alone"));
+  const [absent] = (await statusOf()).filter(isLog);
+  assertEquals([absent.channel, absent.kind], ["test", "log-absent"]);
+  assertMatch(absent.found, /^nobody writes the log; 1 messages are in the ring alone/);
+  assertStringIncludes(absent.fix, `mt persist test --wal-dir ${directory}/wal`);
 });
 
 Deno.test("mt status shows a damaged file with its error, which is not fatal", async () => {
@@ -41,23 +85,24 @@ Deno.test("mt status shows a damaged file with its error, which is not fatal", a
   using channel = createChannel("good", { directory: directory.path, sizeBytes: 8192 });
   openProducer(channel).offer(encode("a message"));
   const damaged = directory.write("damaged.ring", "no ring file");
-  const { code, stdout } = await mt("status", "--json", "--directory", directory.path);
+  const { code, stdout } = await mtHere("status", "--json", "--directory", directory.path);
   assertEquals(code, 0);
   const [bad, good] = JSON.parse(stdout).channels;
   assertEquals([bad.name, bad.bufferFile], ["damaged", damaged]);
   assertStringIncludes(bad.error, "found 12 bytes");
   assertEquals([good.name, good.sizeBytes, good.messages, good.gatedBy], ["good", 8192, 1, null]);
   assertEquals([good.producers.length, good.consumers], [1, []]);
-  const { stdout: text } = await mt("status", "--directory", directory.path);
+  const { stdout: text } = await mtHere("status", "--directory", directory.path);
   assertMatch(text, /^good +8 KiB /m);
   assertMatch(text, /^damaged: Cannot use .* found 12 bytes/m);
 });
 
-Deno.test("mt status says so when there are no channels", async () => {
+Deno.test("mt status says where it has looked when there are no channels", async () => {
   using directory = new TaskDirectory();
   for (const place of [directory.path, `${directory.path}/none`]) {
-    const { code, stdout } = await mt("status", "--directory", place);
-    assertEquals([code, stdout], [0, "No channels\n"]);
+    const { code, stdout } = await mtHere("status", "--directory", place);
+    assertEquals(code, 0);
+    assertMatch(stdout, new RegExp(`^No channels in ${place}\n.*XDG_RUNTIME_DIR`, "s"));
   }
 });
 
@@ -66,13 +111,13 @@ Deno.test("mt remove removes a file, sound or not, and fails where there is none
   createChannel("good", { directory: directory.path, sizeBytes: 4096 }).close();
   directory.write("damaged.ring", "no ring file");
   const place = ["--directory", directory.path];
-  assertEquals((await mt("remove", "good", ...place)).stdout, 'Removed channel "good"\n');
+  assertEquals((await mtHere("remove", "good", ...place)).stdout, 'Removed channel "good"\n');
   assertEquals(
-    (await mt("remove", "damaged", "--json", ...place)).stdout,
+    (await mtHere("remove", "damaged", "--json", ...place)).stdout,
     '{"removed":"damaged"}\n',
   );
   assertEquals([...Deno.readDirSync(directory.path)], []);
-  const missing = await mt("remove", "good", ...place);
+  const missing = await mtHere("remove", "good", ...place);
   assertEquals([missing.code, missing.stdout], [1, ""]);
   assertMatch(missing.stderr, /^error: Cannot remove ".*\/good\.ring": found no such file/);
 });
@@ -87,41 +132,59 @@ Deno.test("mt demo is the demo, with its options and exit statuses", async () =>
   const { tradedQuantity, top20Sha256 } = JSON.parse(byTool.stdout);
   assertEquals([byTool.code, tradedQuantity], [0, "2.00000000"]);
   assertEquals(JSON.parse((await directory.demo(args)).stdout).top20Sha256, top20Sha256);
-  assertStringIncludes((await mt("demo", "--help")).stdout, "--pace <speed>");
-  const wrong = await mt("demo", "--fast");
+  assertStringIncludes((await mtHere("demo", "--help")).stdout, "--pace <speed>");
+  const wrong = await mtHere("demo", "--fast");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.stderr, "Unknown option '--fast'");
 });
 
-Deno.test("mt explains itself, and each command", async () => {
-  const { code, stdout } = await mt("--help");
+Deno.test("each command of mt explains itself, and refuses wrong arguments with status 2", async () => {
+  const { code, stdout } = await mtHere("--help");
   assertEquals(code, 0);
-  const looking = ["status", "remove", "verify", "inspect", "recover", "persist"];
-  const services = ["gateway", "matching-engine", "market-data", "persister", "load-generator"];
-  for (const command of ["demo", "bench", ...looking, ...services]) {
-    assertMatch(stdout, new RegExp(`^  ${command}[ |]`, "m"));
+  const commands = [...stdout.matchAll(/^ {2}([a-z-]+)[ |].* {2}\S/gm)].map(([, name]) => name!);
+  const ours = ["status", "tail", "clean", "verify", "inspect", "recover", "persist", "complete"];
+  for (const name of ["demo", "bench", ...ours, "gateway", "fake-exchange"]) {
+    assert(commands.includes(name), name);
   }
-  for (const command of looking) {
-    const help = await mt(command, "--help");
-    assertEquals(help.code, 0);
-    assertStringIncludes(help.stdout, `Usage: mt ${command}`);
-    assertStringIncludes(help.stdout, "--json");
+  // The benchmarks are a task of their own, and help has no options.
+  for (const name of commands.filter((name) => name !== "bench" && name !== "help")) {
+    const help = await mtHere(name, "--help");
+    assertEquals([help.code, help.stderr], [0, ""], name);
+    assertMatch(help.stdout, new RegExp(`^(Usage: mt ${name}\\b|Runs the pipeline)`), name);
+    if (name !== "complete") assertStringIncludes(help.stdout, "--json", name);
+    const wrong = await mtHere(name, "--fast");
+    assertEquals([wrong.code, wrong.stdout], [2, ""], name);
+    assertMatch(wrong.stderr, /^error: [^\n]+\n$/, name);
   }
-  assertEquals((await mt("--version")).stdout, `${config.version}\n`);
+  const version = await mtHere("--version");
+  assertEquals([version.code, version.stdout], [0, `${config.version}\n`]);
 });
 
-Deno.test("mt refuses wrong arguments with status 2", async () => {
+Deno.test("mt says what is wrong in one line, and what would be right", async () => {
   const cases: [args: string[], said: string][] = [
-    [[], "Usage: mt"],
-    [["stauts"], "Did you mean status?"],
-    [["status", "--fast"], "unknown option '--fast'"],
+    [["stauts"], "(Did you mean status?)"],
+    [["status", "--jsn"], "(Did you mean --json?)"],
     [["status", "more"], "too many arguments"],
     [["remove"], "missing required argument 'name'"],
     [["remove", "a/b"], 'Cannot use "a/b" as the name of a channel'],
+    [["complete", "tcsh"], "zsh, bash, fish"],
   ];
   for (const [args, said] of cases) {
-    const { code, stdout, stderr } = await mt(...args);
+    const { code, stdout, stderr } = await mtHere(...args);
     assertEquals([code, stdout], [2, ""], args.join(" "));
+    assertMatch(stderr, /^error: [^\n]+ \(see "mt.* --help"\)\n$/);
     assertStringIncludes(stderr, said);
   }
+  const { code, stderr } = await mtHere();
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, "Usage: mt");
+});
+
+Deno.test("the task of mt has the permissions that it needs, with -- before the command", async () => {
+  using directory = new TaskDirectory();
+  createChannel("orders", { directory: directory.path, sizeBytes: 4096 }).close();
+  const args = ["--", "status", "--json", "--directory", directory.path];
+  const { code, stdout, stderr } = await runTask("mt", args);
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(JSON.parse(stdout).channels[0].name, "orders");
 });

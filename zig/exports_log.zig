@@ -2,6 +2,7 @@
 //!
 //! The rules of exports.zig hold here too.
 const std = @import("std");
+const abi = @import("abi.zig");
 const constants = @import("constants.zig");
 const consumer_removal = @import("consumer_removal.zig");
 const durability = @import("durability.zig");
@@ -11,6 +12,7 @@ const handles = @import("handles.zig");
 const open_module = @import("wal/open.zig");
 const options = @import("options.zig");
 const persister_module = @import("wal/persister.zig");
+const unused = @import("unused.zig");
 const Channel = @import("channel.zig").Channel;
 const Consumer = @import("consumer.zig").Consumer;
 const Persister = persister_module.Persister;
@@ -152,6 +154,23 @@ pub export fn mt_consumer_keep(handle: u32, sequence: f64) callconv(.c) i32 {
     const slot = consumer.slot orelse return code(.invalid_argument);
     @atomicStore(u64, &slot.keep, wanted, .release);
     return code(.ok);
+}
+
+/// Removes a channel's file (zero-ended absolute path) if no living process has it open, and its
+/// log lacks nothing; with `only_look` nothing is removed. Returns an `unused.Verdict`.
+pub export fn mt_channel_remove_unused(
+    path: [*:0]const u8,
+    only_look: u32,
+    detail: [*]u8,
+) callconv(.c) i32 {
+    var result: DetailOut = .{ .bytes = detail };
+    const place = file.Place.open(path, false, &result.value) catch |err|
+        return result.finish(file.statusOf(err));
+    defer place.close();
+    const verdict = unused.remove(place, abi.fingerprint, only_look != 0, &result.value) catch |err|
+        return result.finish(file.statusOf(err));
+    _ = result.finish(.ok);
+    return @intCast(@intFromEnum(verdict));
 }
 
 /// Removes a named consumer that does not live: its slot, and what its log keeps for it.

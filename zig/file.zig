@@ -137,6 +137,7 @@ pub fn create(
     const fd = try allocate(place.directory, size, group, detail);
     errdefer _ = linux.close(fd);
     try writeHeader(fd, identity, detail);
+    try showPresence(fd, .read_write); // Before anybody else can find it.
     try giveName(place, fd, detail);
     return fd;
 }
@@ -264,6 +265,8 @@ pub fn open(
     errdefer _ = linux.close(fd);
     try checkFileSystemOf(fd, detail);
     try checkIdentity(fd, &status, fingerprint, identity, detail);
+    try showPresence(fd, access);
+    try statFile(fd, &status, detail); // It may have lost its name by then.
     const is_shared = identity.flags & header.ChannelFlags.group_shared != 0;
     try checkOwner(&status, is_shared, access, detail);
     const found = identity.name[0..identity.name_bytes];
@@ -271,9 +274,21 @@ pub fn open(
         detail.setName(found);
         return error.OtherChannel;
     }
-    const boot_id = bootId() orelse identity.boot_id;
-    if (!std.mem.eql(u8, &boot_id, &identity.boot_id)) return error.OtherBoot;
+    if (!isOfThisBoot(identity)) return error.OtherBoot;
     return fd;
+}
+
+/// Keeps others from removing the file as unused, for as long as it is open.
+fn showPresence(fd: i32, access: Access) Error!void {
+    if (access == .read_write) return liveness.share(fd, .presence) catch error.Os;
+    // Who only looks must not be held up by anybody, and misses nothing by a file that goes.
+    liveness.tryShare(fd, .presence) catch {};
+}
+
+/// Whether the ring was made since this host's last start. True on doubt.
+pub fn isOfThisBoot(identity: *const header.Identity) bool {
+    const boot_id = bootId() orelse return true;
+    return std.mem.eql(u8, &boot_id, &identity.boot_id);
 }
 
 /// Opens a regular file, and no other, whatever it holds.
@@ -297,7 +312,7 @@ pub fn openFile(
     return fd;
 }
 
-fn checkIdentity(
+pub fn checkIdentity(
     fd: i32,
     status: *const linux.Statx,
     fingerprint: u32,
@@ -383,8 +398,7 @@ pub fn removeStale(place: Place, fingerprint: u32, detail: *Detail) Error!bool {
     liveness.lock(fd, .registration) catch return error.Os;
     var identity: header.Identity = undefined;
     try checkIdentity(fd, &status, fingerprint, &identity, detail);
-    const boot_id = bootId() orelse return false;
-    if (std.mem.eql(u8, &boot_id, &identity.boot_id)) return false;
+    if (isOfThisBoot(&identity)) return false;
     if (!isNamed(place, &status)) return false;
     try remove(place, detail);
     return true;

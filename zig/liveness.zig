@@ -7,6 +7,7 @@
 //! | 2^62 + 1 + i    | producer in slot i   |
 //! | 2^62 + 1024 + i | consumer in slot i   |
 //! | 2^62 + 2048     | who counts in a file of counters |
+//! | 2^62 + 3072     | shared by all that have the file open; alone by who removes it as unused |
 //!
 //! - Open-file-description locks (`F_OFD_SETLK`): they belong to one opening of the file, so two
 //!   openings in one process exclude each other, and closing another descriptor of the file does
@@ -22,6 +23,7 @@ pub const Byte = struct {
     const base: i64 = 1 << 62;
     pub const registration: Byte = .{ .offset = base };
     pub const writer: Byte = .{ .offset = base + 2048 };
+    pub const presence: Byte = .{ .offset = base + 3072 };
 
     pub fn producer(index: u32) Byte {
         return .{ .offset = base + 1 + index };
@@ -42,6 +44,7 @@ const Flock = extern struct {
 const ofd_getlk = 36;
 const ofd_setlk = 37;
 const ofd_setlkw = 38;
+const read_lock = 0;
 const write_lock = 1;
 const unlock_kind = 2;
 
@@ -55,8 +58,23 @@ pub fn tryLock(fd: i32, byte: Byte) LockError!void {
 /// Takes the lock, waiting for a live holder. Only for the registration byte, which nobody holds
 /// for longer than a few microseconds of work.
 pub fn lock(fd: i32, byte: Byte) LockError!void {
+    return wait(fd, write_lock, byte);
+}
+
+/// Takes the lock together with others that share it, waiting for who has it alone. Only for the
+/// presence byte, which nobody has alone for longer than a few microseconds of work.
+pub fn share(fd: i32, byte: Byte) LockError!void {
+    return wait(fd, read_lock, byte);
+}
+
+/// The same if nobody has it alone.
+pub fn tryShare(fd: i32, byte: Byte) LockError!void {
+    return apply(fd, ofd_setlk, read_lock, byte);
+}
+
+fn wait(fd: i32, kind: i16, byte: Byte) LockError!void {
     while (true) {
-        apply(fd, ofd_setlkw, write_lock, byte) catch |err| switch (err) {
+        apply(fd, ofd_setlkw, kind, byte) catch |err| switch (err) {
             error.Interrupted => continue,
             else => return err,
         };

@@ -126,3 +126,34 @@ export function removeChannel(name: string, place: ChannelPlace = {}): void {
   checkName(name);
   ring.removeRing(bufferFileOf(name, place).path, name);
 }
+
+/**
+ * Removes a channel's file if no living process has it open, whatever for, and if no message would
+ * be lost that its log was to keep. What a dead process has left unread in a channel without a log
+ * goes with the file.
+ *
+ * Nobody can open the channel between the look and the removal.
+ *
+ * @param options `onlyLook`: say what would be done, and remove nothing.
+ * @returns What was done, or why not.
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {CorruptHeaderError} If it is no sound ring file: it may be anybody's.
+ *
+ * @example Tidying up after processes that were killed
+ * ```ts
+ * import { createChannel, removeUnusedChannel } from "message_transport";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const channel = createChannel("doc.unused", { sizeBytes: "64KB" });
+ * assertEquals(removeUnusedChannel("doc.unused").verdict, "in use");
+ * channel.close();
+ * assertEquals(removeUnusedChannel("doc.unused").verdict, "removed");
+ * ```
+ */
+export function removeUnusedChannel(
+  name: string,
+  { onlyLook = false, ...place }: ChannelPlace & { onlyLook?: boolean } = {},
+): ring.UnusedRemoval {
+  checkName(name);
+  return ring.removeUnusedRing(bufferFileOf(name, place).path, name, onlyLook);
+}

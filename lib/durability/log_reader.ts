@@ -19,6 +19,10 @@ export interface ReadLogOptions {
   from?: number;
   /** Sequence of the last one. Default: to the end. */
   to?: number;
+  /** Told of each damage, which is passed then. Without it, the first one ends the reading. */
+  onDamage?: (damage: LogDamage) => void;
+  /** Told of the sequences that a damage which was passed has taken, before those behind them. */
+  onLost?: (lost: LostInterval) => void;
 }
 
 /** Sequences that a damaged log has lost. */
@@ -124,12 +128,13 @@ class RecordCursor {
  *
  * @throws {Deno.errors.NotFound} If there is no log.
  * @throws {SequenceGapError} If `from` is older than the log.
- * @throws {CorruptLogError} At the first damage on the way; {@linkcode salvageLog} goes on.
+ * @throws {CorruptLogError} At the first damage on the way, unless `onDamage` is given.
  */
 export function* readLog(
   directory: string,
-  { from = 1, to = Infinity }: ReadLogOptions = {},
+  options: ReadLogOptions = {},
 ): Generator<Message, void, void> {
+  const { from = 1, to = Infinity } = options;
   const path = toAbsolute(directory);
   checkReadable(path);
   if (!(Number.isSafeInteger(from) && from >= 1)) {
@@ -147,7 +152,8 @@ export function* readLog(
       const isAtBegin = !skipTo(handle, from, back);
       const steps = new LogSteps(handle);
       const cursor = new RecordCursor(steps.buffer, overview.recordAlignment);
-      const read = readSteps(path, handle, steps, cursor, { from, to, mayBeSplit: isAtBegin });
+      const wanted = { ...options, from, to, mayBeSplit: isAtBegin };
+      const read = readSteps(path, handle, steps, cursor, wanted);
       if ((yield* read) === "done") return;
     } finally {
       closeHandle(handle);
@@ -160,20 +166,33 @@ function* readSteps(
   handle: number,
   steps: LogSteps,
   cursor: RecordCursor,
-  { from, to, mayBeSplit }: { from: number; to: number; mayBeSplit: boolean },
+  { from, to, mayBeSplit, onDamage, onLost }:
+    & { from: number; to: number; mayBeSplit: boolean }
+    & Pick<ReadLogOptions, "onDamage" | "onLost">,
 ): Generator<Message, "done" | "split", void> {
   let isFirst = !mayBeSplit;
+  let [findings, next] = [0, 0];
   for (;;) {
     const step = steps.next();
     if (step === "end") return "done";
     if (step === "segment-end") continue;
     if (step === "finding") {
-      // A bad slot of the control file takes nothing away.
-      const damage = readFindings(handle).find(({ kind }) => kind !== "control-slot");
-      if (damage !== undefined) throw new CorruptLogError(path, damage);
+      const found = readFindings(handle, findings);
+      findings += found.length;
+      for (const damage of found) {
+        if (damage.kind === "control-slot") continue; // Takes nothing away.
+        if (onDamage === undefined) throw new CorruptLogError(path, damage);
+        onDamage(damage);
+      }
       continue;
     }
     if (step.sequence > to) return "done";
+    if (step.sequence < next) continue; // A copy of what was there before.
+    if (step.sequence > next && next > 0) {
+      cursor.break();
+      if (step.sequence > from) onLost?.({ from: Math.max(from, next), to: step.sequence - 1 });
+    }
+    next = step.sequence + step.count;
     if (isFirst && step.count > 0) {
       if (cursor.isContinued(step)) return "split";
       isFirst = false;

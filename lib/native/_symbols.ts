@@ -277,6 +277,10 @@ export const symbols = {
     parameters: ["u32", "f64"],
     result: "i32",
   },
+  mt_channel_remove_unused: {
+    parameters: ["buffer", "u32", "buffer"],
+    result: "i32",
+  },
   mt_channel_remove_consumer: {
     parameters: ["u32", "buffer", "u32", "buffer"],
     result: "i32",

@@ -44,8 +44,8 @@ const TEXTS = {
 /** Name of a text of the kernel. What each holds: zig/machine.zig. */
 export type MachineText = keyof typeof TEXTS;
 
-/** More than any of them needs; of a longer one the beginning is enough. */
-const TEXT_BYTES_MAX = 64 * 1024;
+/** More than the mounts of most machines; of a longer text the beginning is enough. */
+const TEXT_BYTES_MAX = 256 * 1024;
 let textBytes: Uint8Array<ArrayBuffer> | undefined;
 
 /**

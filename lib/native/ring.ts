@@ -139,6 +139,33 @@ export function removeRing(path: string, name: string): void {
   checked(status, { action: "remove", path, channel: name }, detail);
 }
 
+const UNUSED_VERDICTS = {
+  [layout.UNUSED_VERDICT_REMOVED]: "removed",
+  [layout.UNUSED_VERDICT_IN_USE]: "in use",
+  [layout.UNUSED_VERDICT_UNLOGGED]: "unlogged",
+} as const;
+
+/** What became of a ring file that was to be removed if nobody uses it. */
+export interface UnusedRemoval {
+  /**
+   * `in use`: a living process has it open. `unlogged`: its log lacks messages that are in the ring
+   * alone.
+   */
+  verdict: "removed" | "in use" | "unlogged";
+  /** Bytes in the ring that its log lacks. */
+  unloggedBytes: number;
+}
+
+/** Removes a ring file if nobody has it open; with `onlyLook` says what that would do. */
+export function removeUnusedRing(path: string, name: string, onlyLook: boolean): UnusedRemoval {
+  const detail = new Detail();
+  const call = native().mt_channel_remove_unused;
+  const status = call(zeroEnded(path), Number(onlyLook), detail.bytes);
+  checked(status, { action: "remove", path, channel: name }, detail);
+  const verdict = UNUSED_VERDICTS[status as keyof typeof UNUSED_VERDICTS];
+  return { verdict, unloggedBytes: verdict === "unlogged" ? detail.needed : 0 };
+}
+
 /** Removes a ring file if it is of before this host's last start. Does nothing to any other. */
 export function removeStaleRing(path: string, name: string): void {
   const detail = new Detail();

@@ -6,20 +6,15 @@
 
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { type End, JSON_OPTION, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
+import { type End, JSON_OPTION, placeOf, withPlace } from "./_frame.ts";
 import { findLayouts, layoutsText } from "./_layouts.ts";
 import { persist, type PersistOptions } from "./_persist.ts";
 import { remove, removeConsumerOf } from "./_remove.ts";
-import { readStatus, statusText } from "./_status.ts";
+import { addStatus } from "./_status.ts";
 
 /** Adds those that look, and change nothing. */
 export function addLookCommands(program: Command): void {
-  withPlace(program.command("status"))
-    .description("show the channels: how full they are, who takes part, who gates them")
-    .action((options: PlaceOptions) => {
-      const channels = readStatus(placeOf(options).directory);
-      console.log(options.json ? JSON.stringify({ channels }) : statusText(channels));
-    });
+  addStatus(program);
   program.command("layouts")
     .description("show the fields of messages: offset, size, alignment and type")
     .argument("[name...]", "messages to show; all without one")

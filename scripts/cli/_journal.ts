@@ -97,7 +97,8 @@ async function* records(
   }
 }
 
-function toPlace(option: string, text: string): number | Date {
+/** A sequence or a time, as it was typed. */
+export function toPlace(option: string, text: string): number | Date {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   const time = new Date(text);
   if (!Number.isNaN(time.getTime())) return time;

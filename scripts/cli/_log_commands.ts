@@ -10,8 +10,15 @@ import { UsageError } from "../_command.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./_checkpoints.ts";
 import { type End, JSON_OPTION } from "./_frame.ts";
 import { inspectionText, inspectPath, isSound } from "./_inspect.ts";
+import { showProgressAsLines } from "./_progress.ts";
 import { planRecovery, planText, recover, recoveryText } from "./_recover.ts";
 import { verifiedText, verifyPath } from "./_verify.ts";
+
+interface VerifyOptions {
+  json?: boolean;
+  direct?: boolean;
+  progress?: boolean;
+}
 
 /** Adds them. */
 export function addLogCommands(program: Command, end: End): void {
@@ -21,8 +28,11 @@ export function addLogCommands(program: Command, end: End): void {
     )
     .argument("<path>", "directory of a log, of logs, a store or checkpoints, or a ring file")
     .option("--direct", "read past the page cache, to see what is on the device")
+    .option("--progress", "tell progress on stderr as lines, also where that is no terminal")
     .option(...JSON_OPTION)
-    .action(async (path: string, options: { json?: boolean; direct?: boolean }) => {
+    .addHelpText("after", "\nExit status: 0 all is sound, 1 something is not, 2 wrong arguments.")
+    .action(async (path: string, options: VerifyOptions) => {
+      if (options.progress) showProgressAsLines();
       const results = await verifyPath(resolve(path), { direct: options.direct ?? false });
       console.log(options.json ? JSON.stringify({ results }) : verifiedText(results));
       end(results.every(({ sound }) => sound) ? 0 : 1);

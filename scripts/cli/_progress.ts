@@ -1,6 +1,6 @@
 /**
- * Progress on stderr for work that takes long: one line that changes, only on a terminal, and not
- * before a second has gone by.
+ * Progress on stderr for work that takes long, not before a second has gone by: one line that
+ * changes, only on a terminal; or where it is asked for, lines.
  *
  * @module
  */
@@ -10,7 +10,17 @@ import { formatBytes, formatShare } from "../_table.ts";
 /** Work that is over before this needs no progress. */
 const SHOWN_AFTER_MS = 1_000;
 
+/** Between two lines, where it is lines. */
+const LINE_MS = 1_000;
+
 const encoder = new TextEncoder();
+
+let isLines = false;
+
+/** Makes all progress lines, also where there is no terminal. */
+export function showProgressAsLines(): void {
+  isLines = true;
+}
 
 /** Shows how many bytes of how many are done. Ends with its scope. */
 export class ByteProgress implements Disposable {
@@ -18,6 +28,7 @@ export class ByteProgress implements Disposable {
   readonly #isTerminal = Deno.stderr.isTerminal();
   readonly #what: string;
   #isShown = false;
+  #lineMs = 0;
 
   /** `what` is named in the line. */
   constructor(what: string) {
@@ -27,17 +38,23 @@ export class ByteProgress implements Disposable {
   /** Tells how far the work is. */
   show(done: number, total: number): void {
     const elapsedMs = performance.now() - this.#begin;
-    if (!this.#isTerminal || elapsedMs < SHOWN_AFTER_MS) return;
-    this.#isShown = true;
+    if (!isLines && (!this.#isTerminal || elapsedMs < SHOWN_AFTER_MS)) return;
     const rate = `${formatBytes(Math.round(done / (elapsedMs / 1000)))}/s`;
-    this.#write(`${this.#what}: ${formatShare(done / total)} of ${formatBytes(total)}, ${rate}`);
+    const line = `${this.#what}: ${formatShare(done / total)} of ${formatBytes(total)}, ${rate}`;
+    if (!isLines) {
+      this.#isShown = true;
+      this.#write(`\r\x1b[K${line}`);
+    } else if (done >= total || elapsedMs - this.#lineMs >= LINE_MS) {
+      this.#lineMs = elapsedMs;
+      this.#write(`${line}\n`);
+    }
   }
 
-  #write(line: string): void {
-    Deno.stderr.writeSync(encoder.encode(`\r\x1b[K${line}`));
+  #write(text: string): void {
+    Deno.stderr.writeSync(encoder.encode(text));
   }
 
   [Symbol.dispose](): void {
-    if (this.#isShown) this.#write("");
+    if (this.#isShown) this.#write("\r\x1b[K");
   }
 }

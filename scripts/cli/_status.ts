@@ -1,56 +1,108 @@
 /**
- * `mt status`: the channels of a directory, seen from outside.
+ * `mt status`: the channels of a directory, seen from outside, and what is not well with them.
  *
  * @module
  */
 
+import type { Command } from "commander";
+import { defaultDirectory } from "../../lib/native/ring.ts";
 import {
   isReadable,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
+  type WatchedPeer,
 } from "../../lib/observability/mod.ts";
-import type { Peer } from "../../mod.ts";
+import { paint, printable } from "../_output.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
+import { type Finding, findingsOf, nameOf } from "./_findings.ts";
+import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
+
+/** Milliseconds between the two looks that rates and stalls are told from. */
+const INTERVAL_MS = 300;
+
+/** What `mt status` tells. */
+interface Status {
+  /** Where was looked. */
+  directory: string;
+  channels: (WatchedChannel | UnreadableChannel)[];
+  findings: Finding[];
+}
+
+/** Adds the command. */
+export function addStatus(program: Command): void {
+  withPlace(program.command("status"))
+    .description("show the channels, who takes part, and who gates, is stalled or dead")
+    .addHelpText("after", HELP)
+    .action(async (options: PlaceOptions) => {
+      const status = await readStatus(placeOf(options));
+      console.log(options.json ? JSON.stringify(status) : statusText(status));
+    });
+}
+
+const HELP = `
+Looks twice, ${INTERVAL_MS} ms apart, where anybody is alive. A consumer is stalled if it is
+alive, behind, and does not move. What is found does not change the exit status.`;
 
 /** Looks at every channel of a directory. */
-export function readStatus(directory: string | undefined): (WatchedChannel | UnreadableChannel)[] {
-  return new Watch(directory === undefined ? {} : { directory }).look().channels;
+async function readStatus(place: { directory?: string }): Promise<Status> {
+  const watch = new Watch(place);
+  let { channels } = watch.look();
+  const isAlive = ({ state }: WatchedPeer) => state === "alive";
+  if (
+    channels.some((one) => isReadable(one) && [...one.producers, ...one.consumers].some(isAlive))
+  ) {
+    await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
+    channels = watch.look().channels;
+  }
+  const directory = place.directory ?? defaultDirectory();
+  return { directory, channels, findings: findingsOf(channels) };
 }
 
 /** The status as tables. */
-export function statusText(channels: readonly (WatchedChannel | UnreadableChannel)[]): string {
-  if (channels.length === 0) return "No channels";
+function statusText({ directory, channels, findings }: Status): string {
+  if (channels.length === 0) return `No channels in ${directory}\n${ELSEWHERE}`;
   const readable = channels.filter(isReadable);
   const peers = readable.flatMap(({ name, producers, consumers }) => [
     ...producers.map((peer) => producerRow(name, peer)),
     ...consumers.map((peer) => consumerRow(name, peer)),
   ]);
   const hasLogs = readable.some(({ log }) => log !== null);
-  const header = ["Channel", "Size", "Full", "Messages", "Gated by"];
+  const header = ["Channel", "Size", "Full", "Messages", "Per second", "Gated by"];
   if (hasLogs) header.push("Log", "Not durable", "Log size");
   const parts = [
+    `Channels in ${directory}`,
     table(header, readable.map((channel) => channelRow(channel, hasLogs))),
     table(
       ["Channel", "Role", "Name", "Process", "State", "Messages", "When slow", "Behind", "Lost"],
       peers,
     ),
-    ...channels.filter((channel) => "error" in channel).map(({ name, error }) =>
-      `${name}: ${error}`
-    ),
+    findings.map(findingText).join("\n"),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
+
+const ELSEWHERE = "Processes see each other if they look in one directory: that which " +
+  "--directory names,\nelse message_transport in $XDG_RUNTIME_DIR, else " +
+  "/dev/shm/message_transport-<uid>.\nContainers need that directory mounted in each of them.";
 
 function table(header: string[], rows: string[][]): string {
   return rows.length === 0 ? "" : formatTable(header, rows);
 }
 
+function findingText({ channel, kind, found, fix }: Finding): string {
+  const isBad = kind !== "forgotten" && kind !== "log-cut";
+  return `${paint(isBad ? "red" : "yellow", channel)}: ${printable(found)}\n    → ${
+    printable(fix)
+  }`;
+}
+
 function channelRow(channel: WatchedChannel, hasLogs: boolean): string[] {
-  const { name, sizeBytes, occupancyBytes, messages, gatedBy } = channel;
+  const { name, sizeBytes, occupancyBytes, messages, messagesPerSecond, gatedBy } = channel;
   return [
     ...[name, formatBytes(sizeBytes), formatShare(occupancyBytes / sizeBytes)],
-    ...[formatCount(messages), gatedBy === null ? "nobody" : nameOf(gatedBy)],
+    ...[formatCount(messages), formatCount(messagesPerSecond)],
+    gatedBy === null ? "nobody" : printable(nameOf(gatedBy)),
     ...(hasLogs ? logCells(channel) : []),
   ];
 }
@@ -59,14 +111,15 @@ function channelRow(channel: WatchedChannel, hasLogs: boolean): string[] {
 function logCells({ log, messages }: WatchedChannel): string[] {
   if (log === null) return ["–", "–", "–"];
   const { state, durable, logBytes } = log;
-  return [state, formatCount(Math.max(0, messages - durable)), formatBytes(logBytes)];
+  const shown = state === "running" ? state : paint("red", state);
+  return [shown, formatCount(Math.max(0, messages - durable)), formatBytes(logBytes)];
 }
 
-function producerRow(channel: string, peer: Peer): string[] {
+function producerRow(channel: string, peer: WatchedPeer): string[] {
   return [channel, "producer", ...sharedCells(peer), "", "–", "–"];
 }
 
-function consumerRow(channel: string, peer: Peer): string[] {
+function consumerRow(channel: string, peer: WatchedPeer): string[] {
   const { onSlow, lagMessages, lost } = peer;
   return [
     ...[channel, "consumer", ...sharedCells(peer)],
@@ -74,10 +127,12 @@ function consumerRow(channel: string, peer: Peer): string[] {
   ];
 }
 
-function sharedCells(peer: Peer): string[] {
-  return [nameOf(peer), `${peer.pid}`, peer.state, formatCount(peer.messages)];
+function sharedCells(peer: WatchedPeer): string[] {
+  const cells = [printable(nameOf(peer)), `${peer.pid}`, stateText(peer)];
+  return [...cells, formatCount(peer.messages)];
 }
 
-function nameOf({ name, index }: Peer): string {
-  return name === "" ? `#${index}` : name;
+function stateText({ state, stalledMs }: WatchedPeer): string {
+  if (state === "dead") return paint("red", state);
+  return state === "alive" && stalledMs > 0 ? paint("yellow", "stalled") : state;
 }

@@ -77,7 +77,7 @@ const NO_PORT: number | undefined = undefined;
 const METRICS_HOST = "127.0.0.1";
 
 /** Settings that every service has. */
-const OWN = {
+export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),

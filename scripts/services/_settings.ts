@@ -119,7 +119,8 @@ export function toKey(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-function toFlag(name: string): string {
+/** The name of its flag, without the dashes. */
+export function toFlag(name: string): string {
   return toKey(name).replaceAll("_", "-");
 }
 

@@ -312,6 +312,39 @@ export class SmallDisk extends Disk {
   }
 }
 
+/** A directory seen through something: a program (FUSE), or the layers of a container. */
+export class LayeredDisk extends Disk {
+  readonly #kind: "fuse.bindfs" | "overlay";
+
+  private constructor(kind: "fuse.bindfs" | "overlay") {
+    super();
+    this.#kind = kind;
+  }
+
+  /** Makes one. */
+  static create(kind: "fuse.bindfs" | "overlay"): Promise<LayeredDisk> {
+    return Disk.made(new LayeredDisk(kind));
+  }
+
+  /** Why there can be none here; undefined if there can. */
+  static obstacle(kind: "fuse.bindfs" | "overlay"): Promise<string | undefined> {
+    return obstacleTo(() => LayeredDisk.create(kind));
+  }
+
+  /** The directory below. */
+  get below(): string {
+    return this.place("upper");
+  }
+
+  protected override async open(): Promise<void> {
+    const layers = ["upper", "lower", "work"].map((name) => this.place(name));
+    for (const path of layers) await Deno.mkdir(path, { mode: 0o700 });
+    const options = `upperdir=${layers[0]},lowerdir=${layers[1]},workdir=${layers[2]}`;
+    const given = this.#kind === "overlay" ? ["-o", options] : [];
+    await this.mount(layers[0]!, this.mountPoint, "-t", this.#kind, ...given);
+  }
+}
+
 /** Writes the block whole, or finds the disk full. */
 function writes(file: Deno.FsFile, block: Uint8Array): boolean {
   try {
@@ -355,7 +388,8 @@ async function obstacleTo(create: () => Promise<AsyncDisposable>): Promise<strin
     }
     if (/loop device/.test(found)) return "needs root and a loop device";
     if (/read-only file system/i.test(found)) return "needs a writable /sys";
-    if (/unknown filesystem type/.test(found)) return "needs a kernel with ext4";
+    const unknown = /unknown filesystem type '(.*)'/.exec(found)?.[1];
+    if (unknown !== undefined) return `needs ${unknown}`;
     throw error;
   }
 }

@@ -154,6 +154,28 @@ testSection("Seeing how it stands", async () => {
   assertMatch(await mt(0, "inspect", `${rings}/orders.ring`), /orders/);
 });
 
+testSection("What mt doctor says", async () => {
+  using service = new Service();
+  Deno.mkdirSync(service.walDir, { mode: 0o700 });
+  const place = ["--directory", service.rings, "--wal-dir", service.walDir];
+  const { code, stdout, stderr } = await runTask("mt", ["doctor", "--json", ...place]);
+  const { verdict, summary, lines } = JSON.parse(stdout);
+  assertEquals([code, stderr], [verdict === "fail" ? 1 : 0, ""]);
+  const names = lines.map(({ name }: { name: string }) => name);
+  const page = DOCUMENT.slice(DOCUMENT.indexOf("## What mt doctor says")).split("\n## ")[0]!;
+  const rows = [...page.matchAll(/^\| ([^|:]+?) +\|/gm)].map(([, name]) => name!);
+  assertEquals(rows, ["Line", ...names]);
+  const told = lines.filter(({ verdict, fix }: Record<string, string>) =>
+    verdict !== "ok" || fix !== ""
+  );
+  for (const { name, fix } of told) assert(fix !== "" && summary.includes(name), name);
+  assertEquals([...Deno.readDirSync(service.walDir)], [], "it leaves nothing");
+  const { count } = /\((?<count>\d+)\)/.exec(
+    lines.find(({ name }: { name: string }) => name === "sync time").found,
+  )!.groups!;
+  assert(Number(count) >= 20, "it has timed syncs");
+});
+
 testSection("Backup", async () => {
   using service = new Service();
   const copy = service.place("copy");

@@ -36,7 +36,16 @@ const banner =
 fn printLayout(out: *Writer) !void {
     try out.writeAll(banner);
     try out.print("export const ABI_FINGERPRINT = {d};\n\n", .{mt.abi.fingerprint});
-    try printCodes(out);
+    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
+    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
+        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
+    }
+    try out.writeAll("\n");
+    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
+        const value = @field(mt.constants, decl.name);
+        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
+    }
+    try out.writeAll("\n");
     try printBits(out, "RECORD", mt.record.Flags);
     try printBits(out, "CHANNEL", mt.header.ChannelFlags);
     try printEnum(out, "POLICY", mt.header.Policy);
@@ -49,11 +58,11 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "HISTOGRAM_KIND", mt.exports_chronicle.HistogramKind);
     try printEnum(out, "HISTORY", mt.history.Kind);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
+    try printEnum(out, "UNUSED_VERDICT", mt.unused.Verdict);
     try printEnum(out, "LOG_VERDICT", mt.wal.open.Verdict);
     try printEnum(out, "LOG_FAULT", mt.wal.scan.Fault);
     try printEnum(out, "VERIFY_VERDICT", mt.wal.verify.Verdict);
     try printEnum(out, "LOG_READ", mt.exports_verify.ReadKind);
-    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try out.print("export const HISTOGRAM_OCTAVE_BITS = {d};\n", .{mt.histogram.octave_bits});
     try out.print("export const HISTOGRAM_VALUE_BITS = {d};\n", .{mt.histogram.value_bits});
     try out.print("export const HISTORY_ENTRIES_MAX = {d};\n", .{mt.history.entries_max});
@@ -89,26 +98,22 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);
     try printStruct(out, "LOG_READ_REPORT", mt.exports_verify.ReadReport);
+    try printLogFiles(out);
+    try printMachine(out);
+}
+
+fn printMachine(out: *Writer) !void {
+    try printEnum(out, "MACHINE_TEXT", mt.machine.Text);
     try printStruct(out, "FILE_SYSTEM", mt.machine.FileSystem);
     try printStruct(out, "LIMITS", mt.machine.Limits);
     try printStruct(out, "PROBES", mt.machine.Probes);
+}
+
+fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "SEGMENT_HEADER", mt.wal.format.SegmentHeader);
     try printStruct(out, "LOG_IDENTITY", mt.wal.format.LogIdentity);
     try printStruct(out, "CONTROL", mt.wal.control.Control);
     try printStruct(out, "CURSOR", mt.wal.control.Cursor);
-}
-
-fn printCodes(out: *Writer) !void {
-    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
-    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
-        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
-    }
-    try out.writeAll("\n");
-    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
-        const value = @field(mt.constants, decl.name);
-        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
-    }
-    try out.writeAll("\n");
 }
 
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {

@@ -1,0 +1,162 @@
+/**
+ * `mt clean`: removes ring files that no living process uses.
+ *
+ * @module
+ */
+
+import type { Command } from "commander";
+import { listChannels, openChannel, removeUnusedChannel } from "../../mod.ts";
+import { readCounters, removeCounters, type ServiceCounters } from "../../lib/observability/mod.ts";
+import { formatBytes, formatCount } from "../_table.ts";
+import { printable } from "../_output.ts";
+import { type End, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
+
+/** A file, and what became of it. */
+interface Cleaned {
+  what: "channel" | "counters";
+  name: string;
+  path: string;
+  /** Of what remains: why. */
+  kept: string | null;
+  /** Bytes that its removal gives back; 0 of what remains. */
+  bytes: number;
+  /** Messages that consumers have left unread, and which are gone with it. */
+  unread: { consumer: string; messages: number }[];
+}
+
+/** Adds the command. */
+export function addClean(program: Command, end: End): void {
+  withPlace(program.command("clean"))
+    .description("remove the files of channels and counters that no living process has open")
+    .option("--dry-run", "say what that would do, and remove nothing")
+    .addHelpText("after", HELP)
+    .action((options: PlaceOptions & { dryRun?: boolean }) => {
+      const { json, dryRun = false } = options;
+      const place = placeOf(options);
+      const all = [
+        ...listChannels(place).map(({ name, bufferFile }) =>
+          cleanChannel(name, bufferFile, { ...place, dryRun })
+        ),
+        ...readCounters(place).map((counters) => cleanCounters(counters, { ...place, dryRun })),
+      ];
+      const removed = all.filter(({ kept }) => kept === null);
+      const kept = all.filter(({ kept }) => kept !== null);
+      console.log(json ? JSON.stringify({ dryRun, removed, kept }) : cleanText(all, dryRun));
+      end(0);
+    });
+}
+
+/** Where, and whether only to look. */
+interface CleanPlace {
+  directory?: string;
+  dryRun: boolean;
+}
+
+const HELP = `
+Kept: what a living process has open, also only to look (mt tail, mt top); a
+channel whose log lacks messages that are in the ring alone; what is no sound
+ring. Never touched: logs, checkpoints, journals. What was unread in a channel
+without a log is gone with it, and is told.`;
+
+function cleanChannel(
+  name: string,
+  path: string,
+  { dryRun, ...place }: CleanPlace,
+): Cleaned {
+  const what = "channel";
+  const remains = (kept: string): Cleaned => ({ what, name, path, kept, bytes: 0, unread: [] });
+  try {
+    const { users, ...before } = look(name, place);
+    const { verdict, unloggedBytes } = removeUnusedChannel(name, { ...place, onlyLook: dryRun });
+    switch (verdict) {
+      case "removed":
+        return { what, name, path, kept: null, ...before };
+      case "in use":
+        return remains(users === "" ? "a living process has it open" : users);
+      case "unlogged":
+        return remains(
+          `its log lacks ${formatBytes(unloggedBytes)} that are in the ring alone; start a ` +
+            `process that writes it, such as "mt persist", then clean again`,
+        );
+    }
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === "Error") throw error;
+    return remains(error.message);
+  }
+}
+
+/** Counters of a service that has ended stay for who reads them; here nobody wants them any more. */
+function cleanCounters(
+  { instance, file, state, pid }: ServiceCounters,
+  { dryRun, ...place }: CleanPlace,
+): Cleaned {
+  const bytes = sizeOf(file);
+  const cleaned = { what: "counters", name: instance, path: file, unread: [] } as const;
+  const remains = (kept: string) => ({ ...cleaned, kept, bytes: 0, unread: [] });
+  if (state === "alive") return remains(`in use by process ${pid}`);
+  if (state === "unreadable") {
+    return remains("it is no sound file of counters, or another version's");
+  }
+  try {
+    if (!dryRun) removeCounters(instance, place);
+    return { ...cleaned, kept: null, bytes, unread: [] };
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === "Error") throw error;
+    return remains(error.message);
+  }
+}
+
+/** 0 where this process may not ask, as below /dev/shm. */
+function sizeOf(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** What a channel has, as far as it can be seen: who uses it, and what nobody has read. */
+function look(
+  name: string,
+  place: { directory?: string },
+): Pick<Cleaned, "bytes" | "unread"> & { users: string } {
+  try {
+    using channel = openChannel(name, { ...place, readOnly: true, prefault: false });
+    const { producers, consumers } = channel.stats();
+    const alive = [...producers, ...consumers].filter(({ state }) => state === "alive");
+    const users = new Map(alive.map(({ pid, name }) => [pid, name]));
+    const isKept = channel.logDirectory !== undefined;
+    return {
+      bytes: channel.identity.headerBytes + channel.sizeBytes,
+      unread: consumers
+        .filter(({ name, lagMessages }) => !isKept && name !== "" && lagMessages > 0)
+        .map(({ name, lagMessages }) => ({ consumer: name, messages: lagMessages })),
+      users: alive.length === 0 ? "" : `in use by ${[...users].map(userText).join(", ")}`,
+    };
+  } catch (error) {
+    if (!(error instanceof Error) || error.name === "Error") throw error;
+    return { bytes: 0, unread: [], users: "" };
+  }
+}
+
+function userText([pid, name]: [number, string]): string {
+  return name === "" ? `process ${pid}` : `process ${pid} (${printable(name)})`;
+}
+
+function cleanText(all: readonly Cleaned[], isDry: boolean): string {
+  if (all.length === 0) return "Nothing to clean: found no channels and no counters";
+  const [removes, keeps] = isDry ? ["Would remove", "Would keep"] : ["Removed", "Kept"];
+  const lines = all.map(({ path, kept, bytes, unread }) => {
+    if (kept !== null) return `${keeps} ${path}: ${printable(kept)}`;
+    const lost = unread.map(({ consumer, messages }) =>
+      `${formatCount(messages)} messages that "${printable(consumer)}" had not read`
+    );
+    const size = bytes === 0 ? [] : [formatBytes(bytes)];
+    const content = [...size, ...lost].join(", ");
+    return `${removes} ${path}${content === "" ? "" : ` (${content})`}`;
+  });
+  const removed = all.filter(({ kept }) => kept === null);
+  const bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
+  const total = `${removes} ${removed.length} of ${all.length} files, ${formatBytes(bytes)}`;
+  return [...lines, total].join("\n");
+}

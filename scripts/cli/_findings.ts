@@ -1,0 +1,190 @@
+/**
+ * What is not well with channels, in words, and what to do about it.
+ *
+ * @module
+ */
+
+import { currentSlot, decodeControl } from "../../lib/native/log_files.ts";
+import {
+  isReadable,
+  type UnreadableChannel,
+  type WatchedChannel,
+  type WatchedPeer,
+} from "../../lib/observability/mod.ts";
+import { formatBytes, formatCount, formatShare } from "../_table.ts";
+
+/** Something that is not well. */
+export interface Finding {
+  /** Name of the channel. */
+  channel: string;
+  kind:
+    | "unreadable"
+    | "gated"
+    | "stalled"
+    | "dead"
+    | "log-absent"
+    | "log-full"
+    | "log-failed"
+    | "log-cut"
+    | "forgotten";
+  /** Name of the producer or consumer that it is about; null if it is about none. */
+  peer: string | null;
+  /** Its process; null without one. */
+  pid: number | null;
+  /** What was found. */
+  found: string;
+  /** What to do. */
+  fix: string;
+}
+
+/** Share of a ring that is so full that producers wait, or will. */
+const FULL_SHARE = 0.9;
+
+/** The slot in which a log's writer holds producers back. */
+const PERSISTER = "mt.persister";
+
+/** Looks through what a look has seen. */
+export function findingsOf(
+  channels: readonly (WatchedChannel | UnreadableChannel)[],
+): Finding[] {
+  return channels.flatMap((channel) =>
+    isReadable(channel)
+      ? [...logFindings(channel), ...peerFindings(channel), ...forgotten(channel)]
+      : [{
+        ...about(channel.name, "unreadable"),
+        found: channel.error,
+        fix: "mt inspect shows what the file holds; mt remove removes it",
+      }]
+  );
+}
+
+function about(channel: string, kind: Finding["kind"], peer?: WatchedPeer) {
+  return { channel, kind, peer: peer && nameOf(peer) || null, pid: peer?.pid ?? null };
+}
+
+/** The name of a producer or consumer, or its slot where it has none. */
+export function nameOf({ name, index }: { name: string; index: number }): string {
+  return name === "" ? `#${index}` : name;
+}
+
+function peerFindings(channel: WatchedChannel): Finding[] {
+  const { name, gatedBy, occupancyBytes, sizeBytes, producers, consumers } = channel;
+  const findings: Finding[] = [];
+  const share = occupancyBytes / sizeBytes;
+  if (gatedBy !== null && gatedBy.name !== PERSISTER && share >= FULL_SHARE) {
+    findings.push({
+      ...about(name, "gated", gatedBy),
+      found: `the ring is ${formatShare(share)} full, and ${who("consumer", gatedBy)} holds ` +
+        `producers back: it is ${formatCount(gatedBy.lagMessages)} messages behind`,
+      fix: "see what keeps it busy; one that may lose messages is opened with onSlow: drop, one " +
+        "that may read in the log with onSlow: spill",
+    });
+  }
+  for (const peer of consumers) {
+    if (peer.name === PERSISTER || peer.state !== "alive" || peer.stalledMs === 0) continue;
+    findings.push({
+      ...about(name, "stalled", peer),
+      found: `${who("consumer", peer)} is alive, ${formatCount(peer.lagMessages)} messages ` +
+        `behind, and has not moved for ${Math.round(peer.stalledMs)} ms`,
+      fix: `see whether process ${peer.pid} is stopped, or its handler hangs`,
+    });
+  }
+  const dead = [
+    ...producers.map((peer) => ({ role: "producer" as const, peer })),
+    ...consumers.map((peer) => ({ role: "consumer" as const, peer })),
+  ].filter(({ peer }) => peer.state === "dead" && peer.name !== PERSISTER);
+  for (const { role, peer } of dead) {
+    findings.push({
+      ...about(name, "dead", peer),
+      found: `${who(role, peer)} is dead: it has ended without closing`,
+      fix: role === "producer" || peer.name === ""
+        ? "start it again; who comes next clears up after it"
+        : "start it again: under that name it goes on behind what it has acknowledged",
+    });
+  }
+  return findings;
+}
+
+function who(role: "producer" | "consumer", peer: WatchedPeer): string {
+  return `${role} "${nameOf(peer)}" (process ${peer.pid})`;
+}
+
+function logFindings(channel: WatchedChannel): Finding[] {
+  const { name, messages, log, producers, consumers } = channel;
+  if (log === null) return [];
+  const findings: Finding[] = [];
+  const missing = formatCount(Math.max(0, messages - log.logged));
+  const writer = consumers.find((peer) => peer.name === PERSISTER);
+  const isUsed = [...producers, ...consumers].some(({ state }) => state === "alive");
+  // One that everybody has closed, whole, is as it should be.
+  if (log.state === "absent" && (isUsed || messages > log.logged)) {
+    findings.push({
+      ...about(name, "log-absent", writer?.state === "dead" ? writer : undefined),
+      found: `nobody writes the log` +
+        (writer?.state === "dead" ? ` since process ${writer.pid} has died` : "") +
+        `; ${missing} messages are in the ring alone, and producers wait when it is full`,
+      fix: `start a service that creates the channel, or ` +
+        `mt persist ${name} --wal-dir ${log.directory.replace(/\/[^/]*$/, "")}`,
+    });
+  }
+  if (log.state === "full") {
+    findings.push({
+      ...about(name, "log-full"),
+      found: `the log has no room: its disk is full or its cap reached, and producers wait`,
+      fix: "make room, raise the cap, or see who holds the log back",
+    });
+  }
+  if (log.state === "failed") {
+    const why = log.fault ?? `error ${log.errno} of the operating system`;
+    findings.push({
+      ...about(name, "log-failed"),
+      found: `the log has failed (${why}); ${missing} messages are not in it`,
+      fix: `mt verify ${log.directory}; then start its writer again, which opens it anew`,
+    });
+  }
+  if (log.forcedCuts > 0) {
+    findings.push({
+      ...about(name, "log-cut"),
+      found: `at its cap the log was cut ${formatCount(log.forcedCuts)} times though a consumer ` +
+        `still needed it`,
+      fix: "raise the cap, or remove the consumer that does not come back",
+    });
+  }
+  return findings;
+}
+
+/** Consumers that have left or died, and for which the log still keeps messages. */
+function forgotten(channel: WatchedChannel): Finding[] {
+  const { name, log, consumers } = channel;
+  if (log === null || log.logged < log.oldest) return [];
+  const away = consumers
+    .filter((peer) => peer.state !== "alive" && peer.name !== "" && peer.name !== PERSISTER)
+    .map((peer) => ({ name: peer.name, cursor: peer.cursor, pid: peer.pid as number | null }));
+  for (const { name, sequence } of cursorsOf(log.directory)) {
+    if (consumers.some((peer) => peer.name === name)) continue;
+    away.push({ name, cursor: sequence - 1, pid: null });
+  }
+  return away.filter(({ cursor }) => cursor < log.logged).map((peer) => {
+    const kept = log.logged - Math.max(peer.cursor, log.oldest - 1);
+    const share = kept / (log.logged - log.oldest + 1);
+    return {
+      ...about(name, "forgotten"),
+      peer: peer.name,
+      pid: peer.pid,
+      found: `the log keeps ${formatCount(kept)} messages (about ` +
+        `${formatBytes(Math.round(share * log.logBytes))}) for consumer "${peer.name}", which ` +
+        `nobody has open`,
+      fix: `open it again, or, if it never comes back, mt remove-consumer ${name} ${peer.name}`,
+    };
+  });
+}
+
+/** Consumers that the log knows by name; none if its control file cannot be read. */
+function cursorsOf(directory: string): { name: string; sequence: number }[] {
+  try {
+    return currentSlot(decodeControl(Deno.readFileSync(`${directory}/control`)))?.cursors ?? [];
+  } catch (error) {
+    if (error instanceof Error && error.name !== "Error") return [];
+    throw error;
+  }
+}
