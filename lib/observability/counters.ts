@@ -91,7 +91,7 @@ export interface OpenCountersOptions extends CountersPlace {
 /** A value that only grows. */
 export interface Counter {
   /**
-   * Adds to it. One call of the native library, some ten nanoseconds: add once for a batch. Does
+   * Adds to it. One call of the native library, about 0.1 µs: add once for a batch. Does
    * nothing once the counters are closed, or if somebody has truncated their file.
    *
    * @throws {RangeError} If it is no finite number from 0 on.

@@ -90,9 +90,10 @@ function table(header: string[], rows: string[][]): string {
   return rows.length === 0 ? "" : formatTable(header, rows);
 }
 
-function findingText({ channel, kind, found, fix }: Finding): string {
+function findingText({ channel, kind, sinceMs, found, fix }: Finding): string {
   const isBad = kind !== "forgotten" && kind !== "log-cut";
-  return `${paint(isBad ? "red" : "yellow", channel)}: ${printable(found)}\n    → ${
+  const since = sinceMs === null ? "" : ` (since ${new Date(sinceMs).toISOString()})`;
+  return `${paint(isBad ? "red" : "yellow", channel)}: ${printable(found)}${since}\n    → ${
     printable(fix)
   }`;
 }
