@@ -23,6 +23,9 @@ const RECORDINGS = fileURLToPath(new URL("../../shared/data", import.meta.url));
 /** Debian's browser; the tests of pages are skipped where it is absent. */
 const CHROMIUM = "/usr/bin/chromium";
 
+/** Debian's Prometheus; the tests that ask it are skipped where it is absent. */
+const PROMETHEUS = ["/usr/bin/prometheus", "/usr/bin/promtool"];
+
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
@@ -33,7 +36,7 @@ const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
 
 /** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv", "bash", "script"],
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, ...PROMETHEUS, "cp", "mv", "bash", "script"],
   `${ROOT}zig-out/faults/bin/wal-faults`,
 ];
 
@@ -87,7 +90,7 @@ async function mountNamespace(): Promise<string[]> {
 function permissions(temporary: string): string[] {
   return [
     "--no-prompt",
-    `--allow-read=${ROOT},${temporary},${RECORDINGS},${CHROMIUM}`,
+    `--allow-read=${[ROOT, temporary, RECORDINGS, CHROMIUM, ...PROMETHEUS]}`,
     `--allow-write=${temporary}`,
     `--allow-run=${[Deno.execPath(), ...PROGRAMS]}`,
     `--allow-ffi=${ROOT}zig-out`,

@@ -17,6 +17,7 @@ import { addComplete } from "./cli/_complete.ts";
 import { addDoctor } from "./cli/_doctor.ts";
 import type { End } from "./cli/_frame.ts";
 import { addLogCommands } from "./cli/_log_commands.ts";
+import { addMetricsCommand } from "./cli/_metrics.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 import { addTail } from "./cli/_tail.ts";
 
@@ -59,6 +60,7 @@ function makeProgram(args: readonly string[], end: End): Command {
   addLogCommands(program, end);
   program.commandsGroup("Services:");
   addServiceCommands(program, end);
+  addMetricsCommand(program, end);
   program.commandsGroup("This tool:");
   addComplete(program, args);
   program.helpCommand("help [command]", "tell about a command");

@@ -35,6 +35,17 @@ export {
   type RecoveryFacts,
   tellRecovery,
 } from "./checkpoint_counters.ts";
+export { type DiskSpace, readDiskSpace } from "./disk_space.ts";
+export {
+  assess,
+  type Findings,
+  type Health,
+  HEALTH_LIMITS,
+  type HealthLimits,
+  type HealthReason,
+  type OwnState,
+  type ReasonCode,
+} from "./health.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
 export {
   isReadable,

@@ -41,10 +41,14 @@ export interface WatchedLog extends Durability {
 
 /** A channel that could be opened. */
 export interface WatchedChannel extends ChannelEntry {
+  /** When it was made, in milliseconds since 1970: one of the same name made later has another. */
+  createdMs: number;
   /** Bytes of its ring. */
   sizeBytes: number;
   /** Bytes between the slowest blocking consumer and the newest message. */
   occupancyBytes: number;
+  /** Bytes claimed since creation, with the heads of records and what aligns them. */
+  claimedBytes: number;
   /** Messages since creation. */
   messages: number;
   /** Messages a second since the look before; 0 at the first look. */
@@ -177,8 +181,10 @@ export class Watch {
     });
     return {
       ...entry,
+      createdMs: channel.identity.createdMs,
       sizeBytes: channel.sizeBytes,
       occupancyBytes: occupancy,
+      claimedBytes: claimed,
       messages,
       messagesPerSecond: moved.messagesPerSecond,
       bytesPerSecond: moved.bytesPerSecond,

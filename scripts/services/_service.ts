@@ -12,18 +12,28 @@ import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
+import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
   CHANNEL_SETTINGS,
   channelNamed,
+  channelPermissions,
   placeOf,
   SERVER_SETTINGS,
   STATE_SETTINGS,
 } from "./_channels.ts";
-import type { CounterDefinitions, Counters } from "../../lib/observability/mod.ts";
 import { INSTRUMENT_SETTINGS } from "./_instruments.ts";
+import type { MetricsServer } from "./_metrics_server.ts";
 import { allow } from "./_permissions.ts";
 import { type Counting, startCounting } from "./_service_counters.ts";
-import { flag, path, readSettings, type Settings, settingsHelp, type Values } from "./_settings.ts";
+import {
+  flag,
+  integer,
+  path,
+  readSettings,
+  type Settings,
+  settingsHelp,
+  type Values,
+} from "./_settings.ts";
 
 /** What a service tells about itself: text, numbers, and lists of these. */
 export type Facts = Record<string, unknown>;
@@ -63,6 +73,10 @@ export interface Service<
 }
 
 const NO_PATH: string | undefined = undefined;
+const NO_PORT: number | undefined = undefined;
+
+/** Where the metrics of a service are: for other hosts there is `mt metrics`. */
+const METRICS_HOST = "127.0.0.1";
 
 /** Settings that every service has. */
 export const OWN = {
@@ -70,6 +84,10 @@ export const OWN = {
   tied: flag("end when the standard input ends, so when the starter is gone"),
   seccomp: flag("give up system calls that it does not need, such as starting programs"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
+  metricsPort: integer(
+    { min: 1, max: 65_535, byDefault: NO_PORT },
+    `port of ${METRICS_HOST} for metrics and health; none without it`,
+  ),
   help: flag("print this text"),
 };
 
@@ -122,19 +140,53 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
       Deno.addSignalListener(signal, () => stopped.resolve());
     }
     if (tied) untilOrphaned().then(() => endOrphan(stopped.resolve));
+    const own: OwnState = { state: "starting" };
+    const watched = await serveOwnMetrics(values, own);
     using counting = await asFailure(countFor(service, values as Values<S>));
     const start = asFailure(service.start(values as Values<S>, counting.counters));
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
+    own.state = "running";
     counting.onSample(() => running.sample?.());
     if (seccomp) confine(); // What it starts from now on has no more than it has.
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
+    own.state = "stopping";
     running.sample?.(); // While there is something to look at.
     counting.onSample(() => {});
-    told("stopped", await asFailure(running.stop()));
+    const facts = await asFailure(running.stop());
+    await watched?.stop();
+    told("stopped", facts);
     return 0;
   });
+}
+
+/** Where its channels are, of a service that has some. */
+function metricsPlace(values: object): { directory?: string } {
+  const { directory, bufferFile } = values as Partial<Values<typeof CHANNEL_SETTINGS>>;
+  return placeOf({ directory, bufferFile });
+}
+
+/** Serves metrics and health from the beginning: a start may take its time, if it recovers. */
+async function serveOwnMetrics(
+  values: Values<typeof OWN>,
+  own: OwnState,
+): Promise<MetricsServer | undefined> {
+  const { metricsPort: port } = values;
+  if (port === undefined) return undefined;
+  const { serveMetrics } = await import("./_metrics_server.ts"); // Others need not load it.
+  const place = { host: METRICS_HOST, port, allowRemote: false };
+  return await serveMetrics({ ...place, ...metricsPlace(values), own: () => own });
+}
+
+/** Permissions for that. */
+function metricsPermissions(values: Values<typeof OWN>): string[] {
+  const { metricsPort } = values;
+  if (metricsPort === undefined) return [];
+  return [
+    ...channelPermissions({ directory: undefined, ...metricsPlace(values), walDir: undefined }),
+    ...allow("net", [`${METRICS_HOST}:${metricsPort}`]),
+  ];
 }
 
 /** Opens the counters where the service's channels are: `async`, as what fails is told alike. */
@@ -246,7 +298,10 @@ export function runArguments<S extends Settings>(
 ): string[] {
   const values = settingsOf(service, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
-  const permissions = service.permissions(values as Values<S>);
+  const permissions = [
+    ...service.permissions(values as Values<S>),
+    ...metricsPermissions(values as Values<typeof OWN>),
+  ];
   // The files that these name are the frame's own to read.
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []

@@ -381,6 +381,7 @@ testSection("Removing a channel", async () => {
 
 Deno.test("Every section of docs/operations.md has a test", () => {
   const sections = [...DOCUMENT.matchAll(/^## (.+)$/gm)].map(([, name]) => name!);
-  assertEquals(sections.filter((name) => !tested.includes(name)), []);
+  const elsewhere = ["Alerts"]; // tests/alerts_test.ts
+  assertEquals(sections.filter((name) => ![...tested, ...elsewhere].includes(name)), []);
   assertEquals(sections.length >= 8, true);
 });

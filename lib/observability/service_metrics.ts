@@ -1,0 +1,41 @@
+/**
+ * The metrics of services: those that are told of each, and those that each defines itself.
+ *
+ * @module
+ */
+
+import type { CounterDefinition } from "./counters.ts";
+import { type MetricDefinition, single } from "./metric.ts";
+
+/** Whether a service runs. */
+export const SERVICE_UP: MetricDefinition = single(
+  "mt_service_up",
+  ["service"],
+  "1 if the process that counts lives; 0 if it has ended or died, or its file cannot be read. " +
+    "Start it, or if it is done with for good, remove its .counters file.",
+);
+
+/** When a service was started. */
+export const SERVICE_STARTED: MetricDefinition = single(
+  "mt_service_started_timestamp_seconds",
+  ["service"],
+  "When the process that counts, or was the last to count, was started, since 1970. If it often " +
+    "changes, the service dies: see its output.",
+);
+
+/** Bounds of every service's histograms: from a step of a program to what a person gives up on. */
+export const SERVICE_SECONDS: readonly number[] = [
+  ...[1e-6, 1e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3],
+  ...[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+];
+
+/** Names as Prometheus takes them. */
+const NAME = /^[a-z][a-z0-9_]*$/;
+
+/** Returns what a value of a service is a metric of; undefined if it has no possible name. */
+export function serviceMetric(
+  { name, kind, help }: CounterDefinition,
+): MetricDefinition | undefined {
+  if (!NAME.test(name)) return undefined;
+  return { name: `mt_${name}`, type: kind, labels: ["service"], help };
+}

@@ -1,0 +1,123 @@
+/**
+ * Debian's `promtool` and `prometheus`, for tests: what the one says, and what the other has
+ * scraped.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+
+const PROMETHEUS = "/usr/bin/prometheus";
+const PROMTOOL = "/usr/bin/promtool";
+
+/** Why there is none, for the name of a test; empty if there is. */
+export const obstacle: string = [PROMETHEUS, PROMTOOL].every(isThere) ? "" : ` (no ${PROMETHEUS})`;
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Runs `promtool`; what it said, and its exit status. */
+export async function promtool(
+  args: string[],
+  input = "",
+): Promise<{ code: number; output: string }> {
+  const child = new Deno.Command(PROMTOOL, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const written = writer.write(new TextEncoder().encode(input)).then(() => writer.close());
+  const [{ code, stdout, stderr }] = await Promise.all([child.output(), written.catch(() => {})]);
+  const decoder = new TextDecoder();
+  return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** A port of loopback that nobody listens at. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
+/** A series that a query has found. */
+export interface Found {
+  metric: Record<string, string>;
+  value: number;
+}
+
+/** A Prometheus that scrapes one target. It ends with its scope. */
+export class Prometheus implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #url: string;
+  readonly #errors: Promise<string>;
+
+  /**
+   * @param directory For what it writes.
+   * @param target Host and port to scrape.
+   */
+  constructor(directory: string, target: string) {
+    const config = `${directory}/prometheus.yml`;
+    Deno.writeTextFileSync(
+      config,
+      "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +
+        `  - {job_name: mt, static_configs: [{targets: ["${target}"]}]}\n`,
+    );
+    const port = freePort();
+    this.#url = `http://127.0.0.1:${port}`;
+    this.#child = new Deno.Command(PROMETHEUS, {
+      args: [
+        `--config.file=${config}`,
+        `--storage.tsdb.path=${directory}/tsdb`,
+        `--web.listen-address=127.0.0.1:${port}`,
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#errors = new Response(this.#child.stderr).text();
+  }
+
+  /** Asks until it has an answer that is not empty. */
+  async query(expression: string, watchdogMs = 60_000): Promise<Found[]> {
+    const startMs = performance.now();
+    let last = "";
+    while (performance.now() - startMs < watchdogMs) {
+      try {
+        const query = new URLSearchParams({ query: expression });
+        const response = await fetch(`${this.#url}/api/v1/query?${query}`);
+        last = await response.text();
+        if (response.ok) {
+          const { data } = JSON.parse(last) as {
+            data: { result: { metric: Record<string, string>; value: [number, string] }[] };
+          };
+          if (data.result.length > 0) {
+            return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+          }
+        }
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        last = error.message; // It does not listen yet.
+      }
+      await setTimeout(100);
+    }
+    this.#child.kill("SIGKILL");
+    throw new Error(`Prometheus has no ${expression}: ${last}\n${await this.#errors}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended.
+    }
+    await this.#child.status;
+    await this.#errors;
+  }
+}
