@@ -31,13 +31,14 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
-/**
- * Also what docs/operations.md names, a shell for its completion, terminals, and what is built with
- * the fault points.
- */
+/** Programs that give children another user, and that judge units. */
+const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
+
+/** Also what docs/operations.md names, a shell for its completion and terminals. */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, "cp", "mv", "bash", "script", "tmux"],
-  ...[...PROMETHEUS, `${ROOT}zig-out/faults/bin/wal-faults`],
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, ...PROMETHEUS, "cp", "mv", "bash"],
+  ...["script", "tmux"],
+  `${ROOT}zig-out/faults/bin/wal-faults`,
 ];
 
 /**

@@ -3,6 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { createChannel, openChannel, openConsumer, openProducer } from "../mod.ts";
+import { isReadable, Watch } from "../lib/observability/mod.ts";
+import { findingsOf } from "../scripts/cli/_findings.ts";
 import { mtHere } from "./_cli.ts";
 import { DemoDirectory } from "./_demo.ts";
 import { Logged, send } from "./_logged.ts";
@@ -80,6 +82,22 @@ Deno.test("mt status names who gates, who is dead, and what is wrong with a log"
   assertStringIncludes(absent.fix, `mt persist test --wal-dir ${directory}/wal`);
 });
 
+Deno.test("findingsOf() says since when, as the history has it, whatever stands there", () => {
+  using scratch = new Logged();
+  scratch.create().close();
+  const found = new Watch({ directory: scratch.directory }).look().channels[0]!;
+  assert(isReadable(found) && found.log !== null);
+  const entry = { kind: "log-full", name: "", pid: 7, sequence: 1, errno: 28 } as const;
+  const findings = (timeMs: number, state: "full" | "failed") =>
+    findingsOf([{ ...found, log: { ...found.log!, state }, history: [{ ...entry, timeMs }] }])
+      .map(({ kind, sinceMs }) => [kind, sinceMs]);
+  assertEquals(findings(1e12, "full"), [["log-full", 1e12]]);
+  assertEquals(findings(1e12, "failed"), [["log-failed", null]]);
+  for (const hostile of [NaN, Infinity, 1e300]) {
+    assertEquals(findings(hostile, "full"), [["log-full", null]]);
+  }
+});
+
 Deno.test("mt status shows a damaged file with its error, which is not fatal", async () => {
   using directory = new TaskDirectory();
   using channel = createChannel("good", { directory: directory.path, sizeBytes: 8192 });
@@ -138,7 +156,7 @@ Deno.test("mt demo is the demo, with its options and exit statuses", async () =>
   assertStringIncludes(wrong.stderr, "Unknown option '--fast'");
 });
 
-Deno.test("each command of mt explains itself, and refuses wrong arguments with status 2", async () => {
+Deno.test("each command of mt explains itself, and ends with 2 at wrong arguments", async () => {
   const { code, stdout } = await mtHere("--help");
   assertEquals(code, 0);
   const commands = [...stdout.matchAll(/^ {2}([a-z-]+)[ |].* {2}\S/gm)].map(([, name]) => name!);
@@ -180,7 +198,7 @@ Deno.test("mt says what is wrong in one line, and what would be right", async ()
   assertStringIncludes(stderr, "Usage: mt");
 });
 
-Deno.test("the task of mt has the permissions that it needs, with -- before the command", async () => {
+Deno.test("the task of mt has the permissions that it needs, also with --", async () => {
   using directory = new TaskDirectory();
   createChannel("orders", { directory: directory.path, sizeBytes: 4096 }).close();
   const args = ["--", "status", "--json", "--directory", directory.path];

@@ -102,6 +102,21 @@ Deno.test("openCounters() replaces the file of a dead one with other definitions
   }
 });
 
+Deno.test("openCounters() shares a file with a group, and replaces one that it does not", () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const group = Deno.statSync(directory).gid!;
+  const modeOf = (options = {}) => {
+    openCounters("shop", COUNTED, { directory, ...options }).close();
+    const { openings, file } = only(directory);
+    return [openings, Deno.statSync(file).mode! & 0o777];
+  };
+  assertEquals(modeOf(), [1, 0o600]);
+  assertEquals(modeOf({ group }), [1, 0o660]);
+  assertEquals(modeOf({ group }), [2, 0o660]);
+  assertEquals(modeOf(), [1, 0o600]);
+});
+
 Deno.test("openCounters() gives the next one a number, and refuses the seventeenth", () => {
   using scratch = new Scratch();
   const { directory } = scratch;

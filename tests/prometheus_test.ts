@@ -191,6 +191,9 @@ Deno.test("createRegistry() shows what services have counted, also when gone", a
     assertEquals(values.get(series), value, series);
   }
   assertStringIncludes(text, "# HELP mt_shop_orders_total Orders taken.\n");
+  const metrics = await scene.registry.getMetricsAsJSON();
+  const orders = metrics.find(({ name }) => name === "mt_shop_orders_total");
+  assertEquals(orders?.values.map(({ value }) => value), [3]);
   if (obstacle === "") {
     assertEquals(await promtool(["check", "metrics"], text), { code: 0, output: "" });
   }

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { checkReadable, toAbsolute } from "../channel/directory.ts";
 import { CorruptStoreError } from "../errors.ts";
+import { checkPermitted, toAbsolute } from "../native/path.ts";
 import { glanceStore } from "../native/store.ts";
 import { type Cursor, parseManifest, parseManifestKey } from "./manifest.ts";
 import { asideIn, STORE_NAMES } from "./vault.ts";
@@ -52,7 +52,7 @@ const PAUSE_MS = 20;
  */
 export async function listCheckpoints(directory: string): Promise<CheckpointList | undefined> {
   const path = toAbsolute(directory);
-  checkReadable(path);
+  checkPermitted(path, "read");
   const there = STORE_NAMES.filter((name) => hasData(`${path}/${name}`));
   const aside = asideIn(path);
   if (there.length === 0 && aside.length === 0) return undefined;

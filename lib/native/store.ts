@@ -11,6 +11,7 @@ import { CorruptStoreError, DurabilityError, NoSpaceError, StoreClosedError } fr
 import * as layout from "./_layout.ts";
 import { describeOwner, Detail, fileFailure } from "./failure.ts";
 import { native } from "./library.ts";
+import { grantedPath } from "./path.ts";
 
 /** An open store. */
 export interface StoreHandle {
@@ -32,8 +33,6 @@ export interface PackedOperation {
   key: Uint8Array;
   value?: Uint8Array | undefined;
 }
-
-const encoder = new TextEncoder();
 
 function failure(status: number, action: string, path: string, detail: Detail): Error {
   const cannot = `Cannot ${action} store "${path}"`;
@@ -69,7 +68,7 @@ export function openStore(
 ): StoreHandle {
   const detail = new Detail();
   const handle = native().mt_store_open(
-    encoder.encode(`${path}\0`),
+    grantedPath(path, "read", "write"),
     settings.mapBytes,
     Number(settings.makeDirectory),
     detail.bytes,
@@ -240,9 +239,8 @@ export async function glanceStore(
   const detail = new Detail();
   const out = new Uint8Array(GLANCE_BYTES);
   const report = new Uint8Array(layout.STORE_REPORT_SIZE);
-  const place = encoder.encode(`${path}\0`);
   const size = await native().mt_store_glance_wait(
-    place,
+    grantedPath(path, "read"),
     prefix,
     prefix.length,
     out,

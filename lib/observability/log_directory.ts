@@ -5,7 +5,6 @@
  * @module
  */
 
-import { checkReadable, toAbsolute } from "../channel/directory.ts";
 import {
   type ControlSlot,
   currentSlot,
@@ -13,6 +12,7 @@ import {
   decodeSegmentHeader,
   type SegmentHeader,
 } from "../native/log_files.ts";
+import { checkPermitted, toAbsolute } from "../native/path.ts";
 import { CONTROL_SIZE, SEGMENT_HEADER_SIZE } from "../native/_layout.ts";
 
 /** One file of a log. */
@@ -80,7 +80,7 @@ export function isSegmentName(name: string): boolean {
  */
 export function readLogDirectory(directory: string): LogDirectory | undefined {
   const path = toAbsolute(directory);
-  checkReadable(path);
+  checkPermitted(path, "read");
   const names = [...Deno.readDirSync(path)].filter(({ isFile }) => isFile)
     .map(({ name }) => name).sort();
   const segmentNames = names.filter(isSegmentName);
@@ -112,7 +112,7 @@ export function readLogDirectory(directory: string): LogDirectory | undefined {
 /** The logs in a directory of logs, by their directories' names. */
 export function readLogDirectories(walDir: string): LogDirectory[] {
   const path = toAbsolute(walDir);
-  checkReadable(path);
+  checkPermitted(path, "read");
   const names = [...Deno.readDirSync(path)].filter(({ isDirectory }) => isDirectory)
     .map(({ name }) => name).sort();
   return names.flatMap((name) => readOrNone(`${path}/${name}`) ?? []);

@@ -85,7 +85,7 @@ function cleanChannel(
   }
 }
 
-/** Counters of a service that has ended stay for who reads them; here nobody wants them any more. */
+/** Counters stay when their service has ended, for who reads them: until somebody tidies up. */
 function cleanCounters(
   { instance, file, state, pid }: ServiceCounters,
   { dryRun, ...place }: CleanPlace,

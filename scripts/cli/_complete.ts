@@ -14,6 +14,7 @@ import { listChannels, openChannel } from "../../mod.ts";
 import { OPTIONS as DEMO_OPTIONS } from "../demo.ts";
 import { OWN } from "../services/_service.ts";
 import { type Settings, toFlag } from "../services/_settings.ts";
+import { metrics } from "../services/metrics.ts";
 import { SERVICES } from "../services/mod.ts";
 import { layoutNames } from "./_decode.ts";
 import { placeOf } from "./_frame.ts";
@@ -122,7 +123,7 @@ function pathsLike(prefix: string): Words {
 
 /** Those that services and the demo read by themselves. */
 function addServiceOptions(root: Root): void {
-  for (const { name, alias, settings } of SERVICES) {
+  for (const { name, alias, settings } of [...SERVICES, metrics]) {
     for (const command of [name, ...alias === undefined ? [] : [alias]]) {
       const found = root.commands.get(command) ?? root.command(command, "");
       found.option("config", "file of settings", () => {});

@@ -31,6 +31,8 @@ export interface Finding {
   peer: string | null;
   /** Its process; null without one. */
   pid: number | null;
+  /** Since when, in milliseconds since 1970, as the channel's history has it; null if not known. */
+  sinceMs: number | null;
   /** What was found. */
   found: string;
   /** What to do. */
@@ -51,15 +53,47 @@ export function findingsOf(
     isReadable(channel)
       ? [...logFindings(channel), ...peerFindings(channel), ...forgotten(channel)]
       : [{
-        ...about(channel.name, "unreadable"),
+        ...about(channel, "unreadable"),
         found: channel.error,
         fix: "mt inspect shows what the file holds; mt remove removes it",
       }]
   );
 }
 
-function about(channel: string, kind: Finding["kind"], peer?: WatchedPeer) {
-  return { channel, kind, peer: peer && nameOf(peer) || null, pid: peer?.pid ?? null };
+function about(
+  channel: WatchedChannel | UnreadableChannel,
+  kind: Finding["kind"],
+  peer?: Pick<WatchedPeer, "name" | "index" | "pid">,
+) {
+  return {
+    ...{ channel: channel.name, kind, sinceMs: sinceMs(channel, kind, peer) },
+    ...{ peer: peer && nameOf(peer) || null, pid: peer?.pid || null },
+  };
+}
+
+/** What a channel's history says when something has begun. */
+const BEGINNINGS: Partial<Record<Finding["kind"], readonly string[]>> = {
+  "dead": ["consumer-detached"],
+  "forgotten": ["consumer-detached"],
+  "log-full": ["log-full"],
+  "log-failed": ["log-failed", "log-damaged"],
+  "log-cut": ["segments-cut"],
+};
+
+function sinceMs(
+  channel: WatchedChannel | UnreadableChannel,
+  kind: Finding["kind"],
+  peer?: Pick<WatchedPeer, "name" | "pid">,
+): number | null {
+  if (!isReadable(channel)) return null;
+  const entry = channel.history.findLast((entry) =>
+    BEGINNINGS[kind]?.includes(entry.kind) &&
+    (peer === undefined || entry.name === peer.name && entry.pid === peer.pid)
+  );
+  // Shared memory has it, where anything may stand.
+  return entry === undefined || Number.isNaN(new Date(entry.timeMs).getTime())
+    ? null
+    : entry.timeMs;
 }
 
 /** The name of a producer or consumer, or its slot where it has none. */
@@ -68,12 +102,12 @@ export function nameOf({ name, index }: { name: string; index: number }): string
 }
 
 function peerFindings(channel: WatchedChannel): Finding[] {
-  const { name, gatedBy, occupancyBytes, sizeBytes, producers, consumers } = channel;
+  const { gatedBy, occupancyBytes, sizeBytes, producers, consumers } = channel;
   const findings: Finding[] = [];
   const share = occupancyBytes / sizeBytes;
   if (gatedBy !== null && gatedBy.name !== PERSISTER && share >= FULL_SHARE) {
     findings.push({
-      ...about(name, "gated", gatedBy),
+      ...about(channel, "gated", gatedBy),
       found: `the ring is ${formatShare(share)} full, and ${who("consumer", gatedBy)} holds ` +
         `producers back: it is ${formatCount(gatedBy.lagMessages)} messages behind`,
       fix: "see what keeps it busy; one that may lose messages is opened with onSlow: drop, one " +
@@ -83,7 +117,7 @@ function peerFindings(channel: WatchedChannel): Finding[] {
   for (const peer of consumers) {
     if (peer.name === PERSISTER || peer.state !== "alive" || peer.stalledMs === 0) continue;
     findings.push({
-      ...about(name, "stalled", peer),
+      ...about(channel, "stalled", peer),
       found: `${who("consumer", peer)} is alive, ${formatCount(peer.lagMessages)} messages ` +
         `behind, and has not moved for ${Math.round(peer.stalledMs)} ms`,
       fix: `see whether process ${peer.pid} is stopped, or its handler hangs`,
@@ -95,7 +129,7 @@ function peerFindings(channel: WatchedChannel): Finding[] {
   ].filter(({ peer }) => peer.state === "dead" && peer.name !== PERSISTER);
   for (const { role, peer } of dead) {
     findings.push({
-      ...about(name, "dead", peer),
+      ...about(channel, "dead", peer),
       found: `${who(role, peer)} is dead: it has ended without closing`,
       fix: role === "producer" || peer.name === ""
         ? "start it again; who comes next clears up after it"
@@ -119,7 +153,7 @@ function logFindings(channel: WatchedChannel): Finding[] {
   // One that everybody has closed, whole, is as it should be.
   if (log.state === "absent" && (isUsed || messages > log.logged)) {
     findings.push({
-      ...about(name, "log-absent", writer?.state === "dead" ? writer : undefined),
+      ...about(channel, "log-absent", writer?.state === "dead" ? writer : undefined),
       found: `nobody writes the log` +
         (writer?.state === "dead" ? ` since process ${writer.pid} has died` : "") +
         `; ${missing} messages are in the ring alone, and producers wait when it is full`,
@@ -129,7 +163,7 @@ function logFindings(channel: WatchedChannel): Finding[] {
   }
   if (log.state === "full") {
     findings.push({
-      ...about(name, "log-full"),
+      ...about(channel, "log-full"),
       found: `the log has no room: its disk is full or its cap reached, and producers wait`,
       fix: "make room, raise the cap, or see who holds the log back",
     });
@@ -137,14 +171,14 @@ function logFindings(channel: WatchedChannel): Finding[] {
   if (log.state === "failed") {
     const why = log.fault ?? `error ${log.errno} of the operating system`;
     findings.push({
-      ...about(name, "log-failed"),
+      ...about(channel, "log-failed"),
       found: `the log has failed (${why}); ${missing} messages are not in it`,
       fix: `mt verify ${log.directory}; then start its writer again, which opens it anew`,
     });
   }
   if (log.forcedCuts > 0) {
     findings.push({
-      ...about(name, "log-cut"),
+      ...about(channel, "log-cut"),
       found: `at its cap the log was cut ${formatCount(log.forcedCuts)} times though a consumer ` +
         `still needed it`,
       fix: "raise the cap, or remove the consumer that does not come back",
@@ -159,18 +193,16 @@ function forgotten(channel: WatchedChannel): Finding[] {
   if (log === null || log.logged < log.oldest) return [];
   const away = consumers
     .filter((peer) => peer.state !== "alive" && peer.name !== "" && peer.name !== PERSISTER)
-    .map((peer) => ({ name: peer.name, cursor: peer.cursor, pid: peer.pid as number | null }));
+    .map(({ name, index, pid, cursor }) => ({ name, index, pid, cursor }));
   for (const { name, sequence } of cursorsOf(log.directory)) {
     if (consumers.some((peer) => peer.name === name)) continue;
-    away.push({ name, cursor: sequence - 1, pid: null });
+    away.push({ name, index: 0, pid: 0, cursor: sequence - 1 });
   }
   return away.filter(({ cursor }) => cursor < log.logged).map((peer) => {
     const kept = log.logged - Math.max(peer.cursor, log.oldest - 1);
     const share = kept / (log.logged - log.oldest + 1);
     return {
-      ...about(name, "forgotten"),
-      peer: peer.name,
-      pid: peer.pid,
+      ...about(channel, "forgotten", peer),
       found: `the log keeps ${formatCount(kept)} messages (about ` +
         `${formatBytes(Math.round(share * log.logBytes))}) for consumer "${peer.name}", which ` +
         `nobody has open`,

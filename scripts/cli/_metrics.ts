@@ -11,7 +11,8 @@ import { metrics } from "../services/metrics.ts";
 import { runService, serviceHelp, settingsOf } from "../services/_service.ts";
 import { type End, forwardTo } from "./_frame.ts";
 
-const ONCE = "With --once it prints the metrics on the standard output, and ends.";
+const ONCE =
+  "With --once it prints the metrics on the standard output, with --json as JSON, and ends.";
 
 /** Adds `mt metrics`: the service, and what prints once. */
 export function addMetricsCommand(program: Command, end: End): void {
@@ -23,10 +24,11 @@ export function addMetricsCommand(program: Command, end: End): void {
 }
 
 async function printOnce(args: string[]): Promise<void> {
-  const watch = new Watch(placeOf(settingsOf(metrics, args)));
+  const values = settingsOf(metrics, args);
+  const watch = new Watch(placeOf(values));
   // Takes long to load, which no other command should wait for.
   const { createRegistry } = await import("../../lib/observability/prometheus.ts");
-  const text = await createRegistry(() => watch.look()).metrics();
-  const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  const registry = createRegistry(() => watch.look());
+  if (!values.json) console.log((await registry.metrics()).trimEnd());
+  else console.log(JSON.stringify({ metrics: await registry.getMetricsAsJSON() }));
 }

@@ -69,7 +69,8 @@ async function tail(name: string, options: TailOptions): Promise<number> {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
     if (error instanceof RangeError) throw new UsageError(error.message);
     if (["Error", "TypeError", "ReferenceError"].includes(error.name)) throw error;
-    throw new ScriptError(error.message);
+    const isMissing = error instanceof Deno.errors.NotFound && options.walDir === undefined;
+    throw new ScriptError(error.message + (isMissing ? '; "mt status" lists those there are' : ""));
   }
 }
 

@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import { type Look, RecentLatency, Watch } from "../../lib/observability/mod.ts";
-import { defaultDirectory } from "../../lib/native/ring.ts";
+import { defaultDirectory } from "../../lib/native/path.ts";
 import { UsageError } from "../_command.ts";
 import { HAS_COLOUR, write } from "../_output.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";

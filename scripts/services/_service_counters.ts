@@ -57,6 +57,7 @@ export function startCounting<D extends CounterDefinitions>(
     own.update({ cpuTime: (user + system) / 1e6, residentBytes: Deno.memoryUsage().rss });
     sample();
   };
+  look();
   const timer = setInterval(() => {
     const nowMs = performance.now();
     own.values.loopLag.record((nowMs - dueMs) * 1e6);

@@ -38,6 +38,10 @@ const SETTINGS = {
     HEALTH_LIMITS.logBehindShare,
     "percent of a ring that may wait for its log",
   ),
+  engineLagRequests: integer(
+    { min: 1, max: 1_000_000_000, byDefault: HEALTH_LIMITS.engineLagRequests },
+    "requests that may wait for an engine",
+  ),
   diskLow: bytes(HEALTH_LIMITS.diskLowBytes, "free bytes of a log's disk that are few"),
   diskCritical: bytes(HEALTH_LIMITS.diskCriticalBytes, "free bytes of a log's disk that fail it"),
 };
@@ -65,6 +69,7 @@ export const metrics: Service<typeof SETTINGS, typeof NO_COUNTERS> = defineServi
         stalledMs: values.stalledSeconds * 1000,
         fullShare: values.fullPercent / 100,
         logBehindShare: values.logBehindPercent / 100,
+        engineLagRequests: values.engineLagRequests,
         diskLowBytes: values.diskLow,
         diskCriticalBytes: values.diskCritical,
       },

@@ -36,7 +36,16 @@ const banner =
 fn printLayout(out: *Writer) !void {
     try out.writeAll(banner);
     try out.print("export const ABI_FINGERPRINT = {d};\n\n", .{mt.abi.fingerprint});
-    try printCodes(out);
+    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
+    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
+        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
+    }
+    try out.writeAll("\n");
+    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
+        const value = @field(mt.constants, decl.name);
+        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
+    }
+    try out.writeAll("\n");
     try printBits(out, "RECORD", mt.record.Flags);
     try printBits(out, "CHANNEL", mt.header.ChannelFlags);
     try printEnum(out, "POLICY", mt.header.Policy);
@@ -108,19 +117,6 @@ fn printLogFiles(out: *Writer) !void {
     try printStruct(out, "CURSOR", mt.wal.control.Cursor);
 }
 
-fn printCodes(out: *Writer) !void {
-    try out.writeAll("/** Result codes: what each means stands in zig/status.zig. */\n");
-    inline for (@typeInfo(mt.status.Status).@"enum".fields) |field| {
-        try out.print("export const {s} = {d};\n", .{ comptime upper(field.name), field.value });
-    }
-    try out.writeAll("\n");
-    inline for (@typeInfo(mt.constants).@"struct".decls) |decl| {
-        const value = @field(mt.constants, decl.name);
-        try out.print("export const {s} = {d};\n", .{ comptime upper(decl.name), value });
-    }
-    try out.writeAll("\n");
-}
-
 fn printStruct(out: *Writer, comptime name: []const u8, comptime T: type) !void {
     try out.print("export const {s}_SIZE = {d};\n", .{ name, @sizeOf(T) });
     inline for (@typeInfo(T).@"struct".fields) |field| {
@@ -183,7 +179,20 @@ fn printSymbols(out: *Writer) !void {
             try printSymbol(out, decl.name, @typeInfo(@TypeOf(@field(border, decl.name))).@"fn");
         }
     }
-    try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n");
+    try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n\n");
+    try out.writeAll("/** Functions that take a path, and which of their arguments it is. */\n");
+    try out.writeAll("export interface PathArguments {\n");
+    inline for (mt.borders) |border| {
+        inline for (@typeInfo(border).@"struct".decls) |decl| {
+            if (comptime !std.mem.startsWith(u8, decl.name, "mt_")) continue;
+            const function = @typeInfo(@TypeOf(@field(border, decl.name))).@"fn";
+            inline for (function.params, 0..) |param, i| {
+                if (param.type.? != [*:0]const u8) continue;
+                try out.print("  {s}: \"{d}\";\n", .{ decl.name, i });
+            }
+        }
+    }
+    try out.writeAll("}\n");
 }
 
 fn printSymbol(

@@ -1,0 +1,89 @@
+// Services that no other test looks into: what they count, and under which names.
+
+import { assertEquals, assertGreater } from "@std/assert";
+import { readCounters, type ServiceCounters } from "../lib/observability/mod.ts";
+import { createChannel, openProducer } from "../mod.ts";
+import { type AnyService, spawnService } from "../scripts/services/_service.ts";
+import { fakeExchange } from "../scripts/services/fake_exchange.ts";
+import { persister } from "../scripts/services/persister.ts";
+import { Scratch } from "./_support.ts";
+import { until } from "./fault/_support.ts";
+
+/** A service in a process of its own. */
+class Spawned implements AsyncDisposable {
+  readonly child: Deno.ChildProcess;
+
+  constructor(service: AnyService, args: string[]) {
+    this.child = spawnService(service, args, "piped");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended, as it should not.
+    }
+    await this.child.status;
+    await this.child.stdout.cancel();
+    await this.child.stdin.abort().catch(() => {});
+  }
+}
+
+function valueOf(counters: ServiceCounters | undefined, wanted: string): number {
+  return counters?.values.find(({ name }) => name === wanted)?.value ?? NaN;
+}
+
+/** How often timers were looked at. */
+function lagOf(counters: ServiceCounters | undefined): number {
+  const lag = counters?.values.find(({ name }) => name === "event_loop_lag_seconds");
+  return lag?.histogram?.count ?? 0;
+}
+
+Deno.test("Services count beside their channels, each under its own name", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const log = {
+    walDir: `${directory}/wal`,
+    segmentBytes: "256KB",
+    durability: "disk",
+    persister: "outside",
+  } as const;
+  using channel = createChannel("p.orders", { directory, sizeBytes: "64KB", ...log });
+  const place = ["--directory", directory, "--channel-prefix", "p."];
+  const find = (wanted: string) =>
+    readCounters({ directory }).find(({ instance }) => instance === wanted);
+  {
+    await using _persister = new Spawned(persister, [
+      ...[...place, "--channels", "orders", "--wal-dir", log.walDir, "--segment-bytes", "256KB"],
+    ]);
+    await using first = new Spawned(fakeExchange, [...place, "--rate-hz", "100"]);
+    await until(
+      "it counts",
+      () => valueOf(find("p.fake-exchange"), "fake_exchange_steps_total") > 0,
+    );
+    await using second = new Spawned(fakeExchange, place);
+    await until("it has looked at itself", () => lagOf(find("p.fake-exchange-2")) > 0);
+    assertEquals(find("p.fake-exchange")?.pid, first.child.pid);
+    assertEquals(find("p.fake-exchange-2")?.pid, second.child.pid);
+    await until("it writes", () => valueOf(find("p.persister"), "persister_logs") === 1);
+    openProducer(channel).write(new Uint8Array(10));
+    await until("all is durable", () => channel.stats().log!.durable === 1);
+    await until(
+      "it is counted",
+      () => valueOf(find("p.persister"), "persister_lag_messages") === 0,
+    );
+    assertEquals(valueOf(find("p.persister"), "persister_logs_failed"), 0);
+  }
+  const left = readCounters({ directory });
+  assertEquals(left.map(({ instance, state }) => `${instance} ${state}`), [
+    "p.fake-exchange dead",
+    "p.fake-exchange-2 dead",
+    "p.persister dead",
+  ]);
+  for (const counters of left) {
+    assertEquals(valueOf(counters, "process_starts_total"), 1);
+    assertGreater(valueOf(counters, "process_cpu_seconds_total"), 0);
+    assertGreater(valueOf(counters, "process_resident_bytes"), 1e6);
+    assertGreater(lagOf(counters), 0);
+  }
+});
