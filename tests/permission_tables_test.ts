@@ -37,10 +37,12 @@ function permitted(flags: string[], what: string): string[] {
 const GIVEN: Record<string, string[]> = {
   gateway: ["--port", "1", "--tcp-port", "2"],
   "market-data": ["--port", "1"],
+  inspector: ["--port", "1"],
 };
 
 const ADDRESSES: Record<string, string> = {
   "host:port": "127.0.0.1:1",
+  "127.0.0.1:port": "127.0.0.1:1",
   "host:tcp_port": "127.0.0.1:2",
 };
 
