@@ -107,6 +107,7 @@ export {
 export { installNativeLibrary, type InstallOptions } from "./lib/native/binary.ts";
 export { monotonicNs, tickClock } from "./lib/native/clock.ts";
 export { pinThread } from "./lib/native/affinity.ts";
+export { confine } from "./lib/native/confinement.ts";
 export {
   ChannelClosedError,
   CorruptHeaderError,

@@ -31,13 +31,12 @@ const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
 const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
 
+/** Programs that give children another user, and that judge units. */
+const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
+
 /** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
 const PROGRAMS = [
-  ...DISK_PROGRAMS,
-  "cp",
-  "mv",
-  "bash",
-  "script",
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv", "bash", "script"],
   ...PROMETHEUS,
   `${ROOT}zig-out/faults/bin/wal-faults`,
 ];

@@ -108,6 +108,8 @@ export interface BuildOptions {
   faultPoints?: boolean;
   /** Without the counters of the hot path: only to measure what they cost. */
   withoutCounters?: boolean;
+  /** With Zig's own checks of indices and arithmetic: only to fuzz. */
+  isSafe?: boolean;
   /** The native half of the benchmarks (zig/bench) instead. */
   bench?: boolean;
   /** Builds for another machine, such as `aarch64-linux-gnu.2.28`, into a folder of that name. */
@@ -143,7 +145,8 @@ export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLib
   return await withLock(async () => {
     if (!force && await isFresh(path)) return { path, built: false, seconds: 0 };
     const start = await fileTime();
-    const args = ["build", "-Doptimize=ReleaseFast", "--prefix", prefix];
+    const optimize = options.isSafe ? "ReleaseSafe" : "ReleaseFast";
+    const args = ["build", `-Doptimize=${optimize}`, "--prefix", prefix];
     if (options.bench) args.push("bench");
     if (options.faultPoints) args.push("-Dfault-points=true");
     if (options.withoutCounters) args.push("-Dcounters=false");
@@ -160,8 +163,10 @@ export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLib
   });
 }
 
-function prefixOf({ faultPoints, withoutCounters, target }: BuildOptions): string {
-  const variants = [target, faultPoints && "faults", withoutCounters && "uncounted"];
+function prefixOf({ faultPoints, withoutCounters, isSafe, target }: BuildOptions): string {
+  const variants = [
+    ...[target, faultPoints && "faults", withoutCounters && "uncounted", isSafe && "safe"],
+  ];
   return ["zig-out", ...variants.filter((variant) => variant)].join("/");
 }
 

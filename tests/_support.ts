@@ -189,9 +189,17 @@ export interface ChildOptions {
 }
 
 /** Starts another Deno with these arguments and waits for its end. */
-export async function runChild(args: string[], options: ChildOptions = {}): Promise<Ended> {
-  const { env = {}, watchdogMs = 60_000 } = options;
-  const child = new Deno.Command(Deno.execPath(), {
+export function runChild(args: string[], options: ChildOptions = {}): Promise<Ended> {
+  return runProgram(Deno.execPath(), args, options);
+}
+
+/** Starts a program and waits for its end. */
+export async function runProgram(
+  program: string,
+  args: string[],
+  { env = {}, watchdogMs = 60_000 }: ChildOptions = {},
+): Promise<Ended> {
+  const child = new Deno.Command(program, {
     args,
     env: { ...env, NO_COLOR: "1" },
     cwd: ROOT,

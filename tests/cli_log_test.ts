@@ -256,7 +256,7 @@ Deno.test("Tools answer for any bytes, and for what is no file", async () => {
   const task = { directory: directory.path, seed: 47, rounds: IS_LONG ? 20_000 : 60 };
   const flags = ["--allow-read", "--allow-write", "--allow-env", "--allow-run=mkfifo"];
   flags.push(`--allow-ffi=${ROOT}zig-out`);
-  const { cases, answers } = await runScript("_fuzz_inspect_child.ts", flags, [
+  const { cases, answers } = await runScript("fuzz/_sweep_inspect.ts", flags, [
     JSON.stringify(task),
   ], { watchdogMs: IS_LONG ? 3_600_000 : 120_000 }) as { cases: number; answers: number };
   assertEquals(cases, 4 * task.rounds + 5);

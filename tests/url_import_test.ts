@@ -198,6 +198,22 @@ Deno.test("createChannel() refuses a damaged copy, and installing mends it", asy
   assertEquals(site.cachedFiles(), [path]);
 });
 
+Deno.test("createChannel() refuses a copy that others could exchange", async () => {
+  await using site = await Site.open();
+  assertPrints(await site.run(INSTALL), "by URL");
+  const [copy] = site.cachedFiles();
+  const places = [site.cache, `${site.cache}/${VERSION}`, copy!];
+  for (const [at, mode] of [0o777, 0o770, 0o622].entries()) {
+    const place = places[at]!;
+    const before = Deno.statSync(place).mode! & 0o7777;
+    Deno.chmodSync(place, mode);
+    const found = await site.run(at === 0 ? INSTALL : "");
+    assertRefused(found, "NativeLibraryError", `found mode 0${mode.toString(8)} of "${place}"`);
+    Deno.chmodSync(place, before);
+  }
+  assertPrints(await site.run(""), "by URL");
+});
+
 Deno.test("a module imported by URL passes on which permission is missing", async () => {
   await using site = await Site.open();
   for (const name of ["net", "read", "write", "ffi"]) {

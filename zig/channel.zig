@@ -39,6 +39,8 @@ pub const Channel = struct {
     access: file.Access,
     /// 1 after the file was truncated under the mapping (sigbus.zig).
     poisoned: u32 = 0,
+    /// Whether this process may read where the file says that its log is: see `grantLog`.
+    is_log_granted: bool = false,
     /// Handles that keep this alive: its own, and one for each producer and consumer.
     references: u32 = 1,
     holds_producer: [constants.producers_max]bool = @splat(false),
@@ -82,6 +84,15 @@ pub const Channel = struct {
         unmap(channel.memory);
         _ = linux.close(channel.fd);
         allocator.destroy(channel);
+    }
+
+    /// Lets consumers read the log in that directory, which the caller has leave to read. False,
+    /// and nothing changes, unless it is the one that the file names, byte for byte: whoever made
+    /// the file may have named any.
+    pub fn grantLog(channel: *Channel, path: []const u8) bool {
+        if (path.len == 0 or !std.mem.eql(u8, path, channel.identity.logPath())) return false;
+        channel.is_log_granted = true;
+        return true;
     }
 
     pub fn isPoisoned(channel: *const Channel) bool {

@@ -327,7 +327,7 @@ pub fn read(
     const is_alive = liveness.isHeldByOther(fd, .writer);
     var table: Table = undefined;
     try table.read(fd, &status, instance, detail);
-    try file.checkOwner(&status, table.identity.isShared(), .read_only, detail);
+    try file.checkOwner(place.directory, &status, table.identity.isShared(), .read_only, detail);
     const entries, const histograms = .{ table.identity.entries, table.identity.histograms };
     const words = entries * @sizeOf(u64) + histograms * @sizeOf(HistogramCopy);
     report.* = .{
@@ -385,7 +385,7 @@ pub fn remove(place: file.Place, detail: *Detail) Error!void {
     var status: linux.Statx = undefined;
     const fd = try file.openFile(place, .read_write, &status, detail);
     defer _ = linux.close(fd);
-    try file.checkOwner(&status, true, .read_write, detail);
+    try file.checkOwner(place.directory, &status, true, .read_write, detail);
     liveness.tryLock(fd, .writer) catch |err| {
         if (err != error.Held) return error.Os;
         readPid(fd, detail);

@@ -254,7 +254,7 @@ fn takeOver(
     defer if (!is_kept) {
         _ = linux.close(fd);
     };
-    try file.checkOwner(&status, true, .read_write, detail);
+    try file.checkOwner(place.directory, &status, true, .read_write, detail);
     liveness.tryLock(fd, .writer) catch |err|
         return if (err == error.Held) error.Busy else error.Os;
     if (!file.isNamed(place, &status)) return null; // Somebody has removed it meanwhile.

@@ -111,7 +111,7 @@ pub export fn mt_directory_list(
     detail: [*]u8,
 ) callconv(.c) i32 {
     var result: DetailOut = .{ .bytes = detail };
-    const opened = file.Directory.open(path, false, &result.value) catch |err|
+    const opened = file.Directory.openOfAny(path, false, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
     const suffix = file.ring_suffix;

@@ -42,9 +42,11 @@ pub export fn mt_counters_open(
     @memcpy(bytes, table[0..bytes.len]);
     if (!counters_module.isInstance(instance) or !counters_module.isTable(entries))
         return result.finish(.invalid_argument);
-    const opened = file.Directory.open(path, true, &result.value) catch |err|
+    const opened = file.Directory.openOfAny(path, true, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
+    if (wanted.has_group == 0) opened.checkOwner() catch |err|
+        return result.finish(file.statusOf(err));
     var name: counting.Name = undefined;
     const counters = Counters.init(opened, &.{
         .instance = instance,
@@ -92,7 +94,7 @@ pub export fn mt_counters_list(
     detail: [*]u8,
 ) callconv(.c) i32 {
     var result: DetailOut = .{ .bytes = detail };
-    const opened = file.Directory.open(path, false, &result.value) catch |err|
+    const opened = file.Directory.openOfAny(path, false, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
     const suffix = counters_module.suffix;

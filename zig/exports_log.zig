@@ -111,6 +111,13 @@ pub export fn mt_channel_durability(handle: u32, out: [*]u8) callconv(.c) i32 {
     return code(if (channel.isPoisoned()) .truncated else .ok);
 }
 
+/// Lets consumers of the channel read its log in that directory (zero-ended absolute path). Returns
+/// 1 if it is the one that the channel's file names, 0 if not: then nothing changes.
+pub export fn mt_channel_grant_log(handle: u32, path: [*:0]const u8) callconv(.c) i32 {
+    const channel = handles.get(Channel, handle) orelse return code(.closed);
+    return @intFromBool(channel.grantLog(std.mem.span(path)));
+}
+
 /// Last sequence that is on the disk.
 pub export fn mt_producer_durable(handle: u32) callconv(.c) f64 {
     const producer = handles.get(Producer, handle) orelse return exports.codeAsFloat(.closed);

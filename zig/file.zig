@@ -62,7 +62,7 @@ pub const Place = struct {
         if (slash == 0 or slash >= buffer.len) return error.NotFound;
         @memcpy(buffer[0..slash], text[0..slash]);
         buffer[slash] = 0;
-        const directory = try Directory.open(buffer[0..slash :0], make, detail);
+        const directory = try Directory.openOfAny(buffer[0..slash :0], make, detail);
         return .{ .directory = directory, .name = text[slash + 1 ..].ptr };
     }
 
@@ -74,9 +74,20 @@ pub const Place = struct {
 /// An open directory that ring files lie in.
 pub const Directory = struct {
     fd: i32,
+    /// Its owner.
+    uid: u32 = std.math.maxInt(u32),
 
-    /// Opens a directory, making it (mode 0700) where its parent exists and it does not.
+    /// Opens a directory of this user or root, making it (mode 0700) where its parent exists and it
+    /// does not.
     pub fn open(path: [*:0]const u8, make: bool, detail: *Detail) Error!Directory {
+        const directory = try openOfAny(path, make, detail);
+        errdefer directory.close();
+        try directory.checkOwner();
+        return directory;
+    }
+
+    /// The same, of whichever user: of one that shares a ring with a group, one of them.
+    pub fn openOfAny(path: [*:0]const u8, make: bool, detail: *Detail) Error!Directory {
         if (make) {
             const rc = linux.mkdirat(linux.AT.FDCWD, path, 0o700);
             const errno = linux.errno(rc);
@@ -88,11 +99,16 @@ pub const Directory = struct {
         errdefer _ = linux.close(fd);
         var status: linux.Statx = undefined;
         try statFile(fd, &status, detail);
-        const is_ours = status.uid == linux.geteuid() or status.uid == 0;
         // Others may only write into it where they cannot remove or rename what is not theirs.
         const is_sticky = status.mode & linux.S.ISVTX != 0;
-        if (!is_ours or (status.mode & 0o002 != 0 and !is_sticky)) return error.UnsafeFile;
-        return .{ .fd = fd };
+        if (status.mode & 0o002 != 0 and !is_sticky) return error.UnsafeFile;
+        return .{ .fd = fd, .uid = status.uid };
+    }
+
+    /// Its owner can exchange what lies in it.
+    pub fn checkOwner(directory: Directory) Error!void {
+        const is_ours = directory.uid == linux.geteuid() or directory.uid == 0;
+        if (!is_ours) return error.UnsafeFile;
     }
 
     pub fn close(directory: Directory) void {
@@ -133,6 +149,7 @@ pub fn create(
     group: ?u32,
     detail: *Detail,
 ) Error!i32 {
+    if (group == null) try place.directory.checkOwner();
     const size = identity.header_bytes + identity.capacity;
     const fd = try allocate(place.directory, size, group, detail);
     errdefer _ = linux.close(fd);
@@ -268,7 +285,7 @@ pub fn open(
     try showPresence(fd, access);
     try statFile(fd, &status, detail); // It may have lost its name by then.
     const is_shared = identity.flags & header.ChannelFlags.group_shared != 0;
-    try checkOwner(&status, is_shared, access, detail);
+    try checkOwner(place.directory, &status, is_shared, access, detail);
     const found = identity.name[0..identity.name_bytes];
     if (name.len > 0 and !std.mem.eql(u8, name, found)) {
         detail.setName(found);
@@ -341,6 +358,7 @@ pub fn checkIdentity(
 
 /// Refuses a file that others could write, or that has another name besides.
 pub fn checkOwner(
+    directory: Directory,
     status: *const linux.Statx,
     is_shared: bool,
     access: Access,
@@ -354,6 +372,7 @@ pub fn checkOwner(
     const is_ours = status.uid == linux.geteuid();
     const may_look = access == .read_only and linux.geteuid() == 0;
     if (!is_ours and !is_shared and !may_look) return error.UnsafeFile;
+    if (!is_shared and !may_look) try directory.checkOwner();
     if (status.nlink == 0) return error.NotFound; // Removed since it was opened.
     detail.expected = 1;
     detail.actual = @floatFromInt(status.nlink);

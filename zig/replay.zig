@@ -55,9 +55,11 @@ pub fn resolve(
     return .earliest;
 }
 
-/// Path of the log's directory, zero-ended.
+/// Path of the log's directory, zero-ended; empty, which is found nowhere, where this process has
+/// no leave to read it.
 pub fn pathOf(channel: *const Channel) [constants.log_path_bytes_max:0]u8 {
     var path: [constants.log_path_bytes_max:0]u8 = @splat(0);
+    if (!channel.is_log_granted) return path;
     const text = channel.identity.logPath();
     @memcpy(path[0..text.len], text);
     return path;

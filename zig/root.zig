@@ -21,6 +21,7 @@ pub const exports_chronicle = @import("exports_chronicle.zig");
 pub const exports_counters = @import("exports_counters.zig");
 pub const exports_log = @import("exports_log.zig");
 pub const exports_machine = @import("exports_machine.zig");
+pub const exports_process = @import("exports_process.zig");
 pub const exports_store = @import("exports_store.zig");
 pub const exports_verify = @import("exports_verify.zig");
 pub const file = @import("file.zig");
@@ -62,6 +63,7 @@ pub const borders = .{
     exports_counters,
     exports_log,
     exports_machine,
+    exports_process,
     exports_store,
     exports_verify,
 };
@@ -87,6 +89,7 @@ test {
     _ = @import("recovery.zig");
     _ = @import("repair.zig");
     _ = @import("ring.zig");
+    _ = @import("seccomp.zig");
     _ = @import("seek.zig");
     _ = @import("sigbus.zig");
     _ = @import("store/check.zig");

@@ -13,6 +13,7 @@ import {
   readHistogram,
   readHistory,
 } from "../native/chronicle.ts";
+import { checkSharedPath } from "../native/path.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
 import type { RingIdentity } from "../native/ring.ts";
@@ -264,6 +265,7 @@ export function createChannel(name: string, options: ChannelOptions = {}): Chann
   const settings = toRingSettings(name, options);
   const logSettings = toLogSettings(settings, options);
   const { path, isDefault } = bufferFileOf(name, options);
+  checkSharedPath(path, "read", "write"); // Before the log is made.
   if (logSettings !== undefined) refuseOther(name, options, logSettings);
   const log = logSettings && openLog(options.walDir!, logSettings);
   let channel: Channel | undefined;
@@ -287,19 +289,23 @@ function createOrOpen(
 ): Channel {
   const { name } = settings;
   for (let attempt = 0;; attempt++) {
+    let refusal: Error | undefined;
     try {
       const ringLog = log?.acquire();
       if (log === undefined || ringLog !== undefined) {
         return new Channel(ring.createRing(path, { ...settings, log: ringLog }), path);
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      // One of the channel's group may open what it may not make.
+      if (error instanceof Deno.errors.PermissionDenied) refusal = error;
+      else if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
     }
     try {
       return checkSame(openChannel(name, options), options, log);
     } catch (error) {
       // Removed between the two calls, or from before this host's last start: once more.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (refusal !== undefined) throw refusal;
       const isOthers = log !== undefined && !log.isAcquired;
       if (isOthers) log.awaitOwner(attempt);
       else if (attempt > 9) throw error;

@@ -1,14 +1,14 @@
 /**
  * Where ring files lie, and which there are.
  *
- * The native library opens files by itself, whatever `--allow-read` and `--allow-write` say. The
- * default directory is the library's own; for any other place this module demands those
- * permissions.
+ * The default directory is the library's own; any other place needs `--allow-read` and
+ * `--allow-write` for it, which `lib/native/path.ts` sees to.
  *
  * @module
  */
 
 import { NAME_BYTES_MAX } from "../native/_layout.ts";
+import { checkPermitted, defaultDirectory, toAbsolute } from "../native/path.ts";
 import * as ring from "../native/ring.ts";
 
 /** Where a channel's file is. At most one of both. */
@@ -38,7 +38,7 @@ export function checkName(name: string): void {
   );
 }
 
-/** Returns the path of a channel's file, after its permissions were checked. */
+/** Returns the path of a channel's file. */
 export function bufferFileOf(
   name: string,
   place: ChannelPlace,
@@ -51,11 +51,9 @@ export function bufferFileOf(
   }
   const chosen = bufferFile ?? (directory === undefined ? undefined : `${directory}/${name}.ring`);
   if (chosen === undefined) {
-    return { path: `${ring.defaultDirectory()}/${name}.ring`, isDefault: true };
+    return { path: `${defaultDirectory()}/${name}.ring`, isDefault: true };
   }
-  const path = toAbsolute(chosen);
-  checkPermissions(path);
-  return { path, isDefault: false };
+  return { path: toAbsolute(chosen), isDefault: false };
 }
 
 /**
@@ -64,36 +62,9 @@ export function bufferFileOf(
  * @throws {Deno.errors.NotCapable} If it may not.
  */
 export function checkDirectory(directory: string): string {
-  const path = toAbsolute(directory).replace(/(?<=.)\/+$/, "");
-  checkPermissions(path);
+  const path = toAbsolute(directory);
+  checkPermitted(path, "read", "write");
   return path;
-}
-
-/**
- * Checks that this process may read a channel's log.
- *
- * @throws {Deno.errors.NotCapable} If it may not.
- */
-export function checkReadable(path: string): void {
-  checkPermission("read", path);
-}
-
-/** Returns the absolute path. */
-export function toAbsolute(path: string): string {
-  if (path.includes("\0")) throw new RangeError("Cannot use a path with a zero character");
-  return path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;
-}
-
-function checkPermissions(path: string): void {
-  checkPermission("read", path);
-  checkPermission("write", path);
-}
-
-function checkPermission(name: "read" | "write", path: string): void {
-  if (Deno.permissions.querySync({ name, path }).state === "granted") return;
-  throw new Deno.errors.NotCapable(
-    `Requires ${name} access to "${path}", run again with the --allow-${name} flag`,
-  );
 }
 
 /** A channel's file. */
@@ -111,8 +82,7 @@ export interface ChannelEntry {
  * @param directory Default: where channels are created.
  */
 export function listChannels({ directory }: { directory?: string } = {}): ChannelEntry[] {
-  if (directory !== undefined) checkPermissions(toAbsolute(directory));
-  const place = directory === undefined ? ring.defaultDirectory() : toAbsolute(directory);
+  const place = directory === undefined ? defaultDirectory() : toAbsolute(directory);
   return ring.listRings(place).map((name) => ({ name, bufferFile: `${place}/${name}.ring` }));
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkPermitted } from "../native/path.ts";
 import type { Channel } from "./channel.ts";
 import { Consumer } from "./consumer.ts";
 import {
@@ -11,7 +12,6 @@ import {
   type ObserverOptions,
   openConsumerHandle,
 } from "./consumer_options.ts";
-import { checkReadable } from "./directory.ts";
 import { blockingWait } from "./wait_strategy.ts";
 
 /**
@@ -46,7 +46,7 @@ export function openConsumer(channel: Channel, options: ConsumerOptions = {}): C
         `found that producers overwrite them`,
     );
   }
-  if (channel.logDirectory !== undefined && !view) checkReadable(channel.logDirectory);
+  if (channel.logDirectory !== undefined && !view) checkPermitted(channel.logDirectory, "read");
   if (view) void channel.data; // Refuses a missing permission before anything is taken.
   const handle = openConsumerHandle(channel, { name, from, onSlow, view, observes: false });
   const consumer = new Consumer(channel, handle, options);
@@ -60,7 +60,7 @@ export function openConsumer(channel: Channel, options: ConsumerOptions = {}): C
  */
 export function openObserver(channel: Channel, options: ObserverOptions = {}): Consumer {
   const { from = "latest" } = options;
-  if (channel.logDirectory !== undefined) checkReadable(channel.logDirectory);
+  if (channel.logDirectory !== undefined) checkPermitted(channel.logDirectory, "read");
   const place = { name: "", from, onSlow: "drop", view: false, observes: true } as const;
   const handle = openConsumerHandle(channel, place);
   const observer = new Consumer(channel, handle, { ...options, onSlow: "drop" });

@@ -7,7 +7,6 @@
 import { NAME_BYTES_MAX } from "../native/_layout.ts";
 import { removePeer } from "../native/peers.ts";
 import type { Channel } from "./channel.ts";
-import { checkDirectory } from "./directory.ts";
 
 /**
  * Removes a named consumer for good: frees its slot, and makes the log forget what it needs, so
@@ -58,6 +57,7 @@ export function removeConsumer(channel: Channel, name: string): void {
   if (!channel.stats().hasName) { // Its log goes on in the ring that takes its place.
     throw new Deno.errors.NotFound(`${cannot}: found that "${bufferFile}" was removed`);
   }
-  const path = logDirectory === undefined ? bufferFile : checkDirectory(logDirectory);
-  removePeer(channel.handle, name, { channel: channelName, path });
+  const hasLog = logDirectory !== undefined;
+  const path = hasLog ? logDirectory : bufferFile;
+  removePeer(channel.handle, name, { channel: channelName, path, hasLog });
 }

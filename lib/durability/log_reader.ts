@@ -7,9 +7,9 @@
 
 import { Assembly, FRAGMENT_BITS } from "../channel/fragments.ts";
 import { Message } from "../channel/record.ts";
-import { checkReadable, toAbsolute } from "../channel/directory.ts";
 import { CorruptLogError, type LogDamage, SequenceGapError } from "../errors.ts";
 import * as layout from "../native/_layout.ts";
+import { toAbsolute } from "../native/path.ts";
 import { closeHandle } from "../native/ring.ts";
 import { type LogRecords, LogSteps, openVerifier, readFindings, skipTo } from "../native/verify.ts";
 
@@ -136,7 +136,6 @@ export function* readLog(
 ): Generator<Message, void, void> {
   const { from = 1, to = Infinity } = options;
   const path = toAbsolute(directory);
-  checkReadable(path);
   if (!(Number.isSafeInteger(from) && from >= 1)) {
     throw new RangeError(`Cannot read "${path}": expected from to be a sequence, found ${from}`);
   }
@@ -232,7 +231,6 @@ export interface SalvageOptions {
  */
 export function salvageLog(directory: string, { onMessage }: SalvageOptions = {}): Salvage {
   const path = toAbsolute(directory);
-  checkReadable(path);
   const { handle, overview } = openVerifier(path);
   try {
     if (!hasLog(overview)) throw noLog(path);

@@ -7,8 +7,8 @@
 import { Channel } from "../channel/channel.ts";
 import { Consumer } from "../channel/consumer.ts";
 import { openConsumerHandle } from "../channel/consumer_options.ts";
-import { checkReadable, toAbsolute } from "../channel/directory.ts";
 import { CorruptRecordError, type LogDamage } from "../errors.ts";
+import { toAbsolute } from "../native/path.ts";
 import { closeHandle, openRing } from "../native/ring.ts";
 import {
   type LogOverview,
@@ -75,7 +75,6 @@ export async function verifyLog(
   { onProgress, direct = false }: VerifyOptions = {},
 ): Promise<LogVerification> {
   const path = toAbsolute(directory);
-  checkReadable(path);
   const { handle, overview } = openVerifier(path, direct);
   try {
     if (!hasLog(overview)) throw noLog(path);
@@ -137,7 +136,6 @@ export interface RingVerification {
  */
 export function verifyRing(bufferFile: string): RingVerification {
   const path = toAbsolute(bufferFile);
-  checkReadable(path);
   const settings = { prefault: false, lock: false, readOnly: true };
   using channel = new Channel(openRing(path, "", settings), path, true);
   // In the ring only, whatever a log may have.

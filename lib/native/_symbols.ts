@@ -256,6 +256,10 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_channel_grant_log: {
+    parameters: ["u32", "buffer"],
+    result: "i32",
+  },
   mt_producer_durable: {
     parameters: ["u32"],
     result: "f64",
@@ -307,6 +311,10 @@ export const symbols = {
   },
   mt_machine_cores: {
     parameters: ["buffer", "u32"],
+    result: "i32",
+  },
+  mt_process_confine: {
+    parameters: ["buffer"],
     result: "i32",
   },
   mt_store_open: {
@@ -370,3 +378,25 @@ export const symbols = {
     result: "i32",
   },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+/** Functions that take a path, and which of their arguments it is. */
+export interface PathArguments {
+  mt_directory_list: "0";
+  mt_channel_create: "0";
+  mt_channel_open: "0";
+  mt_channel_remove: "0";
+  mt_channel_remove_stale: "0";
+  mt_counters_open: "0";
+  mt_counters_list: "0";
+  mt_counters_read: "0";
+  mt_counters_remove: "0";
+  mt_persister_open: "0";
+  mt_persister_start: "1";
+  mt_channel_grant_log: "1";
+  mt_channel_remove_unused: "0";
+  mt_machine_file_system: "0";
+  mt_machine_probe: "0";
+  mt_store_open: "0";
+  mt_log_verify_open: "0";
+  mt_log_verify_open_file: "0";
+}

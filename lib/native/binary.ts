@@ -6,8 +6,9 @@
  * a cache holds is that very file or is refused. {@linkcode installNativeLibrary} fetches it into a
  * cache directory; every later load reads it from there and verifies it again.
  *
- * Not covered: another user who may write to the cache directory can exchange the file between the
- * check and `dlopen`. So the directories made here are their user's alone.
+ * Between the check and `dlopen` whoever may write to the cache directory could exchange the file:
+ * one that others may write to is refused, and those made here are their user's alone. What
+ * `MT_LIB` names and what a checkout has built is its user's choice, and is not verified.
  *
  * @module
  */
@@ -67,6 +68,7 @@ export async function installNativeLibrary(options: InstallOptions = {}): Promis
     const beside = new URL(`../../native/${library.file}`, import.meta.url);
     await store(path, await download(new URL(options.libraryUrl ?? beside), library));
   }
+  refuseOthers(directory, path);
   chosenDirectory = directory;
   return path;
 }
@@ -81,9 +83,13 @@ export function findLibrary(): string {
   const local = findLocalLibrary();
   if (local !== undefined) return local;
   const library = releasedLibrary();
-  const path = cachePath(chosenDirectory ?? cacheDirectory(), library);
+  const directory = chosenDirectory ?? cacheDirectory();
+  const path = cachePath(directory, library);
   const fault = faultOfCopy(path, library);
-  if (fault === undefined) return path;
+  if (fault === undefined) {
+    refuseOthers(directory, path);
+    return path;
+  }
   throw new NativeLibraryError(
     `Cannot load "${path}": ${fault}; call "await installNativeLibrary()" once, ` +
       `or name a library in MT_LIB`,
@@ -141,6 +147,21 @@ function readEnvironment(variable: string): string | undefined {
 
 function cachePath(directory: string, { file, sha256 }: ReleasedLibrary): string {
   return `${directory}/${VERSION}/${sha256.slice(0, 16)}-${file}`;
+}
+
+const OTHERS_WRITE = 0o022;
+
+/** Refuses a cache in which others could exchange the library after it was verified. */
+function refuseOthers(directory: string, path: string): void {
+  for (const place of [directory, path.slice(0, path.lastIndexOf("/")), path]) {
+    const found = (Deno.statSync(place).mode ?? 0) & 0o7777;
+    if ((found & OTHERS_WRITE) === 0) continue;
+    throw new NativeLibraryError(
+      `Cannot load "${path}": expected a place that only its owner may write to, found mode ` +
+        `0${found.toString(8)} of "${place}"; run "chmod go-w ${place}", or name another ` +
+        `directory in MT_CACHE`,
+    );
+  }
 }
 
 /** Says what is wrong with a copy; undefined if it may be loaded. */

@@ -12,6 +12,7 @@ import * as layout from "./_layout.ts";
 import { Detail, fileFailure, readText } from "./failure.ts";
 import type { HistogramCounts } from "./chronicle.ts";
 import { native } from "./library.ts";
+import { grantedSharedPath } from "./path.ts";
 
 /** What a value is. */
 export type CounterKind = "counter" | "gauge" | "histogram";
@@ -110,7 +111,7 @@ export function openCounterFile(
   const table = new Uint8Array(entries.length * layout.COUNTERS_ENTRY_SIZE);
   entries.forEach((entry, at) => writeEntry(table, at * layout.COUNTERS_ENTRY_SIZE, entry));
   const detail = new Detail();
-  const path = encoder.encode(`${directory}/\0`);
+  const path = grantedSharedPath(directory, "read", "write");
   const handle = native().mt_counters_open(path, bytes, table, detail.bytes);
   if (handle < 0) throw failure(handle, "open", `${directory}/${instance}.counters`, detail);
   return { handle, instance: detail.name };
@@ -119,7 +120,7 @@ export function openCounterFile(
 /** Returns the names of the instances in a directory, sorted. An absent directory has none. */
 export function listCounterFiles(directory: string): string[] {
   const detail = new Detail();
-  const path = encoder.encode(`${directory}/\0`);
+  const path = grantedSharedPath(directory, "read");
   for (let size = 4096;; size *= 4) {
     const bytes = new Uint8Array(size);
     const needed = native().mt_counters_list(path, bytes, size, detail.bytes);
@@ -156,7 +157,7 @@ export function readCounterFile(path: string): CounterFile {
   const report = new Uint8Array(layout.COUNTERS_REPORT_SIZE);
   const view = new DataView(report.buffer);
   const detail = new Detail();
-  const place = encoder.encode(`${path}\0`);
+  const place = grantedSharedPath(path, "read");
   for (let size = FIRST_READ_BYTES;;) {
     const bytes = new Uint8Array(size);
     const status = native().mt_counters_read(place, bytes, size, report, detail.bytes);
@@ -218,6 +219,6 @@ function readEntry(bytes: Uint8Array<ArrayBuffer>, at: number): CounterEntry {
 /** Removes the file of an instance that does not live, whatever it holds. */
 export function removeCounterFile(path: string): void {
   const detail = new Detail();
-  const status = native().mt_counters_remove(encoder.encode(`${path}\0`), detail.bytes);
+  const status = native().mt_counters_remove(grantedSharedPath(path, "write"), detail.bytes);
   if (status < 0) throw failure(status, "remove", path, detail);
 }

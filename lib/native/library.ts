@@ -7,11 +7,27 @@
 
 import { NativeLibraryError } from "../errors.ts";
 import { ABI_FINGERPRINT, OK } from "./_layout.ts";
-import { symbols } from "./_symbols.ts";
+import { type PathArguments, symbols } from "./_symbols.ts";
 import { findLibrary } from "./binary.ts";
 
-/** The native functions. */
-export type Native = Deno.DynamicLibrary<typeof symbols>["symbols"];
+declare const granted: unique symbol;
+
+/** A zero-ended path, for a use that Deno's permissions cover; made by `path.ts` only. */
+export type GrantedPath = Uint8Array<ArrayBuffer> & { readonly [granted]: true };
+
+type Symbols = Deno.DynamicLibrary<typeof symbols>["symbols"];
+type WithPath<Arguments extends readonly unknown[], Index> = {
+  [I in keyof Arguments]: I extends Index ? GrantedPath : Arguments[I];
+};
+
+/** The native functions. Where they take a path, no other bytes will do. */
+export type Native = {
+  [Name in keyof Symbols]: Name extends keyof PathArguments
+    ? (...given: WithPath<Parameters<Symbols[Name]>, PathArguments[Name]>) => ReturnType<
+      Symbols[Name]
+    >
+    : Symbols[Name];
+};
 
 let loaded: Native | undefined;
 

@@ -10,6 +10,7 @@ import { LayoutMismatchError, type LogFaultKind } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, LOG_FAULTS } from "./failure.ts";
 import { native } from "./library.ts";
+import { grantedPath, grantedSharedPath } from "./path.ts";
 
 const encoder = new TextEncoder();
 
@@ -63,7 +64,7 @@ export function openPersister(directory: string, settings: PersisterSettings): n
   bytes.set(name, layout.PERSISTER_PARAMETERS_NAME_OFFSET);
   bytes.set(schema, layout.PERSISTER_PARAMETERS_SCHEMA_OFFSET);
   const detail = new Detail();
-  const path = encoder.encode(`${directory}\0`);
+  const path = grantedPath(directory, "read", "write");
   const handle = native().mt_persister_open(path, bytes, detail.bytes);
   if (handle < 0) throw failure(handle, contextOf(directory, settings.name), detail);
   return handle;
@@ -161,7 +162,7 @@ export function startPersister(
 ): void {
   const name = encoder.encode(channel);
   const detail = new Detail();
-  const path = encoder.encode(`${ringPath}\0`);
+  const path = grantedSharedPath(ringPath, "read", "write");
   const { mt_persister_start } = native();
   const status = mt_persister_start(handle, path, name, name.length, detail.bytes);
   if (status === layout.OTHER_LOG) {

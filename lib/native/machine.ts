@@ -10,8 +10,8 @@
 import * as layout from "./_layout.ts";
 import { Detail, failure, readText as decodeText } from "./failure.ts";
 import { native } from "./library.ts";
+import { grantedPath, toAbsolute } from "./path.ts";
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Texts of the kernel that can be read, by their number across the border. */
@@ -87,11 +87,8 @@ export interface FileSystem {
 export function readFileSystem(path: string): FileSystem {
   const bytes = new Uint8Array(layout.FILE_SYSTEM_SIZE);
   const detail = new Detail();
-  const status = native().mt_machine_file_system(
-    encoder.encode(`${path}\0`),
-    bytes,
-    detail.bytes,
-  );
+  const place = grantedPath(toAbsolute(path)); // Of which only what it lies on is told.
+  const status = native().mt_machine_file_system(place, bytes, detail.bytes);
   if (status === layout.NOT_FOUND) {
     throw new Deno.errors.NotFound(`Cannot look at "${path}": found no such file or directory`);
   }
@@ -162,7 +159,7 @@ export interface Probes {
 /** Tries what is needed of the kernel, and of a directory's file system. Leaves nothing there. */
 export function probeKernel(directory: string): Probes {
   const bytes = new Uint8Array(layout.PROBES_SIZE);
-  native().mt_machine_probe(encoder.encode(`${directory}\0`), bytes);
+  native().mt_machine_probe(grantedPath(toAbsolute(directory)), bytes); // Nothing of it is told.
   const view = new DataView(bytes.buffer);
   const u32 = (offset: number) => view.getUint32(offset, true);
   return {

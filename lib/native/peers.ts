@@ -7,6 +7,7 @@
 import * as layout from "./_layout.ts";
 import { Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
+import { checkPermitted } from "./path.ts";
 
 /** A producer or consumer of a channel, as any process sees it. Counts are since it joined. */
 export interface Peer {
@@ -144,12 +145,17 @@ export function readGating(producerHandle: number): Peer | undefined {
   return status === layout.OK ? decodePeer(bytes) : undefined;
 }
 
-/** Removes a consumer that does not live from an open channel, and from its log. */
+/**
+ * Removes a consumer that does not live from an open channel, and from its log.
+ *
+ * @param place `path` is that of the log's directory; of the ring file without a log.
+ */
 export function removePeer(
   handle: number,
   consumer: string,
-  place: { channel: string; path: string },
+  place: { channel: string; path: string; hasLog: boolean },
 ): void {
+  if (place.hasLog) checkPermitted(place.path, "read", "write");
   const name = new TextEncoder().encode(consumer);
   const detail = new Detail();
   const status = native().mt_channel_remove_consumer(handle, name, name.length, detail.bytes);

@@ -11,12 +11,9 @@ import type { RecordFault } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
+import { grantedPath, grantedSharedPath, isAbsolute, isPermitted } from "./path.ts";
 
 const encoder = new TextEncoder();
-
-function zeroEnded(text: string): Uint8Array<ArrayBuffer> {
-  return encoder.encode(`${text}\0`);
-}
 
 function checked(status: number, context: Context, detail: Detail): number {
   if (status < 0) throw failure(status, context, detail);
@@ -110,8 +107,19 @@ export function createRing(path: string, settings: CreateSettings): number {
   bytes.set(name, layout.CREATE_PARAMETERS_NAME_OFFSET);
   bytes.set(schema, layout.CREATE_PARAMETERS_SCHEMA_OFFSET);
   const detail = new Detail();
-  const status = native().mt_channel_create(zeroEnded(path), bytes, detail.bytes);
-  return checked(status, { action: "create", path, channel: settings.name }, detail);
+  const status = native()
+    .mt_channel_create(grantedSharedPath(path, "read", "write"), bytes, detail.bytes);
+  return withLog(checked(status, { action: "create", path, channel: settings.name }, detail));
+}
+
+/** Lets consumers of a channel read in its log, where that is permitted. Returns the handle. */
+function withLog(handle: number): number {
+  const { logPath } = readIdentity(handle);
+  // Whoever made the file wrote the path: it may say anything.
+  if (isAbsolute(logPath) && isPermitted(logPath, "read")) {
+    native().mt_channel_grant_log(handle, grantedPath(logPath, "read"));
+  }
+  return handle;
 }
 
 /** Opens a ring file. An empty name takes whichever channel it holds. Returns a channel handle. */
@@ -128,14 +136,15 @@ export function openRing(
   writeMap(view, layout.OPEN_PARAMETERS_MAP_OFFSET, settings);
   bytes.set(encoded, layout.OPEN_PARAMETERS_NAME_OFFSET);
   const detail = new Detail();
-  const status = native().mt_channel_open(zeroEnded(path), bytes, detail.bytes);
-  return checked(status, { action: "open", path, channel: name }, detail);
+  const uses = settings.readOnly ? ["read"] as const : ["read", "write"] as const;
+  const status = native().mt_channel_open(grantedSharedPath(path, ...uses), bytes, detail.bytes);
+  return withLog(checked(status, { action: "open", path, channel: name }, detail));
 }
 
 /** Removes a ring file. */
 export function removeRing(path: string, name: string): void {
   const detail = new Detail();
-  const status = native().mt_channel_remove(zeroEnded(path), detail.bytes);
+  const status = native().mt_channel_remove(grantedSharedPath(path, "write"), detail.bytes);
   checked(status, { action: "remove", path, channel: name }, detail);
 }
 
@@ -160,7 +169,8 @@ export interface UnusedRemoval {
 export function removeUnusedRing(path: string, name: string, onlyLook: boolean): UnusedRemoval {
   const detail = new Detail();
   const call = native().mt_channel_remove_unused;
-  const status = call(zeroEnded(path), Number(onlyLook), detail.bytes);
+  const place = grantedSharedPath(path, "read", "write");
+  const status = call(place, Number(onlyLook), detail.bytes);
   checked(status, { action: "remove", path, channel: name }, detail);
   const verdict = UNUSED_VERDICTS[status as keyof typeof UNUSED_VERDICTS];
   return { verdict, unloggedBytes: verdict === "unlogged" ? detail.needed : 0 };
@@ -169,25 +179,18 @@ export function removeUnusedRing(path: string, name: string, onlyLook: boolean):
 /** Removes a ring file if it is of before this host's last start. Does nothing to any other. */
 export function removeStaleRing(path: string, name: string): void {
   const detail = new Detail();
-  const status = native().mt_channel_remove_stale(zeroEnded(path), detail.bytes);
+  const place = grantedSharedPath(path, "read", "write");
+  const status = native().mt_channel_remove_stale(place, detail.bytes);
   if (status === layout.NOT_FOUND) return; // Not even the directory: nobody has made a ring yet.
   checked(status, { action: "remove", path, channel: name }, detail);
-}
-
-/** Returns the default directory of ring files. */
-export function defaultDirectory(): string {
-  const bytes = new Uint8Array(4096);
-  const size = native().mt_directory_default(bytes, bytes.length);
-  if (size < 0) throw new RangeError("Cannot use XDG_RUNTIME_DIR: found a path that is too long");
-  return readText(bytes, 0, size);
 }
 
 /** Returns the names of the channels in a directory, sorted. An absent directory has none. */
 export function listRings(directory: string): string[] {
   const detail = new Detail();
+  const path = grantedSharedPath(directory, "read");
   for (let size = 4096;; size *= 4) {
     const bytes = new Uint8Array(size);
-    const path = zeroEnded(directory);
     const needed = native().mt_directory_list(path, bytes, size, detail.bytes);
     if (needed === layout.NOT_FOUND) return [];
     checked(needed, { action: "list", path: directory, channel: "" }, detail);

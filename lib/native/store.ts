@@ -11,6 +11,7 @@ import { CorruptStoreError, DurabilityError, NoSpaceError, StoreClosedError } fr
 import * as layout from "./_layout.ts";
 import { describeOwner, Detail, fileFailure } from "./failure.ts";
 import { native } from "./library.ts";
+import { grantedPath } from "./path.ts";
 
 /** An open store. */
 export interface StoreHandle {
@@ -32,8 +33,6 @@ export interface PackedOperation {
   key: Uint8Array;
   value?: Uint8Array | undefined;
 }
-
-const encoder = new TextEncoder();
 
 function failure(status: number, action: string, path: string, detail: Detail): Error {
   const cannot = `Cannot ${action} store "${path}"`;
@@ -69,7 +68,7 @@ export function openStore(
 ): StoreHandle {
   const detail = new Detail();
   const handle = native().mt_store_open(
-    encoder.encode(`${path}\0`),
+    grantedPath(path, "read", "write"),
     settings.mapBytes,
     Number(settings.makeDirectory),
     detail.bytes,

@@ -10,9 +10,8 @@
 import type { LogDamage, LogFaultKind } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { Detail, failure, LOG_FAULTS, readText } from "./failure.ts";
-import { native } from "./library.ts";
-
-const encoder = new TextEncoder();
+import { type GrantedPath, native } from "./library.ts";
+import { grantedPath } from "./path.ts";
 
 /** What is known of a log before its segments are read. */
 export interface LogOverview {
@@ -60,11 +59,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 function open(
   path: string,
-  call: (path: Bytes, overview: Bytes, detail: Bytes) => number,
+  call: (path: GrantedPath, overview: Bytes, detail: Bytes) => number,
 ): OpenVerifier {
   const bytes = new Uint8Array(layout.LOG_OVERVIEW_SIZE);
   const detail = new Detail();
-  const handle = call(encoder.encode(`${path}\0`), bytes, detail.bytes);
+  const handle = call(grantedPath(path, "read"), bytes, detail.bytes);
   if (handle < 0) throw failure(handle, { action: "verify", path, channel: "" }, detail);
   return { handle, overview: decodeOverview(bytes) };
 }

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { checkDirectory, checkName } from "../channel/directory.ts";
+import { checkName } from "../channel/directory.ts";
 import {
   COUNTER_HELP_BYTES_MAX,
   COUNTER_INSTANCE_BYTES_MAX,
@@ -26,7 +26,8 @@ import {
   removeCounterFile,
 } from "../native/counters.ts";
 import { native } from "../native/library.ts";
-import { closeHandle, defaultDirectory } from "../native/ring.ts";
+import { defaultDirectory, toAbsolute } from "../native/path.ts";
+import { closeHandle } from "../native/ring.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
 
 export type { CounterKind };
@@ -266,9 +267,9 @@ export function openCounters<const D extends CounterDefinitions>(
   checkInstance(instance);
   const entries = Object.values(definitions);
   checkEntries(entries);
-  const { directory, group } = options;
+  const { group } = options;
   const file = openCounterFile({
-    directory: directory === undefined ? defaultDirectory() : checkDirectory(directory),
+    directory: directoryOf(options),
     instance,
     group,
   }, entries);
@@ -368,7 +369,7 @@ function readOne(instance: string, path: string): ServiceCounters {
 }
 
 function directoryOf({ directory }: CountersPlace): string {
-  return directory === undefined ? defaultDirectory() : checkDirectory(directory);
+  return directory === undefined ? defaultDirectory() : toAbsolute(directory);
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   verifyStore,
 } from "../../mod.ts";
 import { ScriptError } from "../_command.ts";
+import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
 import { lookAt } from "./_place.ts";
 import { ByteProgress } from "./_progress.ts";
@@ -49,7 +50,7 @@ export async function verifyStores(
 
 /** What was found, as text. */
 export function storesText(found: VerifiedStores): string {
-  if ("error" in found) return found.error;
+  if ("error" in found) return printable(found.error);
   const { path, sound } = found;
   const verdict = sound ? "sound" : "damaged";
   if ("store" in found) {
@@ -85,19 +86,19 @@ function sizeText(stores: readonly StoreVerification[]): string {
 }
 
 function findingsText(stores: readonly StoreVerification[]): string[] {
-  const texts = stores.flatMap(({ findings }) => findings.map(({ text }) => text));
+  const texts = stores.flatMap(({ findings }) => findings.map(({ text }) => printable(text)));
   return texts.length === 0 ? [] : ["", ...texts];
 }
 
 function checkpointRow(state: string, checkpoint: CheckpointVerification): string[] {
   const { id, store, bytes, createdMs, cursors, damage } = checkpoint;
   const places = cursors.map(({ channel, consumer, sequence }) =>
-    `${channel}/${consumer} ${sequence}`
+    printable(`${channel}/${consumer} ${sequence}`)
   );
   const size = createdMs === 0 ? "–" : formatBytes(bytes);
   const consumers = places.length === 0 ? "–" : places.join(", ");
   const verdict = damage === undefined ? "sound" : "damaged";
-  return [state, `${id}`, size, ageText(createdMs), store, consumers, verdict];
+  return [printable(state), `${id}`, size, ageText(createdMs), store, consumers, verdict];
 }
 
 const AGES: [seconds: number, unit: string][] = [[86_400, "d"], [3_600, "h"], [60, "min"]];
@@ -158,7 +159,7 @@ export async function planCheckpoints(path: string): Promise<CheckpointsPlan> {
 export function checkpointsPlanText({ path, states, damagedStores }: CheckpointsPlan): string {
   const parts = states.map(({ state, action, from, passedOver }) =>
     [
-      `State "${state}": ${planVerb(action, from)}`,
+      `State "${printable(state)}": ${planVerb(action, from)}`,
       ...(from === null ? [] : cursorLines(from)),
       ...passedOver.map(({ id, damage }) => `  not from checkpoint ${id}: ${damage}`),
     ].join("\n")
@@ -182,7 +183,7 @@ function planVerb(action: StatePlan["action"], from: CheckpointVerification | nu
 
 function cursorLines({ cursors }: CheckpointVerification): string[] {
   return cursors.map(({ channel, consumer, sequence }) =>
-    `  ${channel}/${consumer} would go on with sequence ${sequence + 1}`
+    `  ${printable(`${channel}/${consumer}`)} would go on with sequence ${sequence + 1}`
   );
 }
 

@@ -16,6 +16,7 @@ import {
   toHex,
 } from "../../lib/native/log_files.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
+import { printable } from "../_output.ts";
 import { formatBytes, formatTable } from "../_table.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
@@ -212,5 +213,5 @@ function controlText({ path, size, slots, current }: Inspection & { kind: "contr
 /** Fields one to a line. Text is quoted, as it may hold anything. */
 export function fieldsText(fields: Record<string, unknown>): string {
   return Object.entries(fields)
-    .map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`).join("\n");
+    .map(([name, value]) => `  ${name}: ${printable(JSON.stringify(value))}`).join("\n");
 }

@@ -14,6 +14,7 @@ import {
 import { decodeIdentity, openRing } from "../../lib/native/ring.ts";
 import { IDENTITY_SIZE } from "../../lib/native/_layout.ts";
 import { toHex } from "../../lib/native/log_files.ts";
+import { printable } from "../_output.ts";
 import { formatBytes, formatShare, formatTable } from "../_table.ts";
 import type { Place } from "./_place.ts";
 
@@ -95,7 +96,7 @@ const MOST = 100_000;
 export function ringText(path: string, ring: RingContent): string {
   const { identity, stats, newest, damage, error, head } = ring;
   const fields = Object.entries(identity)
-    .map(([name, value]) => `  ${name}: ${JSON.stringify(value)}`);
+    .map(([name, value]) => `  ${name}: ${printable(JSON.stringify(value))}`);
   if (error !== null || stats === null) {
     return [`Ring ${path}`, error, ...fields, `  ${head}`].join("\n");
   }
@@ -121,7 +122,7 @@ export function ringText(path: string, ring: RingContent): string {
       formatTable(
         ["Role", "Slot", "Name", "Process", "State", "Messages", "Cursor"],
         peers.map(({ role, index, name, pid, state, messages, cursor }) =>
-          [role, index, JSON.stringify(name), pid, state, messages, cursor].map(String)
+          [role, index, printable(JSON.stringify(name)), pid, state, messages, cursor].map(String)
         ),
       ),
     );

@@ -16,6 +16,7 @@ import {
 } from "../../lib/native/log_files.ts";
 import { closeHandle } from "../../lib/native/ring.ts";
 import { ScriptError } from "../_command.ts";
+import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
 import { type Kind, lookAt, segmentsIn } from "./_place.ts";
 import { findingsText } from "./_verify.ts";
@@ -184,7 +185,7 @@ export function planText(plan: RecoveryPlan): string {
     refuse: "would be refused: it is damaged where it was durable once",
   }[action];
   const lines = [
-    `Log of "${channel}": ${what}`,
+    `Log of "${printable(channel)}": ${what}`,
     `  ${path}`,
     `  ${clean ? "closed by its last writer" : "not closed by its last writer"}`,
   ];
@@ -207,7 +208,9 @@ export function planText(plan: RecoveryPlan): string {
 export function cursorsText(cursors: readonly LogCursor[]): string {
   return formatTable(
     ["Consumer", "Next", "Keeps from"],
-    cursors.map(({ name, sequence, keep }) => [name, `${sequence}`, `${keep || sequence}`]),
+    cursors.map((
+      { name, sequence, keep },
+    ) => [printable(name), `${sequence}`, `${keep || sequence}`]),
   );
 }
 
@@ -218,7 +221,7 @@ export function recoveryText(recovery: Recovery): string {
     ? [`  ${formatBytes(tornBytes)} from offset ${tornOffset} on were saved aside`]
     : [];
   return [
-    `Log of "${channel}": ${verdict === "torn" ? "repaired" : verdict}`,
+    `Log of "${printable(channel)}": ${verdict === "torn" ? "repaired" : verdict}`,
     `  ${path}`,
     ...tail,
     `  ${formatCount(segments)} segments, next sequence ${nextSequence}, epoch ${epoch}`,

@@ -5,7 +5,7 @@
  */
 
 import type { Command } from "commander";
-import { defaultDirectory } from "../../lib/native/ring.ts";
+import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
   type UnreadableChannel,
@@ -22,7 +22,7 @@ import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 const INTERVAL_MS = 300;
 
 /** What `mt status` tells. */
-interface Status {
+export interface Status {
   /** Where was looked. */
   directory: string;
   channels: (WatchedChannel | UnreadableChannel)[];
@@ -45,7 +45,7 @@ Looks twice, ${INTERVAL_MS} ms apart, where anybody is alive. A consumer is stal
 alive, behind, and does not move. What is found does not change the exit status.`;
 
 /** Looks at every channel of a directory. */
-async function readStatus(place: { directory?: string }): Promise<Status> {
+export async function readStatus(place: { directory?: string }): Promise<Status> {
   const watch = new Watch(place);
   let { channels } = watch.look();
   const isAlive = ({ state }: WatchedPeer) => state === "alive";
@@ -60,7 +60,7 @@ async function readStatus(place: { directory?: string }): Promise<Status> {
 }
 
 /** The status as tables. */
-function statusText({ directory, channels, findings }: Status): string {
+export function statusText({ directory, channels, findings }: Status): string {
   if (channels.length === 0) return `No channels in ${directory}\n${ELSEWHERE}`;
   const readable = channels.filter(isReadable);
   const peers = readable.flatMap(({ name, producers, consumers }) => [

@@ -15,6 +15,7 @@ import {
   verifyRing,
 } from "../../mod.ts";
 import { ScriptError } from "../_command.ts";
+import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { logsIn, lookAt, ringsIn } from "./_place.ts";
@@ -104,7 +105,7 @@ export function verifiedText(results: readonly Verified[]): string {
 
 function textOf(result: Verified): string {
   if (result.kind === "store" || result.kind === "checkpoints") return storesText(result);
-  if ("error" in result) return result.error;
+  if ("error" in result) return printable(result.error);
   return "ring" in result ? ringText(result.path, result.ring) : logText(result.path, result.log);
 }
 
@@ -116,7 +117,7 @@ function ringText(
   const verdict = damage === null ? "sound" : "damaged";
   const sequences = messages === 0 ? "" : `, ${firstSequence} to ${lastSequence}`;
   return [
-    `Ring "${channel}" of ${formatBytes(sizeBytes)}: ${verdict}`,
+    `Ring "${printable(channel)}" of ${formatBytes(sizeBytes)}: ${verdict}`,
     `  ${path}`,
     `  ${formatCount(messages)} messages${sequences}`,
     ...(damage === null ? [] : [`  ${damage}`]),
@@ -127,7 +128,7 @@ function logText(path: string, log: LogVerification): string {
   const { verdict, findings, channel, segments, groups, records, bytes } = log;
   const { firstSequence, lastSequence, tornBytes, unfinishedBytes, isWritten, writerPid } = log;
   const lines = [
-    `Log of "${channel}": ${verdict}`,
+    `Log of "${printable(channel)}": ${verdict}`,
     `  ${path}`,
     `  ${formatCount(segments)} segments, ${formatBytes(bytes)}, ${formatCount(groups)} groups, ` +
     `${formatCount(records)} records`,

@@ -26,6 +26,8 @@ export interface PipelineOptions {
   instruments: readonly string[];
   /** Requests of a session in a second, at most. */
   ordersPerSecond: number;
+  /** Whether its processes give up system calls that they do not need. Default: false. */
+  isConfined?: boolean;
 }
 
 /** Bytes of each ring: seconds of orders, also while the engine is down. */
@@ -66,8 +68,9 @@ export class Pipeline implements Disposable {
   }
 
   #channelArgs(): string[] {
-    const { place, durability } = this.#options;
+    const { place, durability, isConfined = false } = this.#options;
     return [
+      ...(isConfined ? ["--seccomp"] : []),
       ...["--channel-prefix", place.channelPrefix, "--buffer-size", BUFFER_SIZE],
       ...["--wal-dir", `${place.directory}/wal`, "--durability", durability],
       ...["--persister", "outside", "--snapshot-interval-ms", `${SNAPSHOT_MS}`],

@@ -22,7 +22,8 @@ import {
   readLimits,
   readMachineText,
 } from "../../lib/native/machine.ts";
-import { defaultDirectory, listRings } from "../../lib/native/ring.ts";
+import { defaultDirectory } from "../../lib/native/path.ts";
+import { listRings } from "../../lib/native/ring.ts";
 import { readPermissions } from "./permissions.ts";
 import { measureSync, type SyncTimes } from "./sync_times.ts";
 

@@ -9,6 +9,8 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { findLibrary } from "../../lib/native/binary.ts";
+import { confine } from "../../mod.ts";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
@@ -80,6 +82,7 @@ const METRICS_HOST = "127.0.0.1";
 export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
+  seccomp: flag("give up system calls that it does not need, such as starting programs"),
   lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
   metricsPort: integer(
     { min: 1, max: 65_535, byDefault: NO_PORT },
@@ -124,7 +127,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
 ): Promise<never> {
   return await runScript(`mt ${service.name}`, async (args) => {
     const values = settingsOf(service, args);
-    const { help, json, tied, lockFile } = values as Values<typeof OWN>;
+    const { help, json, tied, lockFile, seccomp } = values as Values<typeof OWN>;
     if (help) {
       console.log(serviceHelp(service));
       return 0;
@@ -145,6 +148,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     if (running === undefined) return 0; // Nothing has begun that would have to be finished.
     own.state = "running";
     counting.onSample(() => running.sample?.());
+    if (seccomp) confine(); // What it starts from now on has no more than it has.
     told("ready", { pid: Deno.pid, ...running.ready });
     await asFailure(Promise.race([stopped.promise, running.ended]));
     own.state = "stopping";
@@ -273,6 +277,25 @@ export function spawnService<S extends Settings>(
   args: string[],
   stdout: "inherit" | "piped",
 ): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: [...runArguments(service, args), ...args],
+    stdin: "piped",
+    stdout,
+    stderr: "inherit",
+    detached: stdout === "piped",
+  }).spawn();
+}
+
+/**
+ * Returns what Deno is started with to run a service: options, no permission more than its settings
+ * need, and its script. The service's own flags follow.
+ *
+ * @throws {UsageError} If the flags are wrong.
+ */
+export function runArguments<S extends Settings>(
+  service: Pick<Service<S>, "name" | "settings" | "permissions">,
+  args: string[],
+): string[] {
   const values = settingsOf(service, args);
   const script = new URL(`${service.name.replaceAll("-", "_")}.ts`, import.meta.url);
   const permissions = [
@@ -283,18 +306,14 @@ export function spawnService<S extends Settings>(
   const config = args.flatMap((arg, at) =>
     arg === "--config" ? args.slice(at + 1, at + 2) : /^--config=(.*)$/.exec(arg)?.[1] ?? []
   );
-  const { lockFile } = values as Values<typeof OWN>;
+  const { lockFile, seccomp } = values as Values<typeof OWN>;
   permissions.push(...allow("read", [...config, lockFile]));
-  return new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
-      ...[fileURLToPath(script), ...args],
-    ],
-    stdin: "piped",
-    stdout,
-    stderr: "inherit",
-    detached: stdout === "piped",
-  }).spawn();
+  const hasLibrary = permissions.some((flag) => flag.startsWith("--allow-ffi"));
+  if (seccomp && !hasLibrary) permissions.push(...allow("ffi", [findLibrary()]));
+  return [
+    ...["run", "--no-prompt", "--quiet", `--config=${ROOT_CONFIG}`, ...widest(permissions)],
+    fileURLToPath(script),
+  ];
 }
 
 /** Leaves out what is part of a permission for everything: beside it, it would be all there is. */

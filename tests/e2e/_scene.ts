@@ -58,13 +58,13 @@ export class Scene implements AsyncDisposable {
   }
 
   /** Starts everything. */
-  static async open(seed: number): Promise<Scene> {
+  static async open(seed: number, { isConfined = false } = {}): Promise<Scene> {
     await using stack = new AsyncDisposableStack();
     const place = stack.use(new RunPlace());
     const supervisor = stack.use(new Supervisor(place.lockFile));
     const pipeline = stack.use(
       new Pipeline({
-        ...{ place, supervisor, durability: "disk", ordersPerSecond: 100_000 },
+        ...{ place, supervisor, durability: "disk", ordersPerSecond: 100_000, isConfined },
         instruments: SYMBOLS.map((symbol) => `${symbol}:2:4`),
       }),
     );

@@ -178,7 +178,20 @@ fn printSymbols(out: *Writer) !void {
             try printSymbol(out, decl.name, @typeInfo(@TypeOf(@field(border, decl.name))).@"fn");
         }
     }
-    try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n");
+    try out.writeAll("} as const satisfies Deno.ForeignLibraryInterface;\n\n");
+    try out.writeAll("/** Functions that take a path, and which of their arguments it is. */\n");
+    try out.writeAll("export interface PathArguments {\n");
+    inline for (mt.borders) |border| {
+        inline for (@typeInfo(border).@"struct".decls) |decl| {
+            if (comptime !std.mem.startsWith(u8, decl.name, "mt_")) continue;
+            const function = @typeInfo(@TypeOf(@field(border, decl.name))).@"fn";
+            inline for (function.params, 0..) |param, i| {
+                if (param.type.? != [*:0]const u8) continue;
+                try out.print("  {s}: \"{d}\";\n", .{ decl.name, i });
+            }
+        }
+    }
+    try out.writeAll("}\n");
 }
 
 fn printSymbol(

@@ -81,6 +81,8 @@ const busy_tries_max = 100;
 pub const Persister = struct {
     options: Options,
     directory: disk.Directory,
+    /// Its path, zero-ended; a ring names none that is longer.
+    path: [constants.log_path_bytes_max:0]u8,
     lock: owner.Lock,
     log: ?Log = null,
     report: open_module.Report = .{},
@@ -107,7 +109,14 @@ pub const Persister = struct {
         const lock = try owner.Lock.init(directory, detail);
         errdefer lock.deinit();
         const persister = try allocator.create(Persister);
-        persister.* = .{ .options = options, .directory = directory, .lock = lock };
+        persister.* = .{
+            .options = options,
+            .directory = directory,
+            .path = @splat(0),
+            .lock = lock,
+        };
+        const text = std.mem.span(path);
+        if (text.len < persister.path.len) @memcpy(persister.path[0..text.len], text);
         return persister;
     }
 
@@ -139,6 +148,7 @@ pub const Persister = struct {
         const map_options: channel_module.MapOptions = .{};
         persister.channel = channel_module.open(place, name, map_options, detail) catch |err|
             return narrow(err);
+        _ = persister.channel.?.grantLog(std.mem.sliceTo(&persister.path, 0));
         const is_ours = persister.log != null;
         persister.thread = std.Thread.spawn(.{}, run, .{persister}) catch
             return error.OutOfMemory;

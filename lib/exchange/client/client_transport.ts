@@ -95,7 +95,10 @@ export type ClientRequest =
 
 /** One connection to a gateway. Open from the start: what is sent early waits. */
 export interface ClientTransport {
-  /** Called with each message, and once with undefined when it has ended. */
+  /**
+   * Called with each message, and with undefined when it has ended, or has come to what no gateway
+   * says: there is nothing behind that.
+   */
   onMessage: (message: GatewayMessage | undefined) => void;
   /** Bytes that are not on their way yet. */
   readonly bufferedBytes: number;

@@ -228,6 +228,8 @@ export class GatewayClient implements Disposable {
 
   #take(message: GatewayMessage | undefined): void {
     if (message === undefined) return this.#lose();
+    const isFirst = this.#session === undefined;
+    if (isFirst && message.type !== "session" && message.type !== "error") return this.#lose();
     this.#heartbeat?.received(performance.now());
     switch (message.type) {
       case "session":
@@ -259,6 +261,7 @@ export class GatewayClient implements Disposable {
     this.#token = session.token;
     this.#clientSequence = Math.max(this.#clientSequence, session.lastClientSequence);
     const { heartbeatMs } = session;
+    clearInterval(this.#ticker); // Of a gateway that tells of the session twice.
     this.#heartbeat = new Heartbeat(heartbeatMs, performance.now());
     this.#ticker = setInterval(() => this.#tick(), heartbeatMs / TICKS_PER_INTERVAL);
     this.#setState("open");

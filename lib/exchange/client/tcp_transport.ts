@@ -5,6 +5,7 @@
  */
 
 import type { Level } from "../../channel/producer.ts";
+import { isDecimals } from "../../market/decimal.ts";
 import type { Instrument } from "../../market/instruments.ts";
 import type {
   ClientRequest,
@@ -12,6 +13,7 @@ import type {
   GatewayMessage,
   SessionMessage,
 } from "./client_transport.ts";
+import { isGatewayMessage } from "./gateway_message.ts";
 import { toSessionEvent } from "../gateway/event_text.ts";
 import { OrderEntry } from "../gateway/order_entry.ts";
 import { OrderRequest } from "../orders.ts";
@@ -25,6 +27,21 @@ import * as wire from "../gateway/wire.ts";
 const READ_BYTES = 65_536;
 const LEVELS: readonly Level[] = ["memory", "memory", "disk"];
 const decoder = new TextDecoder();
+
+/** Stands for what no gateway says. */
+const NO_MESSAGE = null;
+
+/** Bytes that a payload has at least, by the type of its frame. */
+const LEAST_BYTES: Readonly<Record<number, number>> = {
+  [wire.FRAME_SESSION]: wire.WireSession.sizeBytes,
+  [wire.FRAME_INSTRUMENT]: wire.WireInstrument.sizeBytes,
+  [wire.FRAME_ACK]: wire.WireAck.sizeBytes,
+  [wire.FRAME_REJECT]: wire.WireReject.sizeBytes,
+  [wire.FRAME_EVENT]: wire.EVENT_PAYLOAD_BYTES,
+  [wire.FRAME_GAP]: wire.WireGap.sizeBytes,
+  [wire.FRAME_ALIVE]: wire.NUMBER_BYTES,
+  [wire.FRAME_ERROR]: wire.WireReject.sizeBytes,
+};
 
 /** Frames over TCP. */
 export class TcpTransport implements ClientTransport {
@@ -86,7 +103,9 @@ export class TcpTransport implements ClientTransport {
         const size = reader.read(view, start, end);
         if (size < 0) return; // No gateway: nothing can be made of the rest.
         if (size === 0) break;
-        this.#take(bytes, view);
+        const message = this.#take(bytes, view);
+        if (message !== undefined && !isGatewayMessage(message)) return;
+        if (message !== undefined) this.onMessage(message);
         start += size;
       }
       bytes.copyWithin(0, start, end);
@@ -94,17 +113,28 @@ export class TcpTransport implements ClientTransport {
     }
   }
 
-  #take(bytes: Uint8Array<ArrayBuffer>, view: DataView): void {
+  /** Returns what the frame says that was read, whatever it is; undefined if nothing yet. */
+  #take(bytes: Uint8Array<ArrayBuffer>, view: DataView): unknown {
+    try {
+      return this.#decode(bytes, view);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return NO_MESSAGE; // It has a number that is none of ours.
+    }
+  }
+
+  #decode(bytes: Uint8Array<ArrayBuffer>, view: DataView): unknown {
     const { type, payloadAt: at, payloadBytes } = this.#reader;
+    if (payloadBytes < (LEAST_BYTES[type] ?? 0)) return NO_MESSAGE;
     const textFrom = (offset: number) =>
       decoder.decode(bytes.subarray(at + offset, at + payloadBytes));
     switch (type) {
       case wire.FRAME_EVENT:
-        return this.#takeEvent(view, at);
+        return this.#decodeEvent(view, at);
       case wire.FRAME_ACK: {
         const { clientSequence, sequence, level } = this.#ack.wrap(view, at);
         const word = LEVELS[level] ?? "memory";
-        return this.onMessage({ type: "ack", clientSequence, sequence, level: word });
+        return { type: "ack", clientSequence, sequence, level: word };
       }
       case wire.FRAME_SESSION:
         return this.#takeSession(view, at);
@@ -119,29 +149,31 @@ export class TcpTransport implements ClientTransport {
         const found = wire.WireReject.accessor().wrap(view, at);
         const reason = found.reason as RefusalReason;
         const text = textFrom(wire.WireReject.sizeBytes);
-        if (type === wire.FRAME_ERROR) return this.onMessage({ type: "error", reason, text });
+        if (type === wire.FRAME_ERROR) return { type: "error", reason, text };
         const clientSequence = found.clientSequence === 0 ? null : found.clientSequence;
         const retry = found.retryAfterMs === 0 ? {} : { retryAfterMs: found.retryAfterMs };
-        return this.onMessage({ type: "reject", clientSequence, reason, text, ...retry });
+        return { type: "reject", clientSequence, reason, text, ...retry };
       }
       case wire.FRAME_GAP: {
         const { from, to } = wire.WireGap.accessor().wrap(view, at);
-        return this.onMessage({ type: "gap", from, to });
+        return { type: "gap", from, to };
       }
       case wire.FRAME_ALIVE:
-        return this.onMessage({ type: "heartbeat", number: readSafe(view, at) });
+        return { type: "heartbeat", number: readSafe(view, at) };
+      default:
+        return undefined; // Of a newer gateway.
     }
   }
 
-  #takeEvent(view: DataView, at: number): void {
+  #decodeEvent(view: DataView, at: number): unknown {
     const number = readSafe(view, at);
     const sessionId = this.#session?.sessionId ?? 0;
     const instruments = { at: (id: number) => this.#byId.get(id) };
     const place = at + wire.NUMBER_BYTES;
-    this.onMessage(toSessionEvent(view, place, { number, sessionId, instruments }));
+    return toSessionEvent(view, place, { number, sessionId, instruments });
   }
 
-  #takeSession(view: DataView, at: number): void {
+  #takeSession(view: DataView, at: number): unknown {
     const found = wire.WireSession.accessor().wrap(view, at);
     const token = Uint8Array.from({ length: TOKEN_BYTES }, (_, index) => found.token(index));
     const { sessionId, heartbeatMs, lastClientSequence, lastNumber, ordersPerSecond } = found;
@@ -151,15 +183,16 @@ export class TcpTransport implements ClientTransport {
       ...{ lastClientSequence, lastNumber, ordersPerSecond, instruments: [] },
       isResumed: found.isResumed !== 0,
     };
-    if (found.instruments === 0) this.onMessage(this.#session);
+    return found.instruments === 0 ? this.#session : undefined;
   }
 
-  #takeInstrument(instrument: Instrument): void {
-    this.#byId.set(instrument.id, instrument);
-    this.#bySymbol.set(instrument.symbol, instrument);
+  #takeInstrument(instrument: Instrument): unknown {
     const { symbol, priceDecimals, quantityDecimals } = instrument;
+    if (!isDecimals(priceDecimals) || !isDecimals(quantityDecimals)) return NO_MESSAGE;
+    this.#byId.set(instrument.id, instrument);
+    this.#bySymbol.set(symbol, instrument);
     this.#session?.instruments.push({ symbol, priceDecimals, quantityDecimals });
-    if (--this.#missingInstruments === 0) this.onMessage(this.#session!);
+    return --this.#missingInstruments === 0 ? this.#session : undefined;
   }
 
   /** Logs on. */

@@ -5,6 +5,7 @@
  */
 
 import type { ClientRequest, ClientTransport, GatewayMessage } from "./client_transport.ts";
+import { readGatewayMessage } from "./gateway_message.ts";
 
 /** JSON over a WebSocket. Works in browsers as well. */
 export class WebSocketTransport implements ClientTransport {
@@ -18,7 +19,7 @@ export class WebSocketTransport implements ClientTransport {
     this.#socket.onopen = () => {
       for (const text of this.#waiting.splice(0)) this.#socket.send(text);
     };
-    this.#socket.onmessage = ({ data }) => this.onMessage(JSON.parse(data));
+    this.#socket.onmessage = ({ data }) => this.onMessage(readGatewayMessage(data));
     this.#socket.onerror = (event) => event.preventDefault(); // An end follows.
     this.#socket.onclose = () => this.onMessage(undefined);
   }

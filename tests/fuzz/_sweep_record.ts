@@ -1,6 +1,6 @@
 // Spoils records of a ring and reads them: what was sent before the damage arrives, nothing that
 // was not sent ever does, and the damage is an error that says where it is. A process of its own,
-// as in _fuzz_header_child.ts.
+// as in _sweep_header.ts.
 
 import {
   type Channel,
@@ -13,9 +13,9 @@ import {
   openObserver,
   openProducer,
   SequenceGapError,
-} from "../mod.ts";
-import { encodeRecord, FLAGS, patchBytes, readShape } from "./_format.ts";
-import { pattern } from "./_support.ts";
+} from "../../mod.ts";
+import { encodeRecord, FLAGS, patchBytes, readShape } from "../_format.ts";
+import { pattern } from "../_support.ts";
 
 /** What to spoil. */
 interface RecordTask {

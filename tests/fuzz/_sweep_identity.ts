@@ -1,6 +1,6 @@
 // Spoils every byte of a ring file's identity page: opening it has to give an error of its own
 // class, and those who have it open have to go on. A process of its own, as in
-// _fuzz_header_child.ts.
+// _sweep_header.ts.
 
 import {
   CorruptHeaderError,
@@ -9,9 +9,9 @@ import {
   openChannel,
   openConsumer,
   openProducer,
-} from "../mod.ts";
-import { IDENTITY, patchBytes } from "./_format.ts";
-import { encode } from "./_support.ts";
+} from "../../mod.ts";
+import { IDENTITY, patchBytes } from "../_format.ts";
+import { encode } from "../_support.ts";
 
 const { directory } = JSON.parse(Deno.args[0]!) as { directory: string };
 const NAME = "identity";

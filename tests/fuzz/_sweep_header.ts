@@ -19,10 +19,10 @@ import {
   type Producer,
   RingTruncatedError,
   SequenceGapError,
-} from "../mod.ts";
-import { LatencyHistogram } from "../lib/observability/mod.ts";
-import { patchBytes } from "./_format.ts";
-import { encode } from "./_support.ts";
+} from "../../mod.ts";
+import { LatencyHistogram } from "../../lib/observability/mod.ts";
+import { patchBytes } from "../_format.ts";
+import { encode } from "../_support.ts";
 
 /** What to spoil. */
 interface FuzzTask {

@@ -2,8 +2,8 @@
 // end the process runs in another one, whose progress file names the case that ended it.
 
 import { assertEquals, assertGreater } from "@std/assert";
-import { IS_LONG } from "./fault/_support.ts";
-import { ROOT, runScript, Scratch } from "./_support.ts";
+import { IS_LONG } from "../fault/_support.ts";
+import { ROOT, runScript, Scratch } from "../_support.ts";
 
 /** Fixed, so that a failure comes again; a failing case shows it. */
 const SEED = 20240808;
@@ -36,7 +36,7 @@ async function fuzz(script: string, task: object): Promise<Answer> {
 }
 
 Deno.test("openChannel() refuses an identity page with any bit flipped", async () => {
-  const { cases, errors } = await fuzz("_fuzz_identity_child.ts", {});
+  const { cases, errors } = await fuzz("fuzz/_sweep_identity.ts", {});
   assertGreater(cases, 4096 * 8);
   assertEquals(Object.keys(errors).sort(), ["CorruptHeaderError", "LayoutMismatchError"]);
 });
@@ -46,7 +46,7 @@ for (const producers of ["single", "many"]) {
     const when = isOpen ? "while it is open" : "before it is opened";
     Deno.test(`A ${producers} channel stands header bytes spoilt ${when}`, async () => {
       const shares = [0, STRIDE].map((first) => {
-        return fuzz("_fuzz_header_child.ts", { producers, isOpen, first, stride: 2 * STRIDE });
+        return fuzz("fuzz/_sweep_header.ts", { producers, isOpen, first, stride: 2 * STRIDE });
       });
       let noticed = 0;
       for (const { cases, errors } of await Promise.all(shares)) {
@@ -69,7 +69,7 @@ for (const ring of RINGS) {
   const { producers, alignment, view } = ring;
   const name = `${producers}, ${alignment}, ${view ? "view" : "copy"}`;
   Deno.test(`Consumer.poll() tells of every damaged record (${name})`, async () => {
-    const { cases } = await fuzz("_fuzz_record_child.ts", { ...ring, seed: SEED });
+    const { cases } = await fuzz("fuzz/_sweep_record.ts", { ...ring, seed: SEED });
     assertGreater(cases, 2000);
   });
 }

@@ -8,15 +8,15 @@ import {
   readLog,
   salvageLog,
   SequenceGapError,
-} from "../mod.ts";
-import { ScriptError } from "../scripts/_command.ts";
-import { inspectionText, inspectPath } from "../scripts/cli/_inspect.ts";
-import { planRecovery, planText } from "../scripts/cli/_recover.ts";
-import { verifiedText, verifyPath } from "../scripts/cli/_verify.ts";
-import { crc32c, mask } from "./_format.ts";
-import { TestLog } from "./_log.ts";
-import { encode } from "./_support.ts";
-import { Random } from "./fault/_support.ts";
+} from "../../mod.ts";
+import { ScriptError } from "../../scripts/_command.ts";
+import { inspectionText, inspectPath } from "../../scripts/cli/_inspect.ts";
+import { planRecovery, planText } from "../../scripts/cli/_recover.ts";
+import { verifiedText, verifyPath } from "../../scripts/cli/_verify.ts";
+import { crc32c, mask } from "../_format.ts";
+import { TestLog } from "../_log.ts";
+import { encode } from "../_support.ts";
+import { Random } from "../fault/_support.ts";
 
 interface Task {
   directory: string;
