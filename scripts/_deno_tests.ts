@@ -34,11 +34,13 @@ const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl"
 /** Programs that give children another user, and that judge units. */
 const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];
 
-/** Also what docs/operations.md names, a shell for its completion and a terminal for colours. */
+/**
+ * Also what docs/operations.md names, a shell for its completion, terminals, and what is built with
+ * the fault points.
+ */
 const PROGRAMS = [
-  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, "cp", "mv", "bash", "script"],
-  ...PROMETHEUS,
-  `${ROOT}zig-out/faults/bin/wal-faults`,
+  ...[...DISK_PROGRAMS, ...SECURITY_PROGRAMS, ...PROMETHEUS],
+  ...["cp", "mv", "bash", "script", "tmux", `${ROOT}zig-out/faults/bin/wal-faults`],
 ];
 
 /**

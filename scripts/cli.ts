@@ -20,6 +20,7 @@ import { addLogCommands } from "./cli/_log_commands.ts";
 import { addMetricsCommand } from "./cli/_metrics.ts";
 import { addRunCommands, addServiceCommands } from "./cli/_service_commands.ts";
 import { addTail } from "./cli/_tail.ts";
+import { addTop } from "./cli/_top.ts";
 
 /** Runs a command. Returns the exit status. */
 export async function main(args: string[]): Promise<number> {
@@ -51,6 +52,7 @@ function makeProgram(args: readonly string[], end: End): Command {
   addRunCommands(program, end);
   program.commandsGroup("Look:");
   addLookCommands(program);
+  addTop(program);
   addTail(program, end);
   addDoctor(program, end);
   program.commandsGroup("Channels:");

@@ -1,5 +1,5 @@
 /**
- * Units for systemd: `deno task units` writes deploy/systemd/, which docs/operations.md installs.
+ * Units for systemd: `deno task gen:units` writes deploy/systemd/ (docs/operations.md).
  *
  * What Deno permits a service is taken from the service itself, so that its unit cannot permit
  * anything else.
@@ -20,7 +20,7 @@ import { persister } from "./services/persister.ts";
 
 const HELP = `Writes deploy/systemd/: a unit for each service, and their user.
 
-Usage: deno task units [options]
+Usage: deno task gen:units [options]
 
   --help  print this text
 
@@ -152,7 +152,7 @@ function eachPlace(word: string): string[] {
 function textOf(unit: Unit): string {
   const { service: { name }, isTemplate, network, lines = [] } = unit;
   return [
-    '# Written by "deno task units". Settings go into the file that EnvironmentFile names, as',
+    '# Written by "deno task gen:units". Settings go into the file that EnvironmentFile names, as',
     "# MT_ARGS=--flag value …; what concerns paths and ports into a copy of this unit.",
     "[Unit]",
     `Description=message_transport: ${name}${isTemplate ? " of %i" : ""}`,
@@ -185,7 +185,7 @@ function textOf(unit: Unit): string {
   ].join("\n");
 }
 
-const USER = `# Written by "deno task units". Install it in /usr/lib/sysusers.d.
+const USER = `# Written by "deno task gen:units". Install it in /usr/lib/sysusers.d.
 u message_transport - "message_transport services" ${STATE}
 `;
 

@@ -19,7 +19,7 @@ async function hasAnalyze(): Promise<boolean> {
 const HAS_ANALYZE = await hasAnalyze();
 if (!HAS_ANALYZE) console.log("units_test.ts: partly skipped, as there is no systemd-analyze");
 
-Deno.test("Units in deploy/systemd are those that deno task units writes", () => {
+Deno.test("Units in deploy/systemd are those that deno task gen:units writes", () => {
   const directory = `${ROOT}deploy/systemd`;
   const wanted = unitFiles();
   const names = [...Deno.readDirSync(directory)].map(({ name }) => name).sort();

@@ -3,6 +3,7 @@ const std = @import("std");
 const constants = @import("constants.zig");
 const exports = @import("exports.zig");
 const handles = @import("handles.zig");
+const store_glance = @import("store/glance.zig");
 const store_module = @import("store/store.zig");
 const DetailOut = exports.DetailOut;
 const Store = store_module.Store;
@@ -88,4 +89,30 @@ pub export fn mt_store_report(handle: u32, out: [*]u8) callconv(.c) i32 {
     const value = store.readReport();
     @memcpy(out[0..@sizeOf(store_module.StoreReport)], std.mem.asBytes(&value));
     return exports.code(.ok);
+}
+
+/// Reads entries of the store in a directory (zero-ended absolute path) without owning it: those
+/// whose keys begin with a prefix, each behind an `EntryHead`, as many as fit into `out`; and a
+/// `StoreReport`. Returns the bytes written. `BUSY` if it was committed to meanwhile.
+pub export fn mt_store_glance_wait(
+    path: [*:0]const u8,
+    prefix: [*]const u8,
+    prefix_size: u32,
+    out: [*]u8,
+    out_size: u32,
+    report: [*]u8,
+    detail: [*]u8,
+) callconv(.c) i32 {
+    var result: DetailOut = .{ .bytes = detail };
+    if (prefix_size > constants.store_key_bytes_max) return result.finish(.invalid_argument);
+    var value: store_module.StoreReport = .{};
+    const size = store_glance.read(
+        path,
+        prefix[0..prefix_size],
+        out[0..out_size],
+        &value,
+        &result.value,
+    ) catch |err| return result.finish(store_module.statusOf(err));
+    @memcpy(report[0..@sizeOf(store_module.StoreReport)], std.mem.asBytes(&value));
+    return std.math.cast(i32, size) orelse result.finish(.invalid_argument);
 }

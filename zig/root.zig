@@ -50,6 +50,7 @@ pub const wal = struct {
 
 pub const store = @import("store/store.zig");
 pub const store_batch = @import("store/batch.zig");
+pub const store_glance = @import("store/glance.zig");
 /// For programs that test; nothing else refers to it.
 pub const testing = struct {
     pub const wal_damage = @import("testing/wal_damage.zig");
@@ -115,6 +116,7 @@ test {
     _ = @import("wal/removal.zig");
     _ = store;
     _ = store_batch;
+    _ = store_glance;
     _ = @import("wal/verify_file.zig");
     _ = @import("wal/window.zig");
     _ = @import("wal/zeros.zig");

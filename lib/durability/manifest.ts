@@ -69,9 +69,15 @@ export async function checkpointIds(store: Store, stateId: string): Promise<numb
 export async function readManifest(store: Store, stateId: string, id: number): Promise<Manifest> {
   const key = manifestKey(stateId, id);
   const bytes = await store.get(key);
-  const manifest = bytes && parse(new TextDecoder().decode(bytes));
-  if (isManifest(manifest) && manifest.id === id) return manifest;
+  const manifest = bytes && parseManifest(bytes);
+  if (manifest?.id === id) return manifest;
   throw new CorruptStoreError(store.directory, "no manifest that this version knows", key);
+}
+
+/** What the bytes of a manifest say; undefined if they are none that this version knows. */
+export function parseManifest(bytes: Uint8Array): Manifest | undefined {
+  const manifest = parse(new TextDecoder().decode(bytes));
+  return isManifest(manifest) ? manifest : undefined;
 }
 
 /** The bytes of a manifest. */

@@ -340,6 +340,11 @@ export const symbols = {
     parameters: ["u32", "buffer"],
     result: "i32",
   },
+  mt_store_glance_wait: {
+    parameters: ["buffer", "buffer", "u32", "buffer", "u32", "buffer", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
   mt_log_verify_open: {
     parameters: ["buffer", "u32", "buffer", "buffer"],
     result: "i32",
@@ -397,6 +402,7 @@ export interface PathArguments {
   mt_machine_file_system: "0";
   mt_machine_probe: "0";
   mt_store_open: "0";
+  mt_store_glance_wait: "0";
   mt_log_verify_open: "0";
   mt_log_verify_open_file: "0";
 }

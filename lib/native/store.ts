@@ -217,6 +217,54 @@ export function readStoreReport({ handle, path }: StoreHandle): StoreReport {
   };
 }
 
+/** An entry that was read without owning its store. */
+export interface GlancedEntry {
+  key: Uint8Array<ArrayBuffer>;
+  value: Uint8Array<ArrayBuffer>;
+  /** Whether the value is that of its checksum. */
+  isSound: boolean;
+}
+
+/** Bytes of entries that are read at once, with their keys. */
+const GLANCE_BYTES = 1024 * 1024;
+
+/**
+ * Reads the entries whose keys begin with `prefix` without owning the store, as many as 1 MiB has
+ * room for. Undefined if its owner has committed too often meanwhile.
+ */
+export async function glanceStore(
+  path: string,
+  prefix: Uint8Array<ArrayBuffer>,
+): Promise<GlancedEntry[] | undefined> {
+  const detail = new Detail();
+  const out = new Uint8Array(GLANCE_BYTES);
+  const report = new Uint8Array(layout.STORE_REPORT_SIZE);
+  const place = grantedPath(path, "read");
+  const size = await native().mt_store_glance_wait(
+    place,
+    prefix,
+    prefix.length,
+    out,
+    out.length,
+    report,
+    detail.bytes,
+  );
+  if (size === layout.BUSY) return undefined;
+  if (size < 0) throw failure(size, "read", path, detail);
+  const view = new DataView(out.buffer);
+  const entries: GlancedEntry[] = [];
+  for (let at = 0; at < size;) {
+    const keyBytes = view.getUint32(at + layout.STORE_ENTRY_HEAD_KEY_BYTES_OFFSET, true);
+    const valueBytes = view.getUint32(at + layout.STORE_ENTRY_HEAD_VALUE_BYTES_OFFSET, true);
+    const isSound = view.getUint32(at + layout.STORE_ENTRY_HEAD_IS_SOUND_OFFSET, true) === 1;
+    const key = at + layout.STORE_ENTRY_HEAD_SIZE;
+    const value = key + keyBytes;
+    at = value + valueBytes;
+    entries.push({ key: out.subarray(key, value), value: out.subarray(value, at), isSound });
+  }
+  return entries;
+}
+
 /** Closes a store, after the calls that are under way. */
 export function closeStore({ handle }: StoreHandle): void {
   native().mt_close(handle);

@@ -46,7 +46,19 @@ export {
   type OwnState,
   type ReasonCode,
 } from "./health.ts";
+export {
+  type ChannelSummary,
+  type ChannelView,
+  type InspectedConsumer,
+  type InspectedHistory,
+  Inspector,
+  type InspectorPlace,
+  type Overview,
+  type Sample,
+} from "./inspector.ts";
 export { LatencyHistogram } from "./latency_histogram.ts";
+export { type LogDirectory, type LogSegment } from "./log_directory.ts";
+export { RecentLatency } from "./recent_latency.ts";
 export {
   isReadable,
   type Look,

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isSegmentName } from "../../lib/observability/log_directory.ts";
 import { ScriptError } from "../_command.ts";
 
 /** What a path holds. */
@@ -32,8 +33,6 @@ export interface Place {
 
 /** Bytes that are read of a file at once: the two slots of a control file. */
 const HEAD_BYTES = 24 * 1024;
-
-const SEGMENT_NAME = /^[0-9a-f]{8}-\d{20}\.wal$/;
 
 /** How the files of ours begin. */
 const MAGIC: Record<string, Kind> = { MTWAL001: "segment", MTCTL001: "control", MTRING01: "ring" };
@@ -85,7 +84,7 @@ function namesIn(path: string): { directories: string[]; files: string[] } {
 
 function isLog(path: string): boolean {
   const { files } = namesIn(path);
-  return files.some((name) => name === "control" || SEGMENT_NAME.test(name));
+  return files.some((name) => name === "control" || isSegmentName(name));
 }
 
 /** Directories of logs in a directory that are this user's to read. */
@@ -133,14 +132,14 @@ function kindOfFile(path: string, head: Uint8Array): Kind {
   const found = magicAt(0) ?? magicAt(HEAD_BYTES / 2);
   if (found !== undefined) return found;
   // Damaged at its beginning, perhaps: then its name tells.
-  if (SEGMENT_NAME.test(name)) return "segment";
+  if (isSegmentName(name)) return "segment";
   if (name === "control") return "control";
   return name.endsWith(".ring") ? "ring" : "unknown";
 }
 
 /** Names of the segments in a log's directory, sorted. */
 export function segmentsIn(path: string): string[] {
-  return namesIn(path).files.filter((name) => SEGMENT_NAME.test(name));
+  return namesIn(path).files.filter((name) => isSegmentName(name));
 }
 
 /** Names of all files in a directory, sorted. */

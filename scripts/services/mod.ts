@@ -8,6 +8,7 @@ import type { AnyService } from "./_service.ts";
 import { collector } from "./collector.ts";
 import { fakeExchange } from "./fake_exchange.ts";
 import { gateway } from "./gateway.ts";
+import { inspector } from "./inspector.ts";
 import { journal } from "./journal.ts";
 import { loadGenerator } from "./load_generator.ts";
 import { marketData } from "./market_data.ts";
@@ -24,4 +25,5 @@ export const SERVICES: readonly AnyService[] = [
   persister,
   loadGenerator,
   fakeExchange,
+  inspector,
 ];

@@ -5,50 +5,10 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+import { type Browser, chromium } from "playwright-core";
 import { type Happening, level } from "../_market_data.ts";
 import { Engine, Service } from "../_market_data_service.ts";
-
-/** A page, and what it has complained about. */
-class Visitor implements AsyncDisposable {
-  readonly page: Page;
-  readonly complaints: string[] = [];
-
-  private constructor(page: Page) {
-    this.page = page;
-    page.setDefaultTimeout(60_000);
-    page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
-    });
-    page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
-  }
-
-  static async open(
-    browser: Browser,
-    url: string,
-    options: BrowserContextOptions = {},
-  ): Promise<Visitor> {
-    const context = await browser.newContext(options);
-    const visitor = new Visitor(await context.newPage());
-    await visitor.page.goto(url);
-    await visitor.until("live");
-    return visitor;
-  }
-
-  /** Waits for a state of the connection. */
-  async until(state: "live" | "lost"): Promise<void> {
-    await this.page.waitForSelector(`#state[data-state="${state}"]`);
-  }
-
-  /** Waits until an element has a text. */
-  async shows(selector: string, text: string | RegExp): Promise<void> {
-    await this.page.locator(selector, { hasText: text }).first().waitFor();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.page.context().close();
-  }
-}
+import { Visitor } from "./_visitor.ts";
 
 /** A book with a level every cent around 100, and a trade. */
 function book(instrumentId = 1): Happening[] {

@@ -94,6 +94,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "OPERATION", mt.store_batch.OperationKind);
     try printStruct(out, "OPERATION_HEAD", mt.store_batch.OperationHead);
     try printStruct(out, "STORE_REPORT", mt.store.StoreReport);
+    try printStruct(out, "STORE_ENTRY_HEAD", mt.store_glance.EntryHead);
     try printStruct(out, "LOG_OVERVIEW", mt.wal.verify.Overview);
     try printStruct(out, "SEGMENT_REPORT", mt.wal.verify.SegmentReport);
     try printStruct(out, "LOG_FINDING", mt.wal.verify.Finding);

@@ -55,16 +55,7 @@ pub const Place = struct {
 
     /// Opens data.mdb to look into it, after it was checked. Null if there is none.
     pub fn openData(place: Place, detail: *Detail) Error!?Opened {
-        checkFile(place.directory, data_name, detail) catch |err| {
-            return if (err == error.NotFound) null else err;
-        };
-        const flags: linux.O = .{ .NOFOLLOW = true, .CLOEXEC = true };
-        const rc = linux.openat(place.directory.fd, data_name, flags, 0);
-        const fd: i32 = @intCast(try file.check(rc, detail));
-        errdefer _ = linux.close(fd);
-        var status: linux.Statx = undefined;
-        try file.statFile(fd, &status, detail);
-        return .{ .fd = fd, .size = status.size };
+        return openDataIn(place.directory, detail);
     }
 
     /// Makes the directory in which a new store is put together.
@@ -103,6 +94,20 @@ pub const Place = struct {
 };
 
 pub const Opened = struct { fd: i32, size: u64 };
+
+/// Opens the data.mdb of a directory that is perhaps another process's. Null if there is none.
+pub fn openDataIn(directory: file.Directory, detail: *Detail) Error!?Opened {
+    checkFile(directory, data_name, detail) catch |err| {
+        return if (err == error.NotFound) null else err;
+    };
+    const flags: linux.O = .{ .NOFOLLOW = true, .CLOEXEC = true };
+    const rc = linux.openat(directory.fd, data_name, flags, 0);
+    const fd: i32 = @intCast(try file.check(rc, detail));
+    errdefer _ = linux.close(fd);
+    var status: linux.Statx = undefined;
+    try file.statFile(fd, &status, detail);
+    return .{ .fd = fd, .size = status.size };
+}
 
 fn checkDirectory(directory: file.Directory, detail: *Detail) Error!void {
     var status: linux.Statx = undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import {
@@ -15,6 +15,7 @@ import {
   isLoopback,
   upgradeFault,
 } from "../../web_socket/handshake.ts";
+import { type Asset, closeHttp, listenHttp, REQUEST_MS, sendAsset } from "../../web_socket/http.ts";
 import { FanOut, type FanOutOptions } from "./fan_out.ts";
 import { REQUEST_BYTES_MAX } from "./feed_request.ts";
 import { answerApi, type ApiAnswer, refusal } from "./market_data_api.ts";
@@ -22,12 +23,7 @@ import { type MarketDataReport, MarketDataStats } from "./market_data_stats.ts";
 import type { MarketFeed } from "./market_feed.ts";
 import { StreamConnection } from "./stream_connection.ts";
 
-/** A file that is served as it is. */
-export interface Asset {
-  /** Its media type. */
-  type: string;
-  bytes: Uint8Array;
-}
+export type { Asset };
 
 /** How a {@linkcode MarketDataServer} listens. */
 export interface MarketDataOptions extends FanOutOptions {
@@ -51,23 +47,6 @@ export interface MarketDataOptions extends FanOutOptions {
 
 /** Connections beside those of the stream's clients. */
 const OTHER_CONNECTIONS_MAX = 128;
-
-/** Milliseconds for the head of a request, and for all of it. */
-const HEAD_MS = 5_000;
-const REQUEST_MS = 10_000;
-const HEAD_BYTES_MAX = 16 * 1024;
-
-/** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
-const HEADERS: Record<string, string> = {
-  "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
-    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
-    "frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "cache-control": "no-store",
-  "connection": "close", // Nobody queues requests up, whose answers would wait here.
-};
 
 /**
  * Serves a feed. Whoever fills the feed calls {@linkcode MarketDataServer.notify} afterwards.
@@ -136,12 +115,7 @@ export class MarketDataServer {
     clearTimeout(this.#flushTimer);
     this.fanOut.flush();
     for (const connection of this.#connections) connection.leave();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    this.#server.closeIdleConnections();
-    const cut = setTimeout(() => this.#server.closeAllConnections(), HEAD_MS);
-    await promise;
-    clearTimeout(cut);
+    await closeHttp(this.#server);
   }
 
   #flushSoon(): void {
@@ -178,7 +152,7 @@ export class MarketDataServer {
     const target = URL.parse(url, "http://localhost");
     if (target === null) return sendAnswer(response, refusal(400, "bad_url", "expected a path"));
     const asset = this.#assets.get(target.pathname);
-    if (asset !== undefined) return send(response, 200, asset.type, asset.bytes);
+    if (asset !== undefined) return sendAsset(response, 200, asset);
     sendAnswer(response, answerApi(target, this.#feed, () => this.stats()));
   }
 
@@ -250,37 +224,11 @@ export async function serveMarketData(
       `Cannot listen at "${host}" as a loopback address: found another one, without allowRemote`,
     );
   }
-  const server = createServer({
-    headersTimeout: HEAD_MS,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: HEAD_MS,
-    connectionsCheckingInterval: 1000,
-    maxHeaderSize: HEAD_BYTES_MAX,
-    noDelay: true,
-  });
-  server.maxConnections = clientsMax + OTHER_CONNECTIONS_MAX;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", (cause) => reject(listenFailure(cause, host, port)));
-  server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
-  await promise;
+  const connectionsMax = clientsMax + OTHER_CONNECTIONS_MAX;
+  const server = await listenHttp({ host, port, connectionsMax });
   return new MarketDataServer(feed, server, options);
 }
 
-function listenFailure(cause: Error, host: string, port: number): Error {
-  if (!("code" in cause) || cause.code !== "EADDRINUSE") return cause;
-  return new Deno.errors.AddrInUse(`Cannot listen at "${host}:${port}": found it taken`, { cause });
-}
-
 function sendAnswer(response: ServerResponse, { status, body }: ApiAnswer): void {
-  send(response, status, "application/json; charset=utf-8", body);
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  type: string,
-  body: string | Uint8Array,
-): void {
-  response.writeHead(status, { ...HEADERS, "content-type": type });
-  response.end(body);
+  sendAsset(response, status, { type: "application/json; charset=utf-8", bytes: body });
 }

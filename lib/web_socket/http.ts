@@ -1,0 +1,80 @@
+/**
+ * What servers of pages have in common: how they listen, and what is said with every answer.
+ *
+ * @module
+ */
+
+import { createServer, type Server, type ServerResponse } from "node:http";
+
+/** A file that is served as it is. */
+export interface Asset {
+  /** Its media type. */
+  type: string;
+  bytes: Uint8Array;
+}
+
+/** Milliseconds for the head of a request, and for all of it. */
+export const HEAD_MS = 5_000;
+export const REQUEST_MS = 10_000;
+const HEAD_BYTES_MAX = 16 * 1024;
+
+/** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
+const HEADERS: Record<string, string> = {
+  "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
+    "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
+    "frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+  "connection": "close", // Nobody queues requests up, whose answers would wait here.
+};
+
+/**
+ * Begins to listen, for requests whose heads are small and come soon.
+ *
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ */
+export async function listenHttp(
+  { host, port, connectionsMax }: { host: string; port: number; connectionsMax: number },
+): Promise<Server> {
+  const server = createServer({
+    headersTimeout: HEAD_MS,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: HEAD_MS,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    noDelay: true,
+  });
+  server.maxConnections = connectionsMax;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (cause) => reject(listenFailure(cause, host, port)));
+  server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
+  await promise;
+  return server;
+}
+
+function listenFailure(cause: Error, host: string, port: number): Error {
+  if (!("code" in cause) || cause.code !== "EADDRINUSE") return cause;
+  return new Deno.errors.AddrInUse(`Cannot listen at "${host}:${port}": found it taken`, { cause });
+}
+
+/** Lets requests that are under way end, and ends. */
+export async function closeHttp(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), HEAD_MS);
+  await promise;
+  clearTimeout(cut);
+}
+
+/** Answers a request. */
+export function sendAsset(
+  response: ServerResponse,
+  status: number,
+  { type, bytes }: { type: string; bytes: string | Uint8Array },
+): void {
+  response.writeHead(status, { ...HEADERS, "content-type": type });
+  response.end(bytes);
+}

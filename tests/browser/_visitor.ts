@@ -1,0 +1,51 @@
+/**
+ * Somebody who looks at a page of ours.
+ *
+ * @module
+ */
+
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+
+/** A page, and what it has complained about. */
+export class Visitor implements AsyncDisposable {
+  /** The page. */
+  readonly page: Page;
+  /** Warnings and errors on its console. */
+  readonly complaints: string[] = [];
+
+  private constructor(page: Page) {
+    this.page = page;
+    page.setDefaultTimeout(60_000);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
+  }
+
+  /** Opens a page, and waits until it is live. */
+  static async open(
+    browser: Browser,
+    url: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Visitor> {
+    const context = await browser.newContext(options);
+    const visitor = new Visitor(await context.newPage());
+    await visitor.page.goto(url);
+    await visitor.until("live");
+    return visitor;
+  }
+
+  /** Waits for a state of the connection. */
+  async until(state: "live" | "lost"): Promise<void> {
+    await this.page.waitForSelector(`#state[data-state="${state}"]`);
+  }
+
+  /** Waits until an element has a text. */
+  async shows(selector: string, text: string | RegExp): Promise<void> {
+    await this.page.locator(selector, { hasText: text }).first().waitFor();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.page.context().close();
+  }
+}
