@@ -25,7 +25,7 @@ export type PageFile = [path: string, type: string, text: string];
 const COMMON: PageFile[] = [
   ["/theme.css", CSS, theme],
   ["/uplot.css", CSS, uplotStyle],
-  ["/charts.js", JAVASCRIPT, charts],
+  ["/page/charts.js", JAVASCRIPT, charts], // Pages import it by its path on the disk.
   ["/uplot.js", JAVASCRIPT, uplot],
   ["/icon.svg", "image/svg+xml", icon],
 ];

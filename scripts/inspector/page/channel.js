@@ -1,6 +1,6 @@
 // The chosen channel: who takes part, how fast it moves, its last records.
 
-import { amount, duration, TimeChart } from "./charts.js";
+import { amount, duration, TimeChart } from "../../page/charts.js";
 import { showLog } from "./log.js";
 import {
   bytes,

@@ -1,6 +1,6 @@
 // What there is: channels, what needs a look, logs, checkpoints, services, history.
 
-import { duration } from "./charts.js";
+import { duration } from "../../page/charts.js";
 import {
   bytes,
   count,

@@ -1,6 +1,6 @@
 // Tables and lists that are filled again and again. Everything is text: nothing is ever parsed.
 
-import { amount } from "./charts.js";
+import { amount } from "../../page/charts.js";
 
 const counts = new Intl.NumberFormat("en");
 const times = new Intl.DateTimeFormat("en-GB", { dateStyle: "short", timeStyle: "medium" });

@@ -1,6 +1,6 @@
 // The chart of what waits in a book.
 
-import { amount, axis, Chart, color, fromZero, line } from "./charts.js";
+import { amount, axis, Chart, color, fromZero, line } from "../../page/charts.js";
 
 const { uPlot } = globalThis; // A script of its own: it is no module of this folder.
 

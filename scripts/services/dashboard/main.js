@@ -1,7 +1,7 @@
 // The page: what the stream tells goes into tables and charts, ten times a second at most.
 
 import { bestLevels, BookView, priceText, TradesView } from "./book.js";
-import { amount, duration, TimeChart } from "./charts.js";
+import { amount, duration, TimeChart } from "../../page/charts.js";
 import { DepthChart } from "./depth.js";
 import { MarketStream } from "./stream.js";
 
