@@ -234,7 +234,7 @@ Deno.test("mt persist makes a channel where there is none, and refuses wrong opt
     assertEquals((await persister.end("SIGINT")).code, 0);
   }
   for (const wrong of [["--sync", "often"], ["--io", "fast"], ["--when-full", "cut"]]) {
-    assertEquals((await mtHere("persist", ...args, ...wrong)).code, 2, wrong.join(" "));
+    assertEquals((await mt("persist", ...args, ...wrong)).code, 2, wrong.join(" "));
   }
   assertEquals((await mtHere("persist", "orders")).code, 2);
 });

@@ -15,7 +15,6 @@ import { createChannel, type Message, openChannel, openConsumer } from "../mod.t
 import { readSettings } from "../scripts/services/_settings.ts";
 import { collector } from "../scripts/services/collector.ts";
 import { spawnService } from "../scripts/services/_service.ts";
-import { mtHere } from "./_cli.ts";
 import { BookConsumer } from "./_collector.ts";
 import { assertRecordedBook, HAS_RECORDING, RECORDING } from "./_recording.ts";
 import { IS_UNSCOPED, runChild } from "./_support.ts";
@@ -163,9 +162,7 @@ Deno.test("mt collector refuses wrong settings, and says what would be right", a
   ];
   try {
     for (const [args, expected] of cases) {
-      const isStarted = args[1] === `${directory}/none`; // Only the service itself finds that.
-      const run = isStarted ? runService : (all: string[]) => mtHere("collector", ...all);
-      const { code, stderr } = await run([...place, ...args]);
+      const { code, stderr } = await runService([...place, ...args]);
       assertEquals([code === 1 || code === 2, code], [true, code], stderr);
       assert(new RegExp(expected).test(stderr), `${args}: ${stderr}`);
     }

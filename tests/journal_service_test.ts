@@ -89,7 +89,7 @@ Deno.test("mt journal that waits for its channel still ends at SIGINT", async ()
 Deno.test("mt journal refuses settings that make no sense", async () => {
   using directory = new TaskDirectory();
   const run = async (...args: string[]) => {
-    const { code, stderr } = await mtHere("journal", ...args);
+    const { code, stderr } = await runTask("mt", ["journal", ...args], { env: directory.env });
     assertEquals(code, 2, stderr);
     return stderr;
   };
