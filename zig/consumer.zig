@@ -91,7 +91,6 @@ pub const Consumer = struct {
     slot: ?*header.ConsumerSlot,
     slot_index: u32,
     policy: header.Policy,
-    counters: header.ConsumerCounters,
     /// Sequence of the damaged record that the history was told of.
     damage_noted: u64 = 0,
     idle_polls: u32 = 0,
@@ -125,7 +124,6 @@ pub const Consumer = struct {
             .slot = slot,
             .slot_index = taken.index,
             .policy = options.policy,
-            .counters = slot.counters,
         };
         errdefer replay.end(consumer);
         try consumer.start(options, taken.is_return, detail);
@@ -158,7 +156,6 @@ pub const Consumer = struct {
             .slot = null,
             .slot_index = 0,
             .policy = .drop,
-            .counters = std.mem.zeroes(header.ConsumerCounters),
         };
         errdefer replay.end(consumer);
         try consumer.start(.{ .name = "", .policy = .drop, .start = begin }, false, detail);
@@ -558,9 +555,9 @@ pub const Consumer = struct {
     pub inline fn countUp(consumer: *Consumer, comptime field: []const u8, by: u64) void {
         if (!build_options.counters) return;
         const slot = consumer.slot orelse return;
-        const value = @field(consumer.counters, field) +% by; // A peer may have spoilt it.
-        @field(consumer.counters, field) = value;
-        memory.store(u64, &@field(slot.counters, field), value, .monotonic);
+        const word = &@field(slot.counters, field);
+        const value = memory.load(u64, word, .monotonic) +% by; // A peer may have spoilt it.
+        memory.store(u64, word, value, .monotonic);
     }
 
     /// Whether a poll would have something to say: a message, a lap, or damage.

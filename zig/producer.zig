@@ -76,7 +76,6 @@ pub const Producer = struct {
     wanted_bytes: u64 = 0,
     /// Sequence that the thread waits for which sleeps until the log is that far.
     wanted_durable: u64 = 0,
-    counters: header.ProducerCounters,
     /// When the slowest consumer's lock was looked at last.
     checked_ticks: u64 = 0,
     sleeper: Sleeper = .{},
@@ -98,7 +97,6 @@ pub const Producer = struct {
             .channel = channel,
             .slot = slot,
             .slot_index = index,
-            .counters = slot.counters,
         };
         if (memory.load(u32, &slot.owner.state, .acquire) == header.SlotState.taken) {
             const next = protocol.readClaim(&channel.ring).sequence;
@@ -346,9 +344,9 @@ pub const Producer = struct {
     /// Only the owner writes a counter, so a plain store is enough.
     inline fn countUp(producer: *Producer, comptime field: []const u8, by: u64) void {
         if (!build_options.counters) return;
-        const value = @field(producer.counters, field) +% by; // A peer may have spoilt it.
-        @field(producer.counters, field) = value;
-        memory.store(u64, &@field(producer.slot.counters, field), value, .monotonic);
+        const word = &@field(producer.slot.counters, field);
+        const value = memory.load(u64, word, .monotonic) +% by; // A peer may have spoilt it.
+        memory.store(u64, word, value, .monotonic);
     }
 
     /// Looks whether those who hold us back are dead, at most once a millisecond.

@@ -157,6 +157,6 @@ function cleanText(all: readonly Cleaned[], isDry: boolean): string {
   });
   const removed = all.filter(({ kept }) => kept === null);
   const bytes = removed.reduce((sum, { bytes }) => sum + bytes, 0);
-  const total = `${removes} ${removed.length} of ${all.length} files, ${formatBytes(bytes)}`;
-  return [...lines, total].join("\n");
+  const size = bytes === 0 ? "" : `, ${formatBytes(bytes)}`; // Of counters it is not always known.
+  return [...lines, `${removes} ${removed.length} of ${all.length} files${size}`].join("\n");
 }
