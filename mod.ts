@@ -78,12 +78,8 @@ export {
 } from "./lib/durability/log_reader.ts";
 export type { Durability, LogReport } from "./lib/native/log.ts";
 export type { LogOverview, LogVerdict } from "./lib/native/verify.ts";
-export type {
-  HistogramCounts,
-  HistogramKind,
-  HistoryEntry,
-  HistoryKind,
-} from "./lib/native/chronicle.ts";
+export type { HistogramCounts, HistogramKind } from "./lib/native/histogram.ts";
+export type { HistoryEntry, HistoryKind } from "./lib/native/history.ts";
 export type { Peer } from "./lib/native/peers.ts";
 export {
   type Checkpoint,

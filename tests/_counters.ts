@@ -5,7 +5,6 @@
  */
 
 import { ENGINE_COUNTERS, GATEWAY_COUNTERS, MARKET_DATA_COUNTERS } from "../lib/exchange/mod.ts";
-import { REFUSAL_REASONS } from "../lib/exchange/gateway/refusal.ts";
 import { COLLECTOR_COUNTERS, JOURNAL_COUNTERS } from "../lib/market/mod.ts";
 import {
   CHECKPOINT_COUNTERS,
@@ -83,12 +82,3 @@ export const ALL_COUNTERS: Readonly<Record<string, CounterDefinitions>> = {
   load: LOAD_COUNTERS,
   fakeExchange: FAKE_EXCHANGE_COUNTERS,
 };
-
-/** The rows that docs/operations.md has, in order; the reasons of refusals share one. */
-export function documentedCounters(): string[] {
-  const all = Object.values(ALL_COUNTERS).flatMap((definitions) => Object.values(definitions));
-  const byName = new Map(all.map((definition) => [definition.name, definition]));
-  return [...byName.values()]
-    .filter(({ name }) => !REFUSAL_REASONS.some((why) => name === `gateway_refused_${why}_total`))
-    .map(({ name, kind, help }) => `${name} ${kind} ${help}`);
-}

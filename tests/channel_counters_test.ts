@@ -11,6 +11,7 @@ import {
   BACK_PRESSURED,
   type Channel,
   CorruptRecordError,
+  createChannel,
   openConsumer,
   openProducer,
   type Peer,
@@ -20,6 +21,7 @@ import {
 import { isReadable, LatencyHistogram, Watch } from "../lib/observability/mod.ts";
 import { patchBytes, readShape } from "./_format.ts";
 import { FAULTY_LIBRARY } from "./fault/_support.ts";
+import { TestLog } from "./_log.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
 import {
   type ConsumerTask,
@@ -92,7 +94,8 @@ Deno.test("Peer counts the waits of an asynchronous consumer", async () => {
   using scratch = new Scratch();
   const channel = scratch.create();
   const consumer = openConsumer(channel, { wait: "park" });
-  assertEquals(await consumer.wait({ timeoutMs: 1 }), false);
+  // Long enough that it is not over before it begins, on a busy machine.
+  assertEquals(await consumer.wait({ timeoutMs: 50 }), false);
   assertEquals(onlyConsumer(channel).waits, 1);
 });
 
@@ -170,6 +173,15 @@ Deno.test("Channel.history() tells of a consumer that was removed", () => {
   const { kind, name, pid, timeMs } = channel.history()[0]!;
   assertEquals([kind, name, pid], ["consumer-removed", "gone", Deno.pid]);
   assertGreaterOrEqual(timeMs, performance.timeOrigin - 1);
+});
+
+Deno.test("Channel.history() tells of a log whose torn end was saved aside", () => {
+  using log = new TestLog(3);
+  log.write(log.segments().at(-1)!, 100 * 1024, encode("never acknowledged"));
+  using channel = createChannel(log.channel, log.options);
+  const [entry, ...others] = channel.history();
+  assertEquals([entry?.kind, entry?.sequence, entry?.pid], ["log-repaired", 3, Deno.pid]);
+  assertEquals(others, []);
 });
 
 Deno.test("Channel.history() does not show an entry whose writer was killed over it", async () => {

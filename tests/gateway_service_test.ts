@@ -75,7 +75,7 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     assertEquals([stopped.event, stopped.acknowledged, stopped.resumed], ["stopped", 1, 1]);
     assertEquals((await ended).code, 0);
     const [counters] = readCounters({ directory });
-    assertEquals([counters?.instance, counters?.state], ["gateway", "dead"]);
+    assertEquals([counters?.instance, counters?.state], ["gateway", "stopped"]);
     const found = Object.fromEntries(
       counters!.values.map(({ name, value, histogram }) => [name, value ?? histogram!.count]),
     );

@@ -115,11 +115,11 @@ Deno.test("assess() says what is wrong with files, disks and the process itself"
 });
 
 Deno.test("assess() says which service is gone, and whether the engine is behind", () => {
-  const service = (state: "alive" | "dead", lag: number): ServiceCounters => ({
+  const service = (state: ServiceCounters["state"], lag: number): ServiceCounters => ({
     ...{ instance: "engine", file: "/x/engine.counters", state, pid: 7, startedMs: 1, openings: 1 },
     values: [{ name: "engine_lag_requests", kind: "gauge", help: "", value: lag }],
   });
-  const judged = (state: "alive" | "dead", lag: number) => {
+  const judged = (state: ServiceCounters["state"], lag: number) => {
     const services = [service(state, lag)];
     return short(judge({}, { look: { timeMs: 0, elapsedMs: 0, channels: [], services } }));
   };
@@ -127,6 +127,7 @@ Deno.test("assess() says which service is gone, and whether the engine is behind
   assertEquals(judged("alive", engineLagRequests), []);
   assertEquals(judged("alive", engineLagRequests + 1), ["degraded engine_behind engine"]);
   assertEquals(judged("dead", engineLagRequests + 1), ["degraded service_dead engine"]);
+  assertEquals(judged("stopped", engineLagRequests + 1), []);
 });
 
 Deno.test("assess() puts the worst first, and takes limits that are given", () => {

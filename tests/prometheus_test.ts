@@ -183,7 +183,9 @@ Deno.test("createRegistry() shows what services have counted, also when gone", a
   const values = parse(text);
   const expected: Record<string, number | undefined> = {
     'mt_service_up{service="shop"}': 0,
+    'mt_service_stopped{service="shop"}': 1,
     'mt_service_up{service="spoilt"}': 0,
+    'mt_service_stopped{service="spoilt"}': 0,
     'mt_shop_orders_total{service="shop"}': 3,
     'mt_shop_open{service="shop"}': 1,
     'mt_shop_wait_seconds_bucket{service="shop",le="0.001"}': 0,

@@ -3,7 +3,7 @@
 //! | Offset | Size     | Part         | Written by                                   |
 //! | -----: | -------: | :----------- | :------------------------------------------- |
 //! |      0 |     4096 | `Identity`   | its maker, before the file has a name        |
-//! |   4096 |      128 | `Owner`      | whoever counts, when it begins               |
+//! |   4096 |      128 | `Owner`      | whoever counts, when it begins and ends      |
 //! |   4224 |  n × 272 | `Entry`      | its maker, before the file has a name        |
 //! |        |  n ×   8 | values       | whoever counts; of histograms unused         |
 //! |        | h × 8320 | `Histogram`s | whoever counts, in their entries' order       |
@@ -12,6 +12,8 @@
 //!
 //! - One writer, who holds the lock of `liveness.Byte.writer` from before the file has a name: a
 //!   file whose lock is free is a dead one's. Its stores are relaxed, each word stands for itself.
+//! - Whoever ends in good order says so in `Owner.has_ended` before the lock is free. Nothing rests
+//!   on it: it tells people a stop from a crash.
 //! - Who comes after a dead one with the same table goes on in its file: what only grows does so
 //!   over restarts. Gauges begin with 0. A file with another table is replaced.
 //! - A value is the bits of an `f64`: exact up to 2^53, and seconds have fractions.
@@ -30,10 +32,11 @@ const liveness = @import("liveness.zig");
 const sigbus = @import("sigbus.zig");
 const Detail = @import("detail.zig").Detail;
 const Histogram = histogram_module.Histogram;
+const HistogramReport = histogram_module.HistogramReport;
 const Status = @import("status.zig").Status;
 
 pub const magic = "MTCOUNT1".*;
-pub const version = 1;
+pub const version = 2;
 pub const suffix = ".counters";
 pub const fingerprint = abi.fingerprintOf(.{ Identity, Owner, Entry, Histogram });
 
@@ -101,7 +104,9 @@ pub const Owner = extern struct {
     started_ns: u64,
     /// Start of the process in clock ticks since boot, as /proc/<pid>/stat has it.
     start_time: u64,
-    reserved_0: [104]u8,
+    /// 1 once the last of them has ended in good order; 0 while it lives, and if it died.
+    has_ended: u32,
+    reserved_0: [100]u8,
 
     comptime {
         assert(@sizeOf(Owner) == constants.line_bytes);
@@ -280,36 +285,11 @@ pub const CountersReport = extern struct {
     openings: u32 = 0,
     entries: u32 = 0,
     started_ms: f64 = 0,
-    /// Bytes of all entries, of an `f64` for each, and of a `HistogramCopy` for each histogram.
+    /// Bytes of all entries, of an `f64` for each, and of a `HistogramReport` for each histogram.
     size: u32 = 0,
-    reserved_0: u32 = 0,
+    /// 1 if whoever counted last has ended in good order.
+    has_ended: u32 = 0,
 };
-
-/// A histogram as numbers of JavaScript.
-pub const HistogramCopy = extern struct {
-    sum: f64,
-    min: f64,
-    max: f64,
-    counts: [histogram_module.bucket_count]f64,
-
-    fn of(histogram: *const Histogram) HistogramCopy {
-        var copy: HistogramCopy = .{
-            .sum = toFloat(@atomicLoad(u64, &histogram.sum_ns, .monotonic)),
-            .min = toFloat(histogram.minNs()),
-            .max = toFloat(@atomicLoad(u64, &histogram.max_ns, .monotonic)),
-            .counts = undefined,
-        };
-        for (&histogram.counts, &copy.counts) |*count, *value| {
-            value.* = toFloat(@atomicLoad(u64, count, .monotonic));
-        }
-        return copy;
-    }
-};
-
-/// Exact up to 2^53, which no sound count reaches.
-fn toFloat(value: u64) f64 {
-    return @floatFromInt(value);
-}
 
 /// Copies to `out` what a file holds, checked: a table that is sound, and values that are finite.
 /// If it does not fit, only the report is written. Takes no part in anything.
@@ -329,7 +309,7 @@ pub fn read(
     try table.read(fd, &status, instance, detail);
     try file.checkOwner(place.directory, &status, table.identity.isShared(), .read_only, detail);
     const entries, const histograms = .{ table.identity.entries, table.identity.histograms };
-    const words = entries * @sizeOf(u64) + histograms * @sizeOf(HistogramCopy);
+    const words = entries * @sizeOf(u64) + histograms * @sizeOf(HistogramReport);
     report.* = .{
         .is_alive = @intFromBool(is_alive),
         .entries = entries,
@@ -350,8 +330,9 @@ pub fn read(
 fn copyOwner(owner: *const Owner, report: *CountersReport) void {
     report.pid = @atomicLoad(u32, &owner.pid, .monotonic);
     report.openings = @atomicLoad(u32, &owner.openings, .monotonic);
+    report.has_ended = @intFromBool(@atomicLoad(u32, &owner.has_ended, .monotonic) != 0);
     const started_ns = @atomicLoad(u64, &owner.started_ns, .monotonic);
-    report.started_ms = toFloat(started_ns / std.time.ns_per_ms);
+    report.started_ms = @floatFromInt(started_ns / std.time.ns_per_ms);
 }
 
 fn copyValues(
@@ -371,7 +352,7 @@ fn copyValues(
         put(f64, out, &at, if (is_counter) @max(0, value) else value);
     }
     for (histograms[0..table.identity.histograms]) |*histogram| {
-        put(HistogramCopy, out, &at, .of(histogram));
+        put(HistogramReport, out, &at, .of(histogram));
     }
 }
 

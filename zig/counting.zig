@@ -128,12 +128,18 @@ pub const Counters = struct {
     }
 
     fn sign(counters: *Counters) void {
-        const owner: *Owner = @ptrCast(@alignCast(counters.memory.ptr + Shape.owner));
+        const owner = ownerOf(counters);
+        @atomicStore(u32, &owner.has_ended, 0, .monotonic);
         @atomicStore(u32, &owner.pid, @intCast(linux.getpid()), .monotonic);
         const openings = @atomicLoad(u32, &owner.openings, .monotonic);
         @atomicStore(u32, &owner.openings, openings +% 1, .monotonic);
         @atomicStore(u64, &owner.started_ns, wallNs(), .monotonic);
         @atomicStore(u64, &owner.start_time, process.startTime(), .monotonic);
+    }
+
+    /// Says that whoever counts ends in good order; `deinit` has to follow.
+    pub fn end(counters: *Counters) void {
+        @atomicStore(u32, &ownerOf(counters).has_ended, 1, .monotonic);
     }
 
     pub fn deinit(counters: *Counters) void {
@@ -173,6 +179,10 @@ pub const Counters = struct {
         histogram.record(@intFromFloat(std.math.clamp(ns, 0, most)));
     }
 };
+
+fn ownerOf(counters: *Counters) *Owner {
+    return @ptrCast(@alignCast(counters.memory.ptr + Shape.owner));
+}
 
 inline fn store(word: *u64, value: f64) void {
     @atomicStore(u64, word, @bitCast(value), .monotonic);

@@ -110,12 +110,16 @@ pub export fn mt_directory_list(
     size: u32,
     detail: [*]u8,
 ) callconv(.c) i32 {
+    return listNames(path, file.ring_suffix, out[0..size], detail);
+}
+
+/// Writes the names of a directory's files with that suffix, without it, a zero behind each.
+pub fn listNames(path: [*:0]const u8, suffix: []const u8, out: []u8, detail: [*]u8) i32 {
     var result: DetailOut = .{ .bytes = detail };
     const opened = file.Directory.openOfAny(path, false, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     defer opened.close();
-    const suffix = file.ring_suffix;
-    const needed = directory.list(opened, suffix, out[0..size], &result.value) catch |err|
+    const needed = directory.list(opened, suffix, out, &result.value) catch |err|
         return result.finish(file.statusOf(err));
     return std.math.cast(i32, needed) orelse code(.invalid_argument);
 }

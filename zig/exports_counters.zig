@@ -3,7 +3,6 @@ const std = @import("std");
 const constants = @import("constants.zig");
 const counters_module = @import("counters.zig");
 const counting = @import("counting.zig");
-const directory = @import("directory.zig");
 const exports = @import("exports.zig");
 const file = @import("file.zig");
 const handles = @import("handles.zig");
@@ -64,6 +63,14 @@ fn finishOpen(handle: i32, result: *const DetailOut) i32 {
     return handle;
 }
 
+/// Closes the counters of a service that ends in good order, and says so in their file. Closed in
+/// any other way, as with their thread, they are left as a dead one's.
+pub export fn mt_counters_end(handle: u32) callconv(.c) i32 {
+    const counters = handles.get(Counters, handle) orelse return code(.closed);
+    counters.end();
+    return code(if (handles.close(handle)) .ok else .closed);
+}
+
 /// Adds to a counter, a finite number from 0 on, or to a gauge.
 pub export fn mt_counter_add(handle: u32, index: u32, amount: f64) callconv(.c) i32 {
     const counters = handles.get(Counters, handle) orelse return code(.closed);
@@ -93,18 +100,11 @@ pub export fn mt_counters_list(
     size: u32,
     detail: [*]u8,
 ) callconv(.c) i32 {
-    var result: DetailOut = .{ .bytes = detail };
-    const opened = file.Directory.openOfAny(path, false, &result.value) catch |err|
-        return result.finish(file.statusOf(err));
-    defer opened.close();
-    const suffix = counters_module.suffix;
-    const needed = directory.list(opened, suffix, out[0..size], &result.value) catch |err|
-        return result.finish(file.statusOf(err));
-    return std.math.cast(i32, needed) orelse code(.invalid_argument);
+    return exports.listNames(path, counters_module.suffix, out[0..size], detail);
 }
 
 /// Copies what a file of counters (zero-ended absolute path) holds, checked: its `Entry`s, as many
-/// `f64`, a `HistogramCopy` for each histogram. Writes a `CountersReport`. If its `size` is more
+/// `f64`, a `HistogramReport` for each histogram. Writes a `CountersReport`. If its `size` is more
 /// than `out_size`, nothing was copied.
 pub export fn mt_counters_read(
     path: [*:0]const u8,

@@ -161,6 +161,27 @@ inline fn raise(word: *u64, value: u64) void {
     if (value > load(word)) @atomicStore(u64, word, value, .monotonic);
 }
 
+/// A histogram as numbers of JavaScript, exact up to 2^53, which no sound count reaches.
+pub const HistogramReport = extern struct {
+    sum: f64,
+    min: f64,
+    max: f64,
+    counts: [bucket_count]f64,
+
+    pub fn of(histogram: *const Histogram) HistogramReport {
+        var report: HistogramReport = .{
+            .sum = @floatFromInt(load(&histogram.sum_ns)),
+            .min = @floatFromInt(histogram.minNs()),
+            .max = @floatFromInt(load(&histogram.max_ns)),
+            .counts = undefined,
+        };
+        for (&histogram.counts, &report.counts) |*count, *value| {
+            value.* = @floatFromInt(load(count));
+        }
+        return report;
+    }
+};
+
 // Tests.
 
 const testing = std.testing;

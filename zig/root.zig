@@ -17,8 +17,9 @@ pub const detail = @import("detail.zig");
 pub const durability = @import("durability.zig");
 pub const exchange = @import("exchange.zig");
 pub const exports = @import("exports.zig");
-pub const exports_chronicle = @import("exports_chronicle.zig");
 pub const exports_counters = @import("exports_counters.zig");
+pub const exports_histogram = @import("exports_histogram.zig");
+pub const exports_history = @import("exports_history.zig");
 pub const exports_log = @import("exports_log.zig");
 pub const exports_machine = @import("exports_machine.zig");
 pub const exports_process = @import("exports_process.zig");
@@ -60,8 +61,9 @@ pub const testing = struct {
 /// Every file with functions that TypeScript calls.
 pub const borders = .{
     exports,
-    exports_chronicle,
     exports_counters,
+    exports_histogram,
+    exports_history,
     exports_log,
     exports_machine,
     exports_process,

@@ -6,13 +6,8 @@
 
 import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
 import { type Durability, type LogReport, readDurability } from "../native/log.ts";
-import {
-  type HistogramCounts,
-  type HistogramKind,
-  type HistoryEntry,
-  readHistogram,
-  readHistory,
-} from "../native/chronicle.ts";
+import { type HistogramCounts, type HistogramKind, readHistogram } from "../native/histogram.ts";
+import { type HistoryEntry, readHistory } from "../native/history.ts";
 import { checkSharedPath } from "../native/path.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";

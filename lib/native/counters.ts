@@ -10,8 +10,9 @@
 import { CorruptCountersError, LayoutMismatchError, NoSpaceError } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { Detail, fileFailure, readText } from "./failure.ts";
-import type { HistogramCounts } from "./chronicle.ts";
+import { type HistogramCounts, REPORT_WORDS, toCounts } from "./histogram.ts";
 import { native } from "./library.ts";
+import { readNames } from "./names.ts";
 import { grantedSharedPath } from "./path.ts";
 
 /** What a value is. */
@@ -121,21 +122,18 @@ export function openCounterFile(
 export function listCounterFiles(directory: string): string[] {
   const detail = new Detail();
   const path = grantedSharedPath(directory, "read");
-  for (let size = 4096;; size *= 4) {
-    const bytes = new Uint8Array(size);
-    const needed = native().mt_counters_list(path, bytes, size, detail.bytes);
-    if (needed === layout.NOT_FOUND) return [];
-    if (needed < 0) throw failure(needed, "list", directory, detail);
-    if (needed <= size) {
-      return readText(bytes, 0, needed).split("\0").filter((name) => name !== "").sort();
-    }
-  }
+  return readNames(
+    (bytes, size) => native().mt_counters_list(path, bytes, size, detail.bytes),
+    (status) => failure(status, "list", directory, detail),
+  );
 }
 
 /** What a file of counters holds. */
 export interface CounterFile {
   /** Whether whoever counts lives. */
   isAlive: boolean;
+  /** Whether the last one to count has ended in good order. */
+  hasEnded: boolean;
   /** Process that counts, or counted last. */
   pid: number;
   /** How many processes have counted in the file, one after the other. */
@@ -176,27 +174,18 @@ function decode(view: DataView, bytes: Uint8Array<ArrayBuffer>, size: number): C
   );
   const valuesAt = count * layout.COUNTERS_ENTRY_SIZE;
   const histograms: HistogramCounts[] = [];
-  let at = valuesAt + count * 8;
-  for (; at < size; at += layout.HISTOGRAM_COPY_SIZE) histograms.push(readHistogram(bytes, at));
+  for (let at = valuesAt + count * 8; at < size; at += layout.HISTOGRAM_REPORT_SIZE) {
+    histograms.push(toCounts(new Float64Array(bytes.buffer, at, REPORT_WORDS)));
+  }
   return {
     isAlive: view.getUint32(layout.COUNTERS_REPORT_IS_ALIVE_OFFSET, true) !== 0,
+    hasEnded: view.getUint32(layout.COUNTERS_REPORT_HAS_ENDED_OFFSET, true) !== 0,
     pid: view.getUint32(layout.COUNTERS_REPORT_PID_OFFSET, true),
     openings: view.getUint32(layout.COUNTERS_REPORT_OPENINGS_OFFSET, true),
     startedMs: view.getFloat64(layout.COUNTERS_REPORT_STARTED_MS_OFFSET, true),
     entries,
     values: new Float64Array(bytes.buffer, valuesAt, count),
     histograms,
-  };
-}
-
-function readHistogram(bytes: Uint8Array<ArrayBuffer>, at: number): HistogramCounts {
-  const words = new Float64Array(bytes.buffer, at, layout.HISTOGRAM_COPY_SIZE / 8);
-  const word = (offset: number) => words[offset / 8]!;
-  return {
-    sum: word(layout.HISTOGRAM_COPY_SUM_OFFSET),
-    min: word(layout.HISTOGRAM_COPY_MIN_OFFSET),
-    max: word(layout.HISTOGRAM_COPY_MAX_OFFSET),
-    counts: words.subarray(layout.HISTOGRAM_COPY_COUNTS_OFFSET / 8),
   };
 }
 

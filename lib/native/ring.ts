@@ -11,6 +11,7 @@ import type { RecordFault } from "../errors.ts";
 import * as layout from "./_layout.ts";
 import { type Context, Detail, failure, readText } from "./failure.ts";
 import { native } from "./library.ts";
+import { readNames } from "./names.ts";
 import { grantedPath, grantedSharedPath, isAbsolute, isPermitted } from "./path.ts";
 
 const encoder = new TextEncoder();
@@ -189,15 +190,10 @@ export function removeStaleRing(path: string, name: string): void {
 export function listRings(directory: string): string[] {
   const detail = new Detail();
   const path = grantedSharedPath(directory, "read");
-  for (let size = 4096;; size *= 4) {
-    const bytes = new Uint8Array(size);
-    const needed = native().mt_directory_list(path, bytes, size, detail.bytes);
-    if (needed === layout.NOT_FOUND) return [];
-    checked(needed, { action: "list", path: directory, channel: "" }, detail);
-    if (needed <= size) {
-      return readText(bytes, 0, needed).split("\0").filter((name) => name !== "").sort();
-    }
-  }
+  return readNames(
+    (bytes, size) => native().mt_directory_list(path, bytes, size, detail.bytes),
+    (status) => failure(status, { action: "list", path: directory, channel: "" }, detail),
+  );
 }
 
 /** Closes a handle of any kind. False if it was closed before. */

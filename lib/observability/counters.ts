@@ -27,7 +27,6 @@ import {
 } from "../native/counters.ts";
 import { native } from "../native/library.ts";
 import { defaultDirectory, toAbsolute } from "../native/path.ts";
-import { closeHandle } from "../native/ring.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
 
 export type { CounterKind };
@@ -180,9 +179,12 @@ export class Counters<D extends CounterDefinitions = CounterDefinitions> impleme
     }
   }
 
-  /** Gives the file back: it stays, and its counters count as those of the dead. */
+  /**
+   * Gives the file back, at an end in good order: it stays, and its state is `stopped`. A process
+   * that ends without this, killed or by an error, leaves it as `dead`.
+   */
   close(): void {
-    closeHandle(this.#handle);
+    native().mt_counters_end(this.#handle);
   }
 
   /** Closes them. */
@@ -225,9 +227,9 @@ class Value implements Counter, Gauge, Timer {
  * Opens the counters of a service, and makes their file where there is none:
  * `<directory>/<instance>.counters`.
  *
- * Whoever comes after a dead process of the same name with the same definitions goes on counting in
- * its file. With other definitions the file is replaced. While a process counts under the name, the
- * next one gets `<instance>-2`, and so on up to 16.
+ * Whoever comes after a process of the same name that is gone, with the same definitions, goes on
+ * counting in its file. With other definitions the file is replaced. While a process counts under
+ * the name, the next one gets `<instance>-2`, and so on up to 16.
  *
  * @throws {RangeError} If the name or a definition is out of its limits.
  * @throws {NoSpaceError} If there is no room.
@@ -253,7 +255,7 @@ class Value implements Counter, Gauge, Timer {
  *   counters.values.wait.record(2_000_000);
  * }
  * const [shop] = readCounters().filter(({ instance }) => instance === "doc.shop");
- * assertEquals(shop?.state, "dead"); // It was closed; what it has counted stays.
+ * assertEquals(shop?.state, "stopped"); // It was closed; what it has counted stays.
  * assertEquals(shop?.values[0]?.value, 3);
  * assertEquals(shop?.values[1]?.histogram?.count, 1);
  * removeCounters("doc.shop");
@@ -322,8 +324,13 @@ export interface ServiceCounters {
   instance: string;
   /** Path of the file. */
   file: string;
-  /** `unreadable`: the file is damaged, or another version's; it has no values. */
-  state: "alive" | "dead" | "unreadable";
+  /**
+   * - `alive`: somebody counts.
+   * - `stopped`: whoever counted has ended in good order, by {@linkcode Counters.close}.
+   * - `dead`: it has ended in any other way.
+   * - `unreadable`: the file is damaged, or another version's; it has no values.
+   */
+  state: "alive" | "stopped" | "dead" | "unreadable";
   /** Process that counts, or counted last; 0 if unreadable. */
   pid: number;
   /** When it began, in milliseconds since 1970; 0 if unreadable. */
@@ -337,8 +344,8 @@ export interface ServiceCounters {
 }
 
 /**
- * Returns what all services of a directory have counted, living and dead, sorted by instance. A
- * file that is damaged gives an entry too, and never an exception.
+ * Returns what all services of a directory have counted, also those that are gone, sorted by
+ * instance. A file that is damaged gives an entry too, and never an exception.
  *
  * Takes part in nothing. Cost: some system calls for each file, and 8 KiB for each histogram.
  */
@@ -363,8 +370,8 @@ function readOne(instance: string, path: string): ServiceCounters {
     if (entry.kind !== "histogram") return { ...entry, value: file.values[index]! };
     return { ...entry, histogram: new LatencyHistogram(histograms.next().value!) };
   });
-  const { pid, startedMs, openings } = file;
-  const state = file.isAlive ? "alive" : "dead";
+  const { pid, startedMs, openings, isAlive, hasEnded } = file;
+  const state = isAlive ? "alive" : hasEnded ? "stopped" : "dead";
   return { instance, file: path, state, pid, startedMs, openings, values };
 }
 

@@ -255,9 +255,10 @@ function serviceReasons(
   { instance, state, pid, file, values, error }: ServiceCounters,
   { engineLagRequests }: Bounds,
 ): HealthReason[] {
+  if (state === "stopped") return []; // Somebody wanted that.
   if (state !== "alive") {
     return [reason("service_dead", "degraded", instance, {
-      text: error ?? `process ${pid} has ended or died`,
+      text: error ?? `process ${pid} has died, or ended by an error`,
       action: `start it; if it is done with for good, remove ${file}`,
     })];
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { HistoryEntry } from "../native/chronicle.ts";
+import type { HistoryEntry } from "../native/history.ts";
 import type { ServiceCounters } from "./counters.ts";
 import { readDiskSpace } from "./disk_space.ts";
 import { assess, type Health } from "./health.ts";

@@ -5,7 +5,7 @@
  */
 
 import * as layout from "../native/_layout.ts";
-import type { HistogramCounts } from "../native/chronicle.ts";
+import type { HistogramCounts } from "../native/histogram.ts";
 
 const OCTAVE_BITS = layout.HISTOGRAM_OCTAVE_BITS;
 const OCTAVE_BUCKETS = 2 ** OCTAVE_BITS;

@@ -21,7 +21,7 @@ import {
   PRODUCER_COUNTERS,
   PRODUCER_STATES,
 } from "./peer_metrics.ts";
-import { SERVICE_STARTED, SERVICE_UP } from "./service_metrics.ts";
+import { SERVICE_STARTED, SERVICE_STOPPED, SERVICE_UP } from "./service_metrics.ts";
 
 /** Of the one that looks. */
 export const EXPORTER_METRICS = {
@@ -64,6 +64,6 @@ export const METRICS: readonly MetricDefinition[] = [
   ],
   ...[PRODUCER_STATES, ...PRODUCER_COUNTERS],
   ...[CONSUMER_STATES, ...CONSUMER_METRICS, HANDOFF, ...CONSUMER_COUNTERS],
-  ...[SERVICE_UP, SERVICE_STARTED],
+  ...[SERVICE_UP, SERVICE_STOPPED, SERVICE_STARTED],
   ...Object.values(EXPORTER_METRICS),
 ];

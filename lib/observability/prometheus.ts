@@ -35,7 +35,13 @@ import {
   PRODUCER_STATES,
 } from "./peer_metrics.ts";
 import { type Entry, type Labels, RisingSums, SampleSet } from "./series.ts";
-import { SERVICE_SECONDS, SERVICE_STARTED, SERVICE_UP, serviceMetric } from "./service_metrics.ts";
+import {
+  SERVICE_SECONDS,
+  SERVICE_STARTED,
+  SERVICE_STOPPED,
+  SERVICE_UP,
+  serviceMetric,
+} from "./service_metrics.ts";
 import {
   isReadable,
   type Look,
@@ -271,6 +277,7 @@ function serviceEntries(
   });
   return [
     [SERVICE_UP.name, { labels, value: Number(state === "alive") }],
+    [SERVICE_STOPPED.name, { labels, value: Number(state === "stopped") }],
     [SERVICE_STARTED.name, { labels, value: startedMs / 1000 }],
     ...entries,
   ];

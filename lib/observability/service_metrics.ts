@@ -11,8 +11,16 @@ import { type MetricDefinition, single } from "./metric.ts";
 export const SERVICE_UP: MetricDefinition = single(
   "mt_service_up",
   ["service"],
-  "1 if the process that counts lives; 0 if it has ended or died, or its file cannot be read. " +
+  "1 if the process that counts lives; 0 if it was stopped or died, or its file cannot be read. " +
     "Start it, or if it is done with for good, remove its .counters file.",
+);
+
+/** Whether a service was ended by somebody. */
+export const SERVICE_STOPPED: MetricDefinition = single(
+  "mt_service_stopped",
+  ["service"],
+  "1 if the process that counted has ended in good order, as at SIGTERM; 0 while it lives, and " +
+    "if it died. With mt_service_up 0, this tells a stop from a crash.",
 );
 
 /** When a service was started. */

@@ -7,7 +7,7 @@
 
 import { openChannel } from "../channel/channel.ts";
 import { type ChannelEntry, listChannels } from "../channel/directory.ts";
-import type { HistoryEntry } from "../native/chronicle.ts";
+import type { HistoryEntry } from "../native/history.ts";
 import type { Durability } from "../native/log.ts";
 import type { Peer } from "../native/peers.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";

@@ -1,10 +1,12 @@
 /**
- * What servers of pages have in common: how they listen, and what is said with every answer.
+ * What servers of HTTP have in common: how they listen, whom they refuse, and what is said with
+ * every answer.
  *
  * @module
  */
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type HostRule, type HttpFault, isHostAllowed } from "./handshake.ts";
 
 /** A file that is served as it is. */
 export interface Asset {
@@ -69,7 +71,25 @@ export async function closeHttp(server: Server): Promise<void> {
   clearTimeout(cut);
 }
 
-/** Answers a request. */
+/**
+ * Tells why a request is refused, whatever it asks for; undefined if it is not: it has to name a
+ * host that the rule allows (403), and to be GET or HEAD (405). Where it is the method, `Allow` is
+ * set in the response.
+ */
+export function requestFault(
+  { method, headers }: IncomingMessage,
+  response: ServerResponse,
+  rule: HostRule,
+): HttpFault | undefined {
+  if (!isHostAllowed(headers, rule)) {
+    return { status: 403, text: "expected a loopback name as Host" };
+  }
+  if (method === "GET" || method === "HEAD") return undefined;
+  response.setHeader("allow", "GET, HEAD");
+  return { status: 405, text: "expected GET or HEAD" };
+}
+
+/** Answers a request; to HEAD without the bytes. */
 export function sendAsset(
   response: ServerResponse,
   status: number,

@@ -188,7 +188,8 @@ function servicesOf({ services }: Look): Span[] {
   return [
     ["Services", "strong"],
     ...services.map(({ instance, state }): Span => {
-      return [`  ${instance} ${state}`, state === "alive" ? "good" : "bad"];
+      const look = state === "alive" ? "good" : state === "stopped" ? "quiet" : "bad";
+      return [`  ${instance} ${state}`, look];
     }),
   ];
 }

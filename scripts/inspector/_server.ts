@@ -7,8 +7,13 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Inspector } from "../../lib/observability/mod.ts";
-import { isHostAllowed } from "../../lib/web_socket/handshake.ts";
-import { closeHttp, listenHttp, REQUEST_MS, sendAsset } from "../../lib/web_socket/http.ts";
+import {
+  closeHttp,
+  listenHttp,
+  REQUEST_MS,
+  requestFault,
+  sendAsset,
+} from "../../lib/web_socket/http.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { CheckpointRows } from "./_checkpoints.ts";
 import { INSPECTOR_PAGE } from "./_page.ts";
@@ -89,9 +94,8 @@ export class InspectorServer {
     const { socket, url = "" } = request;
     socket.setTimeout(REQUEST_MS, () => socket.destroy());
     const target = URL.parse(url, "http://localhost");
-    const refused = refusalOf(request);
+    const refused = refusalOf(request, response);
     const asset = target === null ? undefined : INSPECTOR_PAGE.get(target.pathname);
-    if (refused?.status === 405) response.setHeader("allow", "GET, HEAD");
     if (refused === undefined && asset !== undefined) return sendAsset(response, 200, asset);
     const { status, value } = refused ?? this.#api(target);
     const bytes = JSON.stringify(value);
@@ -157,11 +161,10 @@ function refusal(status: number, text: string): Answer {
 }
 
 /** Why a request is not answered. */
-function refusalOf({ method, headers, url = "" }: IncomingMessage): Answer | undefined {
-  if (!isHostAllowed(headers, { allowRemote: false })) {
-    return refusal(403, "expected a loopback name as Host");
-  }
-  if (method !== "GET" && method !== "HEAD") return refusal(405, "expected GET or HEAD");
+function refusalOf(request: IncomingMessage, response: ServerResponse): Answer | undefined {
+  const fault = requestFault(request, response, { allowRemote: false });
+  if (fault !== undefined) return refusal(fault.status, fault.text);
+  const { headers, url = "" } = request;
   // Other pages of this user may not even make it work, though they could not read what it says.
   const site = headers["sec-fetch-site"] ?? "none";
   if (url.startsWith("/api/") && site !== "same-origin" && site !== "none") {

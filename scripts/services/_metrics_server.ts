@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import {
   assess,
@@ -14,7 +14,14 @@ import {
   type OwnState,
 } from "../../lib/observability/mod.ts";
 import { createRegistry } from "../../lib/observability/prometheus.ts";
-import { type HostRule, isHostAllowed, isLoopback } from "../../lib/web_socket/handshake.ts";
+import { type HostRule, isLoopback } from "../../lib/web_socket/handshake.ts";
+import {
+  closeHttp,
+  listenHttp,
+  REQUEST_MS,
+  requestFault,
+  sendAsset,
+} from "../../lib/web_socket/http.ts";
 import { ScriptError, UsageError } from "../_command.ts";
 import { Sight } from "./_sight.ts";
 
@@ -31,21 +38,8 @@ export interface MetricsOptions {
   own: () => OwnState;
 }
 
-/** Milliseconds for the head of a request, and for taking the answer. */
-const HEAD_MS = 5_000;
-const ANSWER_MS = 10_000;
-const HEAD_BYTES_MAX = 16 * 1024;
-
 /** A Prometheus or two, and whoever looks for the health. */
 const CONNECTIONS_MAX = 64;
-
-const HEADERS = {
-  "x-content-type-options": "nosniff",
-  "cross-origin-resource-policy": "same-origin",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cache-control": "no-store",
-  "connection": "close", // Nobody comes again within seconds.
-};
 
 const JSON_TYPE = "application/json; charset=utf-8";
 
@@ -88,33 +82,22 @@ export class MetricsServer {
   /** Ends. What is being answered has some seconds to be taken. */
   async stop(): Promise<void> {
     this.#sight.stop();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
-    this.#server.closeIdleConnections();
-    const cut = setTimeout(() => this.#server.closeAllConnections(), HEAD_MS);
-    await promise;
-    clearTimeout(cut);
+    await closeHttp(this.#server);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    request.socket.setTimeout(ANSWER_MS, () => request.socket.destroy());
+    request.socket.setTimeout(REQUEST_MS, () => request.socket.destroy());
     const { status, type, body } = await this.#answerTo(request, response);
-    response.writeHead(status, { ...HEADERS, "content-type": type });
-    response.end(request.method === "HEAD" ? undefined : body);
+    sendAsset(response, status, { type, bytes: body });
   }
 
   async #answerTo(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
-    const { method = "", url = "", headers } = request;
-    if (!isHostAllowed(headers, this.#hostRule)) {
-      return refusal(403, "expected a loopback name as Host");
-    }
+    const fault = requestFault(request, response, this.#hostRule);
+    if (fault !== undefined) return refusal(fault.status, fault.text);
+    const { url = "" } = request;
     const route = this.#routes.get(URL.parse(url, "http://localhost")?.pathname ?? "");
     if (route === undefined) {
       return refusal(404, `expected one of ${[...this.#routes.keys()].join(", ")}`);
-    }
-    if (method !== "GET" && method !== "HEAD") {
-      response.setHeader("allow", "GET, HEAD");
-      return refusal(405, "expected GET or HEAD");
     }
     try {
       return await route();
@@ -164,16 +147,9 @@ export async function serveMetrics(options: MetricsOptions): Promise<MetricsServ
       `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
     );
   }
-  const server = createServer({
-    ...{ headersTimeout: HEAD_MS, requestTimeout: ANSWER_MS, keepAliveTimeout: HEAD_MS },
-    ...{ connectionsCheckingInterval: 1000, maxHeaderSize: HEAD_BYTES_MAX },
+  const listening = listenHttp({ host, port, connectionsMax: CONNECTIONS_MAX });
+  const server = await listening.catch(({ message }: Error) => {
+    throw new ScriptError(message);
   });
-  server.maxConnections = CONNECTIONS_MAX;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", ({ message }) => {
-    reject(new ScriptError(`Cannot listen at "${host}:${port}": found ${message}`));
-  });
-  server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
-  await promise;
   return new MetricsServer(server, options);
 }

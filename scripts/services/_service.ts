@@ -145,7 +145,10 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     using counting = await asFailure(countFor(service, values as Values<S>));
     const start = asFailure(service.start(values as Values<S>, counting.counters));
     const running = await Promise.race([start, stopped.promise]);
-    if (running === undefined) return 0; // Nothing has begun that would have to be finished.
+    if (running === undefined) {
+      counting.end();
+      return 0; // Nothing has begun that would have to be finished.
+    }
     own.state = "running";
     counting.onSample(() => running.sample?.());
     if (seccomp) confine(); // What it starts from now on has no more than it has.
@@ -155,6 +158,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     running.sample?.(); // While there is something to look at.
     counting.onSample(() => {});
     const facts = await asFailure(running.stop());
+    counting.end();
     await watched?.stop();
     told("stopped", facts);
     return 0;

@@ -39,6 +39,8 @@ export interface Counting<D extends CounterDefinitions> extends Disposable {
   readonly counters: Counters<D>;
   /** Has something called now and then, and once more at the end. */
   onSample(sample: () => void): void;
+  /** Says that the service has ended in good order. Without it, what it leaves is a dead one's. */
+  end(): void;
 }
 
 /** Opens the counters of a service, and looks at its process now and then. */
@@ -67,10 +69,13 @@ export function startCounting<D extends CounterDefinitions>(
   return {
     counters: counters as unknown as Counters<D>,
     onSample: (wanted) => void (sample = wanted),
-    [Symbol.dispose]() {
-      clearInterval(timer);
+    end() {
       look();
       counters.close();
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      look(); // Does nothing after the end.
     },
   };
 }

@@ -111,6 +111,8 @@ for (const stage of STAGES) {
     }
     assertEquals(channel.stats().consumers.map(({ state }) => state), ["detached"]);
     assertEquals(channel.stats().producers[0]!.repaired, 1);
+    const told = channel.history().map(({ kind, name }) => [kind, name]);
+    assertEquals(told, [["consumer-detached", ""]], "once, and of an anonymous one");
   });
 
   Deno.test(`Consumer killed ${stage.name} is resumed where it has acknowledged`, async () => {

@@ -2,7 +2,7 @@
 // acknowledged after it. Whoever opens it next has all that was, and what is in the ring.
 
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
-import { createChannel, openChannel } from "../../mod.ts";
+import { createChannel, type HistoryEntry, openChannel } from "../../mod.ts";
 import { FsyncGateDisk, readDirect } from "./_disk.ts";
 import { Child, type Ended, IS_LONG, note, TestDirectory, testUnless, until } from "./_support.ts";
 import { straceObstacle, type Trace } from "./_trace.ts";
@@ -72,20 +72,25 @@ async function listen(child: Child, onAck?: (sequence: number) => void): Promise
 }
 
 /** Runs a writer whose k-th fdatasync fails on each thread. */
-async function failAt(k: number, plant?: string): Promise<Told & { ledger: WalLedger }> {
+async function failAt(
+  k: number,
+  plant?: string,
+): Promise<Told & { ledger: WalLedger; history: HistoryEntry[] }> {
   using directory = new TestDirectory();
   const place = new Place(directory);
   const config = { rounds: 14, goesOn: true };
   const trace = { faults: [`fdatasync:error=EIO:when=${k}`], calls: ["fdatasync"] };
   await using child = place.start(config, { trace, ...plant === undefined ? {} : { plant } });
   const told = await listen(child);
-  return { ...told, ledger: place.readAll(told) };
+  if (told.ended.code !== 0) return { ...told, ledger: place.readAll(told), history: [] };
+  using channel = openChannel("sync", { directory: place.directory, readOnly: true });
+  return { ...told, history: channel.history(), ledger: place.readAll(told) };
 }
 
 testUnless(noTrace, "Nothing is acknowledged after the sync that failed, whichever", async () => {
   let failedOpenings = 0;
   for (let k = 1;; k++) {
-    const { acked, failures, hasAckedLate, ended, ledger } = await failAt(k);
+    const { acked, failures, hasAckedLate, ended, ledger, history } = await failAt(k);
     assertEquals(hasAckedLate, false, `fdatasync ${k}`);
     assertGreaterOrEqual(ledger.last, acked);
     if (ended.code !== 0) { // Opening the log has failed.
@@ -100,6 +105,7 @@ testUnless(noTrace, "Nothing is acknowledged after the sync that failed, whichev
       break;
     }
     assertEquals(new Set(failures), new Set(["5"]));
+    assertEquals(history.map(({ kind, errno }) => [kind, errno]), [["log-failed", 5]]);
     // The message that waited was published: the ring has kept it.
     assertGreaterOrEqual(ledger.last, acked + 1, `fdatasync ${k}`);
   }

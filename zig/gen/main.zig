@@ -55,7 +55,7 @@ fn printLayout(out: *Writer) !void {
     try printEnum(out, "CLOCK", mt.clock.Source);
     try printEnum(out, "SYNC", mt.wal.persister.SyncMode);
     try printEnum(out, "WHEN_FULL", mt.wal.retention.WhenFull);
-    try printEnum(out, "HISTOGRAM_KIND", mt.exports_chronicle.HistogramKind);
+    try printEnum(out, "HISTOGRAM_KIND", mt.exports_histogram.HistogramKind);
     try printEnum(out, "HISTORY", mt.history.Kind);
     try printEnum(out, "LOG_STATE", mt.header.LogState);
     try printEnum(out, "UNUSED_VERDICT", mt.unused.Verdict);
@@ -78,15 +78,14 @@ fn printLayout(out: *Writer) !void {
     try printStruct(out, "MAP_PARAMETERS", mt.options.MapParameters);
     try printStruct(out, "CHANNEL_REPORT", mt.report.ChannelReport);
     try printStruct(out, "PEER_REPORT", mt.report.PeerReport);
-    try printStruct(out, "HISTOGRAM_REPORT", mt.exports_chronicle.HistogramReport);
-    try printStruct(out, "HISTORY_REPORT", mt.exports_chronicle.HistoryReport);
+    try printStruct(out, "HISTOGRAM_REPORT", mt.histogram.HistogramReport);
+    try printStruct(out, "HISTORY_REPORT", mt.exports_history.HistoryReport);
     try printStruct(out, "FAULT", mt.report.Fault);
     try printStruct(out, "COUNTERS_PARAMETERS", mt.exports_counters.CountersParameters);
     try printStruct(out, "COUNTERS_REPORT", mt.counters.CountersReport);
     try printStruct(out, "COUNTERS_IDENTITY", mt.counters.Identity);
     try printStruct(out, "COUNTERS_ENTRY", mt.counters.Entry);
     try printStruct(out, "COUNTERS_OWNER", mt.counters.Owner);
-    try printStruct(out, "HISTOGRAM_COPY", mt.counters.HistogramCopy);
     try printStruct(out, "PERSISTER_PARAMETERS", mt.options.PersisterParameters);
     try printStruct(out, "LOG_FACTS", mt.exports_log.LogFacts);
     try printStruct(out, "LOG_REPORT", mt.wal.open.Report);

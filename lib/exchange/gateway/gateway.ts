@@ -239,6 +239,22 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+/** Counts messages that are no events, and tells of the first: more would say no more. */
+function malformedTeller(
+  { events, counters, onProblem = () => {} }: GatewayOptions,
+): (sequence: number, found: string) => void {
+  let isTold = false;
+  return (sequence, found) => {
+    counters?.values.malformed.add();
+    if (isTold) return;
+    isTold = true;
+    onProblem(
+      `Cannot take message ${sequence} of channel "${events.name}" as an event of the engine: ` +
+        `found ${found}; it is passed over, and so are others like it`,
+    );
+  };
+}
+
 async function recoverGateway(
   options: GatewayOptions,
   limits: GatewayLimits,
@@ -272,8 +288,10 @@ async function recoverGateway(
     onRelease: (session) => desk.connectionOf(session)?.pump(),
     onSettled: () => checkpoints.poke(),
     onEvents: (count) => counters?.values.events.add(count),
+    lastOrder: () => orders.stats().nextSequence - 1,
+    onMalformed: malformedTeller(options),
   });
-  await relay.catchUp(last, orders.stats().nextSequence - 1);
+  await relay.catchUp(last);
   readUnanswered(orders, sessions);
   desk.open();
   const recovered = {

@@ -35,7 +35,14 @@ export type GatewayDefinitions =
   & CheckpointDefinitions
   & RefusalCounters
   & DefinitionsOf<
-    "orders" | "acknowledged" | "logons" | "resumed" | "events" | "resent" | "refused",
+    | "orders"
+    | "acknowledged"
+    | "logons"
+    | "resumed"
+    | "events"
+    | "malformed"
+    | "resent"
+    | "refused",
     "connections" | "sessions",
     "ackTime"
   >;
@@ -65,6 +72,10 @@ export const GATEWAY_COUNTERS: GatewayDefinitions = {
   events: counter(
     "gateway_events_total",
     "Events of the engine taken in for sessions, also those read again at a start.",
+  ),
+  malformed: counter(
+    "gateway_malformed_events_total",
+    "Messages of engine.events passed over as no events. Not 0: see who else writes that channel.",
   ),
   resent: counter(
     "gateway_events_resent_total",

@@ -7,7 +7,7 @@
 import { DurabilityError, NoSpaceError } from "../../errors.ts";
 import type { GatewayConnection } from "./gateway_connection.ts";
 import type { GatewaySession } from "./gateway_session.ts";
-import type { GatewaySessions } from "./gateway_sessions.ts";
+import { type GatewaySessions, SESSIONS_PER_GATEWAY } from "./gateway_sessions.ts";
 import type { Refusal } from "./refusal.ts";
 import type { SessionStore } from "./session_store.ts";
 import { hashToken, TOKEN_BYTES } from "./session_token.ts";
@@ -75,6 +75,11 @@ export class LogonDesk {
   async #make(): Promise<Admission | Refusal> {
     if (this.#sessions.size + this.#pendingCount >= this.#maxSessions && !await this.#forgetOne()) {
       const text = `sessions: expected at most ${this.#maxSessions}, found them in use`;
+      return { reason: "too_many_sessions", text };
+    }
+    const { gatewayId } = this.#sessions;
+    if (this.#nextId >= (gatewayId + 1) * SESSIONS_PER_GATEWAY) {
+      const text = `sessions: expected ids of gateway ${gatewayId}, found them used up`;
       return { reason: "too_many_sessions", text };
     }
     const token = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));

@@ -8,7 +8,10 @@
 import type { Channel } from "../../channel/channel.ts";
 import { openConsumer } from "../../channel/open_consumer.ts";
 import type { GatewaySessions } from "./gateway_sessions.ts";
+import { numberCheck } from "../number_check.ts";
 import { OrderRequest } from "../orders.ts";
+
+const unsoundField = numberCheck(OrderRequest);
 
 /** Tells the sessions of their requests behind the last one that the engine has answered. */
 export function readUnanswered(orders: Channel, sessions: GatewaySessions): void {
@@ -20,7 +23,8 @@ export function readUnanswered(orders: Channel, sessions: GatewaySessions): void
   const request = OrderRequest.accessor();
   while (consumer.delivered < last) {
     const count = consumer.poll(({ view, offset, length }) => {
-      if (length !== OrderRequest.sizeBytes) return; // Another producer's: no session's of ours.
+      // Another producer's, of no session of ours.
+      if (length !== OrderRequest.sizeBytes || unsoundField(view, offset) !== undefined) return;
       const { sessionId, clientSequence } = request.wrap(view, offset);
       sessions.at(sessionId)?.published(clientSequence);
     });

@@ -11,11 +11,17 @@ import {
   errorResponse,
   type HostRule,
   type HttpFault,
-  isHostAllowed,
   isLoopback,
   upgradeFault,
 } from "../../web_socket/handshake.ts";
-import { type Asset, closeHttp, listenHttp, REQUEST_MS, sendAsset } from "../../web_socket/http.ts";
+import {
+  type Asset,
+  closeHttp,
+  listenHttp,
+  REQUEST_MS,
+  requestFault,
+  sendAsset,
+} from "../../web_socket/http.ts";
 import { FanOut, type FanOutOptions } from "./fan_out.ts";
 import { REQUEST_BYTES_MAX } from "./feed_request.ts";
 import { answerApi, type ApiAnswer, refusal } from "./market_data_api.ts";
@@ -51,7 +57,7 @@ const OTHER_CONNECTIONS_MAX = 128;
 /**
  * Serves a feed. Whoever fills the feed calls {@linkcode MarketDataServer.notify} afterwards.
  *
- * It reads requests without a body, of method GET, and refuses everything else; only requests to a
+ * It reads requests without a body, GET and HEAD, and refuses everything else; only requests to a
  * loopback name are answered, so that no page of the web reaches it by a name of its own that leads
  * here. No client can slow it, or another client.
  *
@@ -140,14 +146,12 @@ export class MarketDataServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { method = "", url = "", socket } = request;
+    const { url = "", socket } = request;
     socket.setTimeout(this.#answerMs, () => socket.destroy());
-    if (!isHostAllowed(request.headers, this.#hostRule)) {
-      return sendAnswer(response, refusal(403, "bad_host", "expected a loopback name as Host"));
-    }
-    if (method !== "GET") {
-      response.setHeader("allow", "GET");
-      return sendAnswer(response, refusal(405, "bad_method", "expected GET"));
+    const fault = requestFault(request, response, this.#hostRule);
+    if (fault !== undefined) {
+      const reason = fault.status === 403 ? "bad_host" : "bad_method";
+      return sendAnswer(response, refusal(fault.status, reason, fault.text));
     }
     const target = URL.parse(url, "http://localhost");
     if (target === null) return sendAnswer(response, refusal(400, "bad_url", "expected a path"));

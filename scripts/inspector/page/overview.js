@@ -139,13 +139,15 @@ function showCheckpoints({ checkpoints, place }) {
   );
 }
 
+const SERVICE_LOOKS = { alive: "good", stopped: "quiet" };
+
 function showServices(services) {
   element("services-card").hidden = services.length === 0;
   fillTable(
     "services",
     services.map(({ instance, state, pid, startedMs }) => [
       instance,
-      { text: state, look: state === "alive" ? "good" : "bad" },
+      { text: state, look: SERVICE_LOOKS[state] ?? "bad" },
       `${pid}`,
       time(startedMs),
     ]),

@@ -1,5 +1,5 @@
 /**
- * What has happened in a channel: its histograms and its history, as any process reads them.
+ * The history of a channel: what went wrong in it and was put right, as any process reads it.
  *
  * @module
  */
@@ -7,47 +7,6 @@
 import * as layout from "./_layout.ts";
 import { readText } from "./failure.ts";
 import { native } from "./library.ts";
-
-/** What a channel has histograms of. */
-export type HistogramKind = "latency" | "groupBytes" | "syncTime";
-
-/**
- * A histogram as it lies in memory: how many values each bucket has had.
- *
- * Buckets are log-linear: one for each value below 64, then 32 for each octave, up to 2^36.
- */
-export interface HistogramCounts {
-  /** Sum of all values. */
-  sum: number;
-  /** The least of them; 0 without any. */
-  min: number;
-  /** The largest of them; 0 without any. */
-  max: number;
-  /** Values in each bucket. */
-  counts: Float64Array<ArrayBuffer>;
-}
-
-const KINDS: Record<HistogramKind, number> = {
-  latency: layout.HISTOGRAM_KIND_LATENCY,
-  groupBytes: layout.HISTOGRAM_KIND_GROUP_BYTES,
-  syncTime: layout.HISTOGRAM_KIND_SYNC_TIME,
-};
-
-/** Reads a histogram of an open channel; `index` is the slot of a consumer, for its latency. */
-export function readHistogram(handle: number, kind: HistogramKind, index: number): HistogramCounts {
-  const report = new Float64Array(layout.HISTOGRAM_REPORT_SIZE / 8);
-  const status = native().mt_channel_histogram(handle, KINDS[kind], index, report);
-  if (status === layout.INVALID_ARGUMENT) {
-    throw new RangeError(`Cannot read the latency of consumer slot ${index}: found no such slot`);
-  }
-  const at = (offset: number) => report[offset / 8] ?? 0;
-  return {
-    sum: at(layout.HISTOGRAM_REPORT_SUM_OFFSET),
-    min: at(layout.HISTOGRAM_REPORT_MIN_OFFSET),
-    max: at(layout.HISTOGRAM_REPORT_MAX_OFFSET),
-    counts: report.slice(layout.HISTOGRAM_REPORT_COUNTS_OFFSET / 8),
-  };
-}
 
 const HISTORY_KINDS = {
   [layout.HISTORY_CLAIM_ENDED]: "claim-ended",
