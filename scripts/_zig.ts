@@ -131,7 +131,7 @@ export interface BuiltLibrary {
 /**
  * Builds the native library where a Zig source is newer than it, ReleaseFast.
  *
- * Two that build the same wait for each other. A build that fails leaves the older library as it was.
+ * Two that build the same wait for each other. A build that fails leaves the older library be.
  *
  * @throws {ScriptError} If there is no compiler or it refuses the sources, with what it printed.
  */

@@ -1,4 +1,4 @@
-// The tables of permissions in SECURITY.md: services ask for exactly that, and commands need no
+// The tables of permissions in README.md: services ask for exactly that, and commands need no
 // more.
 
 import { assert, assertEquals } from "@std/assert";
@@ -11,10 +11,12 @@ import { metrics } from "../scripts/services/metrics.ts";
 import { SERVICES } from "../scripts/services/mod.ts";
 import { encode, ROOT, runChild, Scratch } from "./_support.ts";
 
-/** Rows of the table that begins with that heading: cells by their column's heading. */
+/** Rows of the table of permissions that begins with that heading: cells by their column's. */
 function tableOf(heading: string): Record<string, string>[] {
-  const lines = Deno.readTextFileSync(`${ROOT}SECURITY.md`).split("\n");
-  const begin = lines.findIndex((line) => line.startsWith(`| ${heading} `));
+  const lines = Deno.readTextFileSync(`${ROOT}README.md`).split("\n");
+  const begin = lines.findIndex((line) =>
+    line.startsWith(`| ${heading} `) && line.includes("--allow-ffi")
+  );
   const end = lines.findIndex((line, at) => at > begin && !line.startsWith("|"));
   const rows = lines.slice(begin, end)
     .map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
@@ -50,7 +52,7 @@ const ADDRESSES: Record<string, string> = {
 
 const ALL_SERVICES = [...SERVICES, metrics]; // It is `mt metrics` that starts the last.
 
-Deno.test("Services ask for the permissions that SECURITY.md names, and no others", () => {
+Deno.test("Services ask for the permissions that the README names, and no others", () => {
   const rows = tableOf("Service");
   const named = rows.map((row) => codeIn(row.Service!)[0]!);
   const ours = ALL_SERVICES.map(({ name }) => name);
@@ -170,7 +172,7 @@ async function runCommand(
   return { code, said: await new Response(child.stderr).text() };
 }
 
-Deno.test("Commands do with the permissions that SECURITY.md names", async () => {
+Deno.test("Commands do with the permissions that the README names", async () => {
   using place = new Place();
   await place.fill();
   const commands = commandsOf(place);
