@@ -15,6 +15,8 @@ export interface FinishedTests extends Finished {
   report: string;
   /** Figures that tests have noted: lines of `["name", value]`. */
   figures: string;
+  /** Whether a signal to this process has ended it. */
+  isStopped: boolean;
 }
 
 /** Real recordings beside the checkout; tests that need one are skipped where it is absent. */
@@ -73,7 +75,8 @@ export async function runDenoTests(
       },
     );
     const read = (file: string) => Deno.readTextFile(file).catch(() => "");
-    return { ...finished, report: await read(path), figures: await read(figures) };
+    const isStopped = stop.signal.aborted;
+    return { ...finished, report: await read(path), figures: await read(figures), isStopped };
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, onSignal);
     await Deno.remove(temporary, { recursive: true });

@@ -31,7 +31,7 @@ const LMDB = `${ROOT}${LMDB_SOURCE}`;
 export async function zigExe(): Promise<string> {
   const found = await findZig();
   if (found !== undefined && await exists(LMDB)) return found;
-  return await withLock(async () => {
+  return await withLock("install", async () => {
     const zig = await findZig(); // Another process may just have installed it.
     if (zig === undefined) await install("Zig", () => findZig(INSTALLED));
     else if (!await exists(LMDB)) await install("LMDB", () => exists(LMDB));
@@ -131,7 +131,7 @@ export interface BuiltLibrary {
 /**
  * Builds the native library where a Zig source is newer than it, ReleaseFast.
  *
- * Two processes at once wait for each other. A build that fails leaves the older library as it was.
+ * Two that build the same wait for each other. A build that fails leaves the older library as it was.
  *
  * @throws {ScriptError} If there is no compiler or it refuses the sources, with what it printed.
  */
@@ -142,7 +142,7 @@ export async function buildLibrary(options: BuildOptions = {}): Promise<BuiltLib
   const path = `${ROOT}${prefix}/lib/${name}`;
   if (!force && await isFresh(path)) return { path, built: false, seconds: 0 };
   const zig = await zigExe();
-  return await withLock(async () => {
+  return await withLock(prefix.replaceAll("/", "."), async () => {
     if (!force && await isFresh(path)) return { path, built: false, seconds: 0 };
     const start = await fileTime();
     const optimize = options.isSafe ? "ReleaseSafe" : "ReleaseFast";
@@ -227,10 +227,10 @@ async function* sources(): AsyncGenerator<string> {
   }
 }
 
-/** Runs `work` while no other process builds or installs in this checkout. */
-async function withLock<T>(work: () => Promise<T>): Promise<T> {
+/** Runs `work` while no other process does the same in this checkout. */
+async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
   await Deno.mkdir(`${ROOT}.zig-cache`, { recursive: true });
-  using file = await Deno.open(`${ROOT}.zig-cache/build.lock`, { create: true, write: true });
+  using file = await Deno.open(`${ROOT}.zig-cache/${name}.lock`, { create: true, write: true });
   await file.lock(true); // Let go by the kernel when the file is closed, by whatever end.
   return await work();
 }

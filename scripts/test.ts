@@ -4,12 +4,14 @@
  * @module
  */
 
-import { formatSeconds, runScript, ScriptError } from "./_command.ts";
+import { formatSeconds, run, runScript, ScriptError } from "./_command.ts";
 import { type FinishedTests, runDenoTests } from "./_deno_tests.ts";
 import { countJUnit, type TestCounts } from "./_junit.ts";
-import { buildLibrary, runZigTests } from "./_zig.ts";
+import { buildLibrary, ROOT, runZigTests } from "./_zig.ts";
 
-const HELP = `Builds the library where it is stale, then runs the Zig and the TypeScript tests.
+const HELP =
+  `Builds the library where it is stale, then runs the Zig and the TypeScript tests, in several
+processes side by side. What failed is printed last.
 
 Usage: deno task test                        everything
        deno task test:zig                    only Zig, in Debug and ReleaseSafe
@@ -25,32 +27,79 @@ const FLAGS_WITH_VALUE = new Set([
   ...["--seed", "--shard"],
 ]);
 
+/**
+ * Shares of the TypeScript tests, each a process. Many, so that the lanes end at about the same
+ * time whatever a share costs; few, as each costs half a second to start.
+ */
+const SHARES = 16;
+
+/** What runs side by side: one more than there are cores, as most tests wait for something. */
+const LANES = navigator.hardwareConcurrency + 1;
+
+/** A part of the tests. */
+type Job = () => Promise<TestCounts>;
+
+/** A signal has ended a part: there shall be no further one. */
+class Stopped extends ScriptError {}
+
 async function main(args: string[]): Promise<number> {
   if (args.includes("--help")) {
     console.log(HELP);
     return 0;
   }
   const total: TestCounts = { passed: 0, failed: 0, skipped: 0 };
-  const isZigOnly = args[0] === "--zig";
-  try {
-    if (args.length === 0 || isZigOnly) {
-      add(total, await zigTests("Debug"));
-      add(total, await zigTests("ReleaseSafe"));
+  const zigJobs: Job[] = [() => zigTests("Debug"), () => zigTests("ReleaseSafe")];
+  if (args[0] === "--zig") await runJobs(zigJobs, total);
+  else if (await isBuilt(total)) {
+    if (namesFiles(args)) {
+      await runJobs([async () => count(await runDenoTests(args, { inherit: true }))], total);
+    } else {
+      // Types are checked once, not in each share; with arguments of its own, such as another
+      // configuration, each share does.
+      const isWhole = args.length === 0;
+      const flags = isWhole ? ["--no-check"] : args;
+      const failures: string[] = [];
+      const jobs = isWhole ? [...zigJobs, checkTypes] : [];
+      await runJobs([...jobs, ...shares(flags, failures)], total);
+      for (const output of failures) console.log(output);
     }
-    if (!isZigOnly) {
-      await buildLibrary();
-      await buildLibrary({ faultPoints: true });
-      add(total, await denoTests(args));
-    }
-  } catch (error) {
-    // Whatever it was, the last line must be there and must say that something failed.
-    console.error(error instanceof ScriptError ? `error: ${error.message}` : error);
-    total.failed++;
   }
   const { passed, failed, skipped } = total;
   if (passed + failed === 0) console.error("error: no test ran");
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return failed === 0 && passed > 0 ? 0 : 1;
+}
+
+/** Builds what the TypeScript tests load. Returns whether it is there. */
+async function isBuilt(total: TestCounts): Promise<boolean> {
+  try {
+    await Promise.all([buildLibrary(), buildLibrary({ faultPoints: true })]);
+    return true;
+  } catch (error) {
+    reportFailure(error, total);
+    return false;
+  }
+}
+
+/** Runs jobs in lanes, in their order. One that cannot run is one failure. */
+async function runJobs(jobs: Job[], total: TestCounts): Promise<void> {
+  const lane = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      try {
+        add(total, await job());
+      } catch (error) {
+        if (error instanceof Stopped) jobs.length = 0;
+        reportFailure(error, total);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+}
+
+/** Whatever it was, the last line must be there and must say that something failed. */
+function reportFailure(error: unknown, total: TestCounts): void {
+  console.error(error instanceof ScriptError ? `error: ${error.message}` : error);
+  total.failed++;
 }
 
 function add(total: TestCounts, counts: TestCounts): void {
@@ -70,17 +119,23 @@ async function zigTests(optimize: "Debug" | "ReleaseSafe"): Promise<TestCounts> 
   return tests;
 }
 
-async function denoTests(args: string[]): Promise<TestCounts> {
-  if (namesFiles(args)) return count(await runDenoTests(args, { inherit: true }));
-  // Halves in processes of their own, side by side: most tests wait for something.
-  const [first, second] = await Promise.all([
-    runDenoTests([...args, "--shard=1/2", "tests/"], { inherit: true }),
-    runDenoTests([...args, "--shard=2/2", "tests/"]),
-  ]);
-  console.log(`${second.stdout}${second.stderr}`);
-  const counts = count(first);
-  add(counts, count(second));
-  return counts;
+/** Checks the types of all that the tests are made of. A mistake is one failure. */
+async function checkTypes(): Promise<TestCounts> {
+  const { code, stderr } = await run(Deno.execPath(), ["check", "tests/"], { cwd: ROOT });
+  if (code !== 0) throw new ScriptError(`Cannot use the tests' types:\n${stderr}`);
+  return { passed: 0, failed: 0, skipped: 0 };
+}
+
+/** Parts of the TypeScript tests. What those print that failed goes into `failures`. */
+function shares(args: string[], failures: string[]): Job[] {
+  return Array.from({ length: SHARES }, (_, index) => async () => {
+    const finished = await runDenoTests([...args, `--shard=${index + 1}/${SHARES}`, "tests/"]);
+    const output = `${finished.stdout}${finished.stderr}`.trimEnd();
+    if (finished.code === 0) console.log(output);
+    else failures.push(output);
+    if (finished.isStopped) throw new Stopped("Cannot finish the tests: found a signal to end");
+    return count(finished);
+  });
 }
 
 function count({ code, report }: FinishedTests): TestCounts {

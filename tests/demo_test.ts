@@ -1,6 +1,7 @@
 // The main job, run as a person runs it: with the permissions of its task, as processes of its own.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { mtHere } from "./_cli.ts";
 import { DemoDirectory } from "./_demo.ts";
 import { depthText, snapshotText } from "./_market.ts";
 import { HAS_RECORDING, RECORDING } from "./_recording.ts";
@@ -168,13 +169,16 @@ Deno.test("demo refuses wrong arguments with status 2, and says what is right", 
     [["--live", "--symbol", "b t c"], "expected one such as BTCUSDT"],
     [["--pace", "max"], "they are for feeds"],
   ];
-  using directory = new DemoDirectory();
   for (const [args, said] of cases) {
-    const { code, stdout, stderr } = await directory.demo(args);
+    const { code, stdout, stderr } = await mtHere("demo", ...args);
     assertEquals([code, stdout], [2, ""], args.join(" "));
-    assertMatch(stderr, /^error: .*\n?.* \(see "deno task demo --help"\)\n$/s);
+    assertMatch(stderr, /^error: .*\n?.* \(see "mt( demo)? --help"\)\n$/s);
     assertStringIncludes(stderr, said);
   }
+  using directory = new DemoDirectory();
+  const { code, stderr } = await directory.demo(["--fast"]);
+  assertEquals(code, 2);
+  assertStringIncludes(stderr, 'see "deno task demo --help"');
 });
 
 Deno.test("demo says what is wrong with a feed that is not there", async () => {

@@ -2,6 +2,7 @@
 
 import { assertAlmostEquals, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CHANNEL_COST, LOG_COST } from "../scripts/doctor/memory.ts";
+import { mtHere } from "./_cli.ts";
 import { runChild } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
 
@@ -20,7 +21,7 @@ Deno.test("mt doctor prints a table and what to do, and fails where something fa
 });
 
 Deno.test("mt doctor refuses cores that are none, before it looks at anything", async () => {
-  const { code, stdout, stderr } = await runTask("mt", ["doctor", "--cores", "2,2"]);
+  const { code, stdout, stderr } = await mtHere("doctor", "--cores", "2,2");
   assertEquals([code, stdout], [2, ""]);
   assertMatch(stderr, /^error: Cannot use --cores 2,2: expected numbers of different cores/);
 });

@@ -7,6 +7,7 @@ import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { journal } from "../scripts/services/journal.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { readLines } from "../scripts/services/_lines.ts";
+import { mtHere } from "./_cli.ts";
 import { eventOf, sequencesIn, tradeOf } from "./_journal.ts";
 import { range } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
@@ -124,7 +125,7 @@ Deno.test("mt journal read prints what verifies, and mt journal replay publishes
   const payloads: Uint8Array[] = [];
   consumer.poll(({ payload }) => void payloads.push(payload.slice()));
   assertEquals(payloads, range(1, 5).map((id) => tradeOf(id)));
-  const missing = await runTask("mt", ["journal", "read", `${files}/none`], { env: directory.env });
+  const missing = await mtHere("journal", "read", `${files}/none`);
   assertEquals(missing.code, 1);
   assert(missing.stderr.startsWith("error: Cannot read"), missing.stderr);
 });

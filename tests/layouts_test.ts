@@ -5,6 +5,7 @@ import { defineSchema, describeSchemaDifference, type Schema } from "../lib/chan
 import { EngineEvent, OrderRequest } from "../lib/exchange/mod.ts";
 import { BookTicker, OrderBookDelta, OrderBookSnapshot, Trade } from "../lib/market/mod.ts";
 import { MESSAGE_LAYOUTS } from "../lib/native/_messages.ts";
+import { mtHere } from "./_cli.ts";
 import { runTask } from "./_task.ts";
 
 const SCHEMAS = [Trade, BookTicker, OrderBookDelta, OrderBookSnapshot, OrderRequest, EngineEvent]
@@ -61,7 +62,7 @@ Deno.test("mt layouts prints sizes, offsets, types and alignments", async () => 
     assertStringIncludes(all.stdout, `${name}: ${sizeBytes} bytes, aligned to 8, schema hash 0x`);
   }
   assertMatch(all.stdout, /^quantities +160 +96 +8 +i64\[12\]$/m);
-  const one = await runTask("mt", ["layouts", "trade", "--json"]);
+  const one = await mtHere("layouts", "trade", "--json");
   const { layouts } = JSON.parse(one.stdout);
   assertEquals(layouts.map((layout: Schema) => [layout.name, layout.hash]), [[
     "trade",
@@ -70,7 +71,7 @@ Deno.test("mt layouts prints sizes, offsets, types and alignments", async () => 
   assertEquals(layouts[0].fields[11], {
     ...{ name: "reserved0", type: "u8", offset: 57, sizeBytes: 1, alignment: 1 },
   });
-  const wrong = await runTask("mt", ["layouts", "tade"]);
+  const wrong = await mtHere("layouts", "tade");
   assertEquals([wrong.code, wrong.stdout], [2, ""]);
   assertStringIncludes(wrong.stderr, 'layout of "tade": expected trade, bookTicker, orderBookD');
 });

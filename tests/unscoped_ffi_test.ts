@@ -24,6 +24,7 @@ Deno.test({
     try {
       const flags = [
         "--no-prompt",
+        "--no-check", // Nothing but what runs here anyway.
         "--no-lock",
         "--reporter=dot",
         `--allow-read=${ROOT},${temporary}`,

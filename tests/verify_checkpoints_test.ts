@@ -12,6 +12,7 @@ import {
   type VerifyProgress,
   verifyStore,
 } from "../mod.ts";
+import { mtHere } from "./_cli.ts";
 import { drain, encode, pattern, Scratch } from "./_support.ts";
 import { Random } from "./_random.ts";
 import { runTask } from "./_task.ts";
@@ -79,7 +80,7 @@ async function commitTo(
 
 // deno-lint-ignore no-explicit-any -- what the tool prints, as its readers see it
 async function mtJson(...args: string[]): Promise<{ code: number; value: any }> {
-  const { code, stdout, stderr } = await runTask("mt", [...args, "--json"]);
+  const { code, stdout, stderr } = await mtHere(...args, "--json");
   assert(stdout !== "", stderr);
   return { code, value: JSON.parse(stdout) };
 }
@@ -232,7 +233,7 @@ Deno.test("verifyStore() and verifyCheckpoints() make nothing, and name the owne
   await assertRejects(() => verifyCheckpoints(kept.checkpoints), Deno.errors.Busy, owner);
   const busy = await assertRejects(() => verifyStore(`${kept.checkpoints}/a`), Deno.errors.Busy);
   assertMatch(busy.message, /stop it first$/);
-  const { code, stdout } = await runTask("mt", ["verify", kept.checkpoints]);
+  const { code, stdout } = await mtHere("verify", kept.checkpoints);
   assertEquals(code, 1);
   assertMatch(stdout, new RegExp(`found live process ${owner} as its owner; stop it first`));
 });
@@ -258,7 +259,7 @@ Deno.test("mt verify and mt inspect show stores and checkpoints, sound and damag
   assertEquals(checkpoints.stores[0].findings[0].key, "snap/engine/0000000000000003/00000000");
   assertEquals((await mtJson("verify", `${kept.checkpoints}/a`)).code, 1);
   assertEquals((await mtJson("verify", `${kept.checkpoints}/b`)).code, 0);
-  const text = await runTask("mt", ["inspect", kept.checkpoints]);
+  const text = await mtHere("inspect", kept.checkpoints);
   assertEquals(text.code, 1);
   assertMatch(text.stdout, /^engine +3 .* damaged$/m);
   assertMatch(text.stdout, /^Cannot read key "snap\/engine\/0{15}3\/0{8}" .*: found checksum/m);
@@ -283,7 +284,7 @@ Deno.test("mt recover --dry-run says from which checkpoint, and why not from a n
   const none = await mtJson("recover", "--dry-run", kept.checkpoints);
   assertEquals([none.code, none.value.states[0].action], [1, "refuse"]);
   assertEquals(none.value.damagedStores[0].directory, `${kept.checkpoints}/b`);
-  const { code, stderr } = await runTask("mt", ["recover", kept.checkpoints]);
+  const { code, stderr } = await mtHere("recover", kept.checkpoints);
   assertEquals(code, 1);
   assertMatch(stderr, /with --dry-run it says from which/);
 });

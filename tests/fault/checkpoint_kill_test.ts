@@ -15,7 +15,7 @@ import {
   testUnless,
 } from "./_support.ts";
 
-const KILLS = IS_LONG ? 1_000 : 12;
+const KILLS = IS_LONG ? 1_000 : 8;
 const CUTS = IS_LONG ? 100 : 3;
 
 /** What a life of the engine has told. */

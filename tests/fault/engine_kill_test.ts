@@ -8,7 +8,7 @@ import { type Event, readEvent, RequestStream } from "../_exchange.ts";
 import { engineChannels, INSTRUMENTS } from "./_exchange.ts";
 import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory } from "./_support.ts";
 
-const KILLS = IS_LONG ? 300 : 15;
+const KILLS = IS_LONG ? 300 : 8;
 
 /** Where it is killed, and at which passing: publishing, acknowledging, logging, checkpoints. */
 const POINTS = [

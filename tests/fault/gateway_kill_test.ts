@@ -14,7 +14,7 @@ import { openConsumer } from "../../mod.ts";
 import { TestExchange, until } from "../_gateway.ts";
 import { Child, IS_LONG, note, Random, seedOf } from "./_support.ts";
 
-const KILLS = IS_LONG ? 200 : 10;
+const KILLS = IS_LONG ? 200 : 6;
 const CLIENTS_OF_EACH = 2;
 const ORDERS_BETWEEN_KILLS = 60;
 

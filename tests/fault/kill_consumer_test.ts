@@ -213,7 +213,7 @@ Deno.test("Producer.write() asleep goes on when the consumer in its way is kille
 });
 
 /** Rounds of killing at random moments, over all lanes. */
-const ROUNDS = IS_LONG ? 2_000 : 50;
+const ROUNDS = IS_LONG ? 2_000 : 30;
 
 Deno.test(`Consumer killed ${ROUNDS} times at random moments loses nothing`, async () => {
   const seed = seedOf(20_241);

@@ -13,6 +13,7 @@ import {
   verifyLog,
   WAL_FULL,
 } from "../../mod.ts";
+import { mtHere } from "../_cli.ts";
 import { SEGMENT_BYTES, TestLog, textOf } from "../_log.ts";
 import { range, runChild } from "../_support.ts";
 import { runTask } from "../_task.ts";
@@ -32,9 +33,9 @@ function testSection(name: string, fn: () => Promise<void>, obstacle?: string): 
   testUnless(obstacle, name, fn);
 }
 
-/** Runs a command of the tool. Its exit status has to be this. */
+/** Runs a command of the tool, in this process. Its exit status has to be this. */
 async function mt(status: number, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await runTask("mt", args);
+  const { code, stdout, stderr } = await mtHere(...args);
   assertEquals(code, status, `mt ${args.join(" ")}\n${stdout}${stderr}`);
   return stdout + stderr;
 }

@@ -6,7 +6,7 @@ import { openStore, type Store } from "../../mod.ts";
 import { checkBatches } from "./_store.ts";
 import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory } from "./_support.ts";
 
-const ROUNDS = IS_LONG ? 2_000 : 20;
+const ROUNDS = IS_LONG ? 2_000 : 12;
 
 function open(directory: TestDirectory): Store {
   return openStore({ directory: `${directory.path}/store`, mapBytes: 2 ** 18 });

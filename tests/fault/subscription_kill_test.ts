@@ -8,7 +8,7 @@ import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory, until } fro
 import { messageAt, recordsOf, WAL_OPTIONS } from "./_wal.ts";
 
 /** Kills of each subscription. */
-const KILLS = IS_LONG ? 500 : 15;
+const KILLS = IS_LONG ? 500 : 8;
 
 interface Subscription {
   name: string;

@@ -7,13 +7,13 @@ import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory } from "./_s
 import { type Life, WAL_OPTIONS, WalLedger } from "./_wal.ts";
 
 /** Kills over all lanes. */
-const KILLS = IS_LONG ? 20_000 : 200;
+const KILLS = IS_LONG ? 20_000 : 80;
 
 /** Kills after which a lane begins with a new log: it is read as a whole now and then. */
 const KILLS_PER_LOG = 200;
 
 /** Kills between two readings of the whole log. */
-const WHOLE_EVERY = 20;
+const WHOLE_EVERY = 10;
 
 /** How a log is written and killed. */
 interface Lane {

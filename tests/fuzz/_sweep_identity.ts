@@ -45,7 +45,8 @@ function expectInUse(what: string): void {
 for (let offset = 0; offset < page.length; offset++) {
   const byte = page[offset]!;
   const flips = [1, 2, 4, 8, 16, 32, 64, 128].map((bit) => byte ^ bit);
-  for (const value of [...flips, 0x00, 0xff]) {
+  const extremes = offset % 4 === 0 ? [0x00, 0xff] : [];
+  for (const value of [...flips, ...extremes]) {
     if (value === byte) continue;
     const what = `byte ${offset} set to ${value}`.padEnd(40);
     progress.seekSync(0, Deno.SeekMode.Start);

@@ -15,7 +15,10 @@ interface Config {
   directory: string;
   role: "producer" | "consumer";
   onSlow?: "block" | "drop";
-  /** Steps after which a channel without an error is left; `outcome` has `none` for it. */
+  /**
+   * Steps, counted from `running` on, after which a channel without an error is left; `outcome` has
+   * `none` for it. The other end may come late.
+   */
   steps?: number;
   /** What the channel may fail with. */
   errors: string[];
@@ -42,7 +45,9 @@ async function runAll(channels: string[]): Promise<string[]> {
   const moved = open.map(() => 0);
   const outcomes = open.map(() => "none");
   let isRunning = false;
-  for (let round = 0; round < steps && open.some((end) => end !== undefined); round++) {
+  let left = steps;
+  for (let round = 0; left > 0 && open.some((end) => end !== undefined); round++) {
+    if (isRunning) left--;
     for (const [i, end] of open.entries()) {
       if (end === undefined) continue;
       try {
