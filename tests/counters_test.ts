@@ -185,6 +185,7 @@ Deno.test("Counters refuse numbers out of range, and do nothing once closed or t
 Deno.test("removeCounters() removes what a killed process leaves, and nothing else", async () => {
   using scratch = new Scratch();
   const { directory } = scratch;
+  openCounters("shop", COUNTED, { directory }).close(); // An end in good order, long ago.
   const child = await CountingChild.start(directory, "shop");
   const second = openCounters("shop", COUNTED, { directory });
   try {
