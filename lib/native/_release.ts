@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 611176,
-    sha256: "caffcd71c48dd7b98af49f9131311a8a635db2796ca1e9d419a23b18ec23d03a",
+    bytes: 674352,
+    sha256: "ae4cfd874fd53a471e7704e4a2f62c37c607f9bc9e2ceb187a92b428aba300e8",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 554256,
-    sha256: "3f2d404eb17b7d5f97401bae1a31dd386313e27daaa5797d5bd11c13490784a9",
+    bytes: 606712,
+    sha256: "caf2e5d7bf087db0f905730909ae656093924ff3634b2d517bfe12decbf9e059",
   },
 };
