@@ -31,7 +31,7 @@ const FLAGS_WITH_VALUE = new Set([
  * Shares of the TypeScript tests, each a process. Many, so that the lanes end at about the same
  * time whatever a share costs; few, as each costs half a second to start.
  */
-const SHARES = 16;
+const SHARES = 32;
 
 /** What runs side by side: one more than there are cores, as most tests wait for something. */
 const LANES = navigator.hardwareConcurrency + 1;

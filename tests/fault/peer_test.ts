@@ -33,6 +33,7 @@ for (const producers of ["single", "many"] as const) {
       await Promise.all([consumer.send(command), producer.send(command)]);
       await Promise.all([consumer.expect("running"), producer.expect("running")]);
       await scribble(path, random);
+      Deno.writeTextFileSync(`${directory.path}/${name}.over`, "");
       for (const child of [producer, consumer]) {
         const [outcome] = JSON.parse(await child.expect("outcome"));
         assert([...ERRORS, "none"].includes(outcome), `${outcome} (seed ${seed}, round ${round})`);

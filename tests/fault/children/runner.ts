@@ -7,6 +7,7 @@
  * failure.
  */
 
+import { existsSync } from "node:fs";
 import * as transport from "../../../mod.ts";
 import { encode, Ledger, lengthOf } from "../_content.ts";
 import { commands, print } from "./_lines.ts";
@@ -16,8 +17,8 @@ interface Config {
   role: "producer" | "consumer";
   onSlow?: "block" | "drop";
   /**
-   * Steps, counted from `running` on, after which a channel without an error is left; `outcome` has
-   * `none` for it. The other end may come late.
+   * Steps after which a channel without an error is left, counted once there is a file
+   * `<first channel>.over` beside it; `outcome` has `none` for it.
    */
   steps?: number;
   /** What the channel may fail with. */
@@ -45,9 +46,10 @@ async function runAll(channels: string[]): Promise<string[]> {
   const moved = open.map(() => 0);
   const outcomes = open.map(() => "none");
   let isRunning = false;
+  let isOver = false;
   let left = steps;
   for (let round = 0; left > 0 && open.some((end) => end !== undefined); round++) {
-    if (isRunning) left--;
+    if (isOver) left--;
     for (const [i, end] of open.entries()) {
       if (end === undefined) continue;
       try {
@@ -62,7 +64,9 @@ async function runAll(channels: string[]): Promise<string[]> {
       isRunning = true;
       print("running");
     }
-    if (round % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    if (round % 64 !== 0) continue;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    isOver ||= existsSync(`${config.directory}/${channels[0]}.over`);
   }
   for (const end of open) end?.close();
   return outcomes;
