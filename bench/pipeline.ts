@@ -139,7 +139,7 @@ async function measurePipeline(
       args: [
         ...["--url", (await pipeline.gateway.ready).url as string, "--outcome-file", outcomeFile],
         ...["--rate", `${rate}`, "--sessions", `${SESSIONS}`],
-        ...["--apart-ms", `${warmUpSeconds * 1000}`],
+        ...["--apart-ms", `${warmUpSeconds * 1000}`, "--channel-prefix", place.channelPrefix],
       ],
     });
     await load.ready;

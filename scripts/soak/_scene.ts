@@ -61,6 +61,7 @@ export class SoakScene implements AsyncDisposable {
       args: [
         ...["--url", url as string, "--outcome-file", this.#outcomeFile, "--rate", `${rate}`],
         ...["--sessions", `${SESSIONS}`, "--seed", `${seed}`],
+        ...["--channel-prefix", this.place.channelPrefix],
       ],
     });
     await this.watch(load.ready);
