@@ -32,7 +32,10 @@ export interface LogVerification extends LogOverview {
   records: number;
   /** Bytes of the segments, all of which were read. */
   bytes: number;
-  /** Last sequence that verifies; one less than the first where there is none. */
+  /**
+   * Last sequence that verifies; one less than the first where there is none. Segments that a
+   * writer cuts before they are read are passed over, the last one that was there at first too.
+   */
   lastSequence: number;
   /** Where in the last segment the tail begins that nobody was told of. */
   tornOffset: number;
