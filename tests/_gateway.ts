@@ -30,6 +30,9 @@ monotonicNs(); // Loads the library, which stays: no single test is to blame for
 /** A test that waits longer fails. Generous, as machines may be slow. */
 const WATCHDOG_MS = 60_000;
 
+/** Clients here send no heartbeats: a gateway gives none of them up before the watchdog does. */
+export const HEARTBEAT_MS = WATCHDOG_MS;
+
 /** Waits for something that must come. */
 export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   const { promise: overdue, reject } = Promise.withResolvers<never>();
@@ -83,7 +86,7 @@ export class TestExchange implements AsyncDisposable {
     const stateDirectory = `${this.directory}/gateway-${options.gatewayId ?? 1}`;
     Deno.mkdirSync(stateDirectory, { recursive: true });
     const gateway = await startGateway({
-      ...{ orders, events, instruments, stateDirectory, tcp: {} },
+      ...{ orders, events, instruments, stateDirectory, tcp: {}, heartbeatMs: HEARTBEAT_MS },
       onProblem: (text) => void this.#problems.push(text),
       ...options,
     });
@@ -181,7 +184,10 @@ export class RawSocket implements Disposable {
     this.#socket.send(isRaw ? message : JSON.stringify(message));
   }
 
-  /** Waits for the next message that has this type, and takes it and those before it out. */
+  /**
+   * Waits for the next message that has this type, and takes it out. Those before it stay: whether
+   * an acknowledgement or an event comes first is not promised.
+   */
   async next(type: string): Promise<Told> {
     const found = within(`a message of type "${type}"`, this.#find(type));
     return await found.catch((error) => {
@@ -192,7 +198,7 @@ export class RawSocket implements Disposable {
   async #find(type: string): Promise<Told> {
     for (;;) {
       const at = this.told.findIndex((message) => message.type === type);
-      if (at >= 0) return this.told.splice(0, at + 1).at(-1)!;
+      if (at >= 0) return this.told.splice(at, 1)[0]!;
       if (this.#socket.readyState === WebSocket.CLOSED) throw new Error("found it closed");
       await this.#wake.promise;
     }

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { openInstruments } from "../../lib/market/mod.ts";
-import { newOrder, RawSocket, within } from "../_gateway.ts";
+import { HEARTBEAT_MS, newOrder, RawSocket, within } from "../_gateway.ts";
 import { Child, TestDirectory, testUnless } from "./_support.ts";
 import { straceObstacle, type Trace } from "./_trace.ts";
 
@@ -11,7 +11,12 @@ const noTrace = await straceObstacle();
 const SEGMENT = "wal/gateway.orders/00000001-00000000000000000001.wal";
 
 async function start(directory: string, trace?: Trace): Promise<{ child: Child; port: number }> {
-  const child = new Child("gateway", { directory, gatewayId: 1, ports: [0, 0] }, {
+  const child = new Child("gateway", {
+    directory,
+    gatewayId: 1,
+    ports: [0, 0],
+    heartbeatMs: HEARTBEAT_MS,
+  }, {
     ...{ directory, permissions: ["--allow-net=127.0.0.1"] },
     ...(trace === undefined ? {} : { trace }),
   });
