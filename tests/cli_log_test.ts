@@ -158,7 +158,7 @@ class Persister implements AsyncDisposable {
       stderr: "inherit",
     }).spawn();
     this.#lines = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#watchdog = setTimeout(() => this.#process.kill("SIGKILL"), 120_000);
+    this.#watchdog = setTimeout(() => this.#process.kill("SIGKILL"), 300_000);
   }
 
   /** The next event that it prints. */
@@ -269,7 +269,7 @@ Deno.test("Tools answer for any bytes, and for what is no file", async () => {
   flags.push(`--allow-ffi=${ROOT}zig-out`);
   const { cases, answers } = await runScript("fuzz/_sweep_inspect.ts", flags, [
     JSON.stringify(task),
-  ], { watchdogMs: IS_LONG ? 3_600_000 : 120_000 }) as { cases: number; answers: number };
+  ], { watchdogMs: IS_LONG ? 3_600_000 : 300_000 }) as { cases: number; answers: number };
   assertEquals(cases, 4 * task.rounds + 5);
   assert(answers > cases);
   directory.write("empty", "");
