@@ -130,7 +130,7 @@ Deno.test("mt tail -f goes on with what comes, and holds nobody back", async () 
   // More than the ring holds, at once: what was not read in time is a gap.
   for (let i = 0; i < 10_000; i++) producer.offer(new Uint8Array(Quote.sizeBytes));
   let text = "";
-  while (!text.includes('"sequence":10003,')) text += (await lines.read()).value;
+  while (!/"sequence":10003,.*\n$/.test(text)) text += (await lines.read()).value;
   let next = 4;
   for (const line of text.trimEnd().split("\n")) {
     const { sequence, gap } = JSON.parse(line);
