@@ -153,7 +153,7 @@ export class TestWorker implements Disposable {
   }
 
   /** The next message that the worker posts. Fails where it ends by an error or is silent. */
-  async next(watchdogMs = 30_000): Promise<unknown> {
+  async next(watchdogMs = 300_000): Promise<unknown> {
     if (this.#replies.length === 0 && this.#error === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const watchdog = setTimeout(() => {
@@ -184,7 +184,7 @@ export interface Ended {
 /** How a child process is started. */
 export interface ChildOptions {
   env?: Record<string, string>;
-  /** After this it is killed, and the test fails. */
+  /** After this it is killed, and the test fails. Default: five minutes: machines may be slow. */
   watchdogMs?: number;
 }
 
@@ -197,7 +197,7 @@ export function runChild(args: string[], options: ChildOptions = {}): Promise<En
 export async function runProgram(
   program: string,
   args: string[],
-  { env = {}, watchdogMs = 60_000 }: ChildOptions = {},
+  { env = {}, watchdogMs = 300_000 }: ChildOptions = {},
 ): Promise<Ended> {
   const child = new Deno.Command(program, {
     args,
