@@ -51,7 +51,7 @@ export function testModes(
 }
 
 /** Whoever is silent for longer has failed. Generous: a busy machine starts a process in 20 s. */
-const WATCHDOG_MS = 180_000;
+const WATCHDOG_MS = 300_000;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -187,7 +187,7 @@ export interface Ended {
 /** How a child process is started. */
 export interface ChildOptions {
   env?: Record<string, string>;
-  /** After this it is killed, and the test fails. Default: 3 minutes. */
+  /** After this it is killed, and the test fails. Default: five minutes. */
   watchdogMs?: number;
 }
 
