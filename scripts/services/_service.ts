@@ -42,12 +42,12 @@ export type Facts = Record<string, unknown>;
 export interface RunningService {
   /** Where it is to be found, and what it has found, for its first line. */
   readonly ready: Facts;
-  /** Resolves when it is done by itself, and rejects when it has failed. */
-  readonly ended: Promise<void>;
+  /** Resolves when it is done by itself, and rejects when it has failed. Default: neither. */
+  readonly ended?: Promise<void>;
   /** Counts what is not counted by the batch. Called some times a second. */
   sample?(): void;
-  /** Ends it: what it has taken is done with. What it has counted is for its last line. */
-  stop(): Promise<Facts>;
+  /** Ends it: what it has taken is done with. What it has counted, if that, is its last line's. */
+  stop(): Promise<Facts | void>;
 }
 
 /** A service, made by {@linkcode defineService}. */
@@ -72,9 +72,6 @@ export interface Service<
   start(values: Values<S>, counters: Counters<C>): Promise<RunningService>;
 }
 
-const NO_PATH: string | undefined = undefined;
-const NO_PORT: number | undefined = undefined;
-
 /** Where the metrics of a service are: for other hosts there is `mt metrics`. */
 const METRICS_HOST = "127.0.0.1";
 
@@ -83,9 +80,9 @@ export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   seccomp: flag("give up system calls that it does not need, such as starting programs"),
-  lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
+  lockFile: path("file to lock, shared, to the end: whoever gets it alone is alone"),
   metricsPort: integer(
-    { min: 1, max: 65_535, byDefault: NO_PORT },
+    { min: 1, max: 65_535, byDefault: undefined },
     `port of ${METRICS_HOST} for metrics and health; none without it`,
   ),
   help: flag("print this text"),
@@ -153,14 +150,14 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     counting.onSample(() => running.sample?.());
     if (seccomp) confine(); // What it starts from now on has no more than it has.
     told("ready", { pid: Deno.pid, ...running.ready });
-    await asFailure(Promise.race([stopped.promise, running.ended]));
+    await asFailure(Promise.race([stopped.promise, running.ended ?? stopped.promise]));
     own.state = "stopping";
     running.sample?.(); // While there is something to look at.
     counting.onSample(() => {});
     const facts = await asFailure(running.stop());
     counting.end();
     await watched?.stop();
-    told("stopped", facts);
+    told("stopped", { ...facts });
     return 0;
   });
 }
