@@ -106,7 +106,8 @@ export function toChannelOptions(
   };
 }
 
-function toSync(sync: string): NonNullable<ChannelOptions["sync"]> {
+/** @throws {UsageError} If it says no way to sync a log. */
+export function toSync(sync: string): NonNullable<ChannelOptions["sync"]> {
   if (sync === "group" || sync === "none") return sync;
   const intervalMs = /^\d{1,7}$/.test(sync) ? Number(sync) : 0;
   if (intervalMs > 0) return { intervalMs };

@@ -77,7 +77,6 @@ export class MetricsServer {
       ["/healthz", () => answerOf(health(), ({ status }) => status !== "failing")],
     ]);
     server.on("request", (request, response) => this.#answer(request, response));
-    server.on("clientError", (_error, socket) => socket.destroy());
   }
 
   /** Ends. What is being answered has some seconds to be taken. */

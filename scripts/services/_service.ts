@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
+import { write } from "../_output.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
   CHANNEL_SETTINGS,
@@ -226,8 +227,6 @@ async function asFailure<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-const encoder = new TextEncoder();
-
 function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const words = Object.entries(facts).map(([name, value]) =>
     `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`
@@ -235,12 +234,7 @@ function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const line = isJson
     ? JSON.stringify({ event, service, ...facts })
     : `${service} ${event}: ${words.join(" ")}`;
-  const bytes = encoder.encode(`${line}\n`);
-  try {
-    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Nobody listens any more.
-  }
+  write(`${line}\n`); // Nobody may listen any more.
 }
 
 /** Milliseconds that an orphan has to end in good order: what it needs for that may be gone too. */
