@@ -37,7 +37,7 @@ export interface StreamJob {
 }
 
 /** Ways to make a message durable, the floor first. */
-export const WAYS = ["raw", "waitDurable", "waitDurable, spin", "await durable"] as const;
+const WAYS = ["raw", "waitDurable", "waitDurable, spin", "await durable"] as const;
 
 /** One of them. */
 export type Way = typeof WAYS[number];

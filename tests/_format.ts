@@ -31,9 +31,6 @@ export const CLAIM_LINE = {
   limitAnnounced: 4128,
 } as const;
 
-/** Where the slots of producers begin, and the bytes of one. */
-export const PRODUCER_SLOTS = { offset: 26240, size: 384 } as const;
-
 /** Bits of a record's flags. */
 export const FLAGS = {
   aborted: 2,

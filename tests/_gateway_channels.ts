@@ -8,7 +8,7 @@ import { EngineEvent, OrderRequest } from "../lib/exchange/mod.ts";
 import { type Channel, type ChannelOptions, createChannel } from "../mod.ts";
 
 /** Options of both channels: small, and on the disk. */
-export function channelOptions(directory: string): ChannelOptions {
+function channelOptions(directory: string): ChannelOptions {
   return {
     ...{ directory, walDir: `${directory}/wal`, durability: "disk" },
     ...{ sizeBytes: 1024 * 1024, segmentBytes: "256KB" },

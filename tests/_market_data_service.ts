@@ -17,8 +17,7 @@ import {
 import { marketData } from "../scripts/services/market_data.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { encodeEvent, type Happening } from "./_market_data.ts";
-
-monotonicNs(); // Loads the library, for good: in a test that would be taken for a leak.
+import { killChild } from "./_support.ts";
 
 /** A channel of engine events that a test fills. */
 export class Engine implements Disposable {
@@ -121,12 +120,7 @@ export class Service implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended.
-    }
-    await this.#child.status;
+    await killChild(this.#child);
     await this.#child.stdin.abort().catch(() => {});
     await this.#lines.cancel();
   }

@@ -6,21 +6,13 @@
  */
 
 import { setTimeout } from "node:timers/promises";
+import { isThere, killChild } from "./_support.ts";
 
 const PROMETHEUS = "/usr/bin/prometheus";
 const PROMTOOL = "/usr/bin/promtool";
 
 /** Why there is none, for the name of a test; empty if there is. */
 export const obstacle: string = [PROMETHEUS, PROMTOOL].every(isThere) ? "" : ` (no ${PROMETHEUS})`;
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 /** Runs `promtool`; what it said, and its exit status. */
 export async function promtool(
@@ -120,12 +112,7 @@ export class Prometheus implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended.
-    }
-    await this.#child.status;
+    await killChild(this.#child);
     await this.#reading;
   }
 }

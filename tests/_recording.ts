@@ -6,6 +6,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type OrderBook, type TickerOracle, top20Sha256 } from "../lib/market/mod.ts";
+import { isThere } from "./_support.ts";
 
 /** Path of the recording. */
 export const RECORDING = new URL(
@@ -15,16 +16,7 @@ export const RECORDING = new URL(
 
 /** Whether it is there. Says so where it is not: tests on it are skipped then. */
 export const HAS_RECORDING = isThere(RECORDING);
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    console.warn(`no ${path}, so tests on recorded data are skipped`);
-    return false;
-  }
-}
+if (!HAS_RECORDING) console.warn(`no ${RECORDING}, so tests on recorded data are skipped`);
 
 /** Compares with what an independent program has found in the recording: ../../shared/data. */
 export async function assertRecordedBook(book: OrderBook, oracle: TickerOracle): Promise<void> {

@@ -241,3 +241,23 @@ export async function runScript(
   }
   return JSON.parse(ended.stdout.trimEnd().split("\n").at(-1) ?? "");
 }
+
+/** Kills a child process that may have ended, and waits until it has. */
+export async function killChild(child: Deno.ChildProcess): Promise<void> {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // It has ended already.
+  }
+  await child.status;
+}
+
+/** Whether there is a file of that path. */
+export function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -70,12 +70,12 @@ export class Tmux implements AsyncDisposable {
   }
 
   /** What is on it; with colours if they are wanted. */
-  async screen({ isColored = false } = {}): Promise<string> {
-    return await this.#run("capture-pane", "-p", ...isColored ? ["-e"] : []);
+  async screen({ isColoured = false } = {}): Promise<string> {
+    return await this.#run("capture-pane", "-p", ...isColoured ? ["-e"] : []);
   }
 
   /** Waits until it shows something. */
-  async shows(wanted: RegExp, options?: { isColored: boolean }): Promise<string> {
+  async shows(wanted: RegExp, options?: { isColoured: boolean }): Promise<string> {
     const endMs = performance.now() + WATCHDOG_MS;
     for (;;) {
       const screen = await this.screen(options);

@@ -43,7 +43,7 @@ Deno.test("docs/metrics.md and the dashboard are as they would be made now", asy
   const { panels } = JSON.parse(DASHBOARD) as { panels: unknown[] };
   const expected = ROWS.reduce((count, { panels }) => count + 1 + panels.length, 0);
   assertEquals(panels.length, expected);
-  const script = ["run", "--quiet", "--no-prompt", "-A", "scripts/metrics.ts", "--check"];
+  const script = ["run", "--quiet", "--no-prompt", "-A", "scripts/gen_metrics.ts", "--check"];
   const { code, stderr } = await runChild(script);
   assertEquals([code, stderr], [0, ""]);
 });

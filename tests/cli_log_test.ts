@@ -13,7 +13,7 @@ import {
 } from "../mod.ts";
 import { mtHere } from "./_cli.ts";
 import { TestLog, textOf } from "./_log.ts";
-import { encode, range, ROOT, runScript } from "./_support.ts";
+import { encode, killChild, range, ROOT, runScript } from "./_support.ts";
 import { runTask, taskArguments, TaskDirectory } from "./_task.ts";
 import { IS_LONG } from "./fault/_support.ts";
 
@@ -175,12 +175,7 @@ class Persister implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#watchdog);
-    try {
-      this.#process.kill("SIGKILL");
-    } catch {
-      // It has ended.
-    }
-    await this.#process.status;
+    await killChild(this.#process);
     await this.#lines.cancel();
   }
 }

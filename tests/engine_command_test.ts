@@ -8,7 +8,7 @@ import { spawnService } from "../scripts/services/_service.ts";
 import { matchingEngine } from "../scripts/services/matching_engine.ts";
 import { RequestStream } from "./_exchange.ts";
 import { until } from "./fault/_support.ts";
-import { Scratch } from "./_support.ts";
+import { killChild, Scratch } from "./_support.ts";
 
 /** After this a silent engine is killed, and the test fails. */
 const WATCHDOG_MS = 180_000;
@@ -60,12 +60,7 @@ class EngineProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#watchdog);
-    try {
-      this.#process.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended already.
-    }
-    await this.#process.status;
+    await killChild(this.#process);
     await this.#lines.cancel();
     await this.#process.stdin.abort().catch(() => {});
   }

@@ -11,7 +11,7 @@ class Checkout implements Disposable {
   readonly root: string = Deno.makeTempDirSync();
 
   constructor() {
-    for (const name of ["gen.ts", "_zig.ts", "_command.ts"]) {
+    for (const name of ["gen.ts", "_generated_files.ts", "_zig.ts", "_command.ts"]) {
       this.write(`scripts/${name}`, Deno.readTextFileSync(new URL(name, SCRIPTS)));
     }
     this.write("deno.json", '{ "fmt": { "lineWidth": 60 } }');
@@ -95,7 +95,10 @@ Deno.test("gen leaves all files alone when Zig fails or prints no TypeScript", a
   checkout.write("symbols", "export const");
   const garbled = await checkout.gen();
   assertEquals(garbled.code, 1);
-  assertStringIncludes(garbled.stderr, "error: Cannot format what Zig has generated");
+  assertStringIncludes(
+    garbled.stderr,
+    'error: Cannot format what was made for "lib/native/_symbols.ts"',
+  );
   assertEquals(checkout.read("lib/native/_layout.ts"), "export const A = 1;\n");
 });
 

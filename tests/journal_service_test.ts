@@ -95,7 +95,7 @@ Deno.test("mt journal refuses settings that make no sense", async () => {
   };
   const where = ["--journal-dir", `${directory.path}/j`];
   assertStringIncludes(await run(...where), "expected channel, or buffer_file");
-  assertStringIncludes(await run("--channel", "a"), "expected journal_dir");
+  assertStringIncludes(await run("--channel", "a"), "without journal_dir");
   const sync = await run("--channel", "a", ...where, "--journal-sync", "often");
   assertStringIncludes(sync, 'expected "batch", "none", or a number');
 });

@@ -6,7 +6,7 @@ import { createChannel, openProducer } from "../mod.ts";
 import { type AnyService, spawnService } from "../scripts/services/_service.ts";
 import { fakeExchange } from "../scripts/services/fake_exchange.ts";
 import { persister } from "../scripts/services/persister.ts";
-import { Scratch } from "./_support.ts";
+import { killChild, Scratch } from "./_support.ts";
 import { until } from "./fault/_support.ts";
 
 /** A service in a process of its own. */
@@ -18,12 +18,7 @@ class Spawned implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended, as it should not.
-    }
-    await this.child.status;
+    await killChild(this.child);
     await this.child.stdout.cancel();
     await this.child.stdin.abort().catch(() => {});
   }

@@ -25,7 +25,7 @@ const SETTINGS = {
   sync: choice(["group", "none"], "group", "when"),
   isFast: flag("fast"),
   symbols: list(["A"], "symbols"),
-  walDir: path(undefined as string | undefined, "logs"),
+  walDir: path("logs"),
 };
 
 function read(...args: string[]) {

@@ -49,10 +49,10 @@ testTerminal("mt top shows channels and peers, takes keys and sizes, gives back"
   const feed = setInterval(() => producer.offer(PAYLOAD), 5);
   try {
     await using tmux = await startTop(directory.path, "--interval 100");
-    const first = await tmux.shows(/▸ orders +[1-9]\d* .*slow/, { isColored: false });
+    const first = await tmux.shows(/▸ orders +[1-9]\d* .*slow/, { isColoured: false });
     assertMatch(first, /^mt top .*2 channels/);
     await tmux.shows(/orders\/slow: process \d+ has not moved for \d+ s/);
-    await tmux.shows(/\[33m +stalled: slow/, { isColored: true });
+    await tmux.shows(/\[33m +stalled: slow/, { isColoured: true });
     await tmux.press("Down");
     await tmux.shows(/▸ trades/);
     await tmux.press("k", "Enter");
@@ -82,7 +82,7 @@ testTerminal(
     openProducer(channel).write(PAYLOAD);
     {
       await using tmux = await startTop(directory.path, "--interval 100", "NO_COLOR=1");
-      const screen = await tmux.shows(/stalled: slow/, { isColored: true });
+      const screen = await tmux.shows(/stalled: slow/, { isColoured: true });
       assert(!screen.includes("\x1b["), screen);
       await tmux.press("C-c");
       await assertGivenBack(tmux, 0);
@@ -123,7 +123,7 @@ Deno.test("mt top: every frame fits its screen, and shows the chosen one of many
   const look = new Watch(scratch).look();
   const state = newTopState();
   const latency = new RecentLatency();
-  const style = { isColored: false, place: "/here", intervalMs: 1000, latency };
+  const style = { isColoured: false, place: "/here", intervalMs: 1000, latency };
   for (const key of ["", "s", "end", "enter", "up", "escape", "s", "home", "enter", "?"]) {
     pressKey(state, key, look);
     for (const [columns, rows] of [[1, 1], [3, 2], [20, 5], [80, 24], [100, 30], [300, 90]]) {

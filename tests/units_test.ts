@@ -1,7 +1,7 @@
 // Units for systemd: that they are what the services need, and that systemd takes them.
 
 import { assertEquals } from "@std/assert";
-import { unitFiles } from "../scripts/units.ts";
+import { unitFiles } from "../scripts/gen_units.ts";
 import { ROOT, runProgram, Scratch } from "./_support.ts";
 
 /** Ten times the exposure, of ten, that `systemd-analyze security` may find. */

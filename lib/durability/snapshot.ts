@@ -37,7 +37,7 @@ export function chunkPrefix(stateId: string, id: number): string {
 }
 
 /** Where one of them lies. */
-export function chunkKey(prefix: string, index: number): string {
+function chunkKey(prefix: string, index: number): string {
   return `${prefix}${index.toString().padStart(8, "0")}`;
 }
 

@@ -6,7 +6,7 @@
 
 import type { ServiceCounters } from "./counters.ts";
 import type { DiskSpace } from "./disk_space.ts";
-import { isReadable, type Look, type WatchedChannel, type WatchedPeer } from "./watch.ts";
+import { isReadable, type Look, peerName, type WatchedChannel } from "./watch.ts";
 
 /** How the process stands that answers for the health of it all. */
 export interface OwnState {
@@ -222,7 +222,7 @@ function consumerReasons(channel: WatchedChannel, { stalledMs }: Bounds): Health
   const others = channel.consumers.filter(({ onSlow }) => onSlow !== "hold");
   return others.flatMap((consumer) => {
     const { state, lagMessages, pid } = consumer;
-    const subject = `${channel.name}/${nameOf(consumer)}`;
+    const subject = `${channel.name}/${peerName(consumer)}`;
     const isGating = channel.gatedBy?.index === consumer.index;
     if (state === "dead" && isGating) {
       return [reason("consumer_dead", "failing", subject, {
@@ -246,7 +246,7 @@ function fullReasons(
   if (occupancyBytes < fullShare * sizeBytes || gatedBy === null) return [];
   const share = Math.floor(occupancyBytes / sizeBytes * 100);
   return [reason("channel_full", "degraded", name, {
-    text: `its ring is full to ${share} %: producers wait for ${nameOf(gatedBy)}`,
+    text: `its ring is full to ${share} %: producers wait for ${peerName(gatedBy)}`,
     action: "make that consumer faster, or the ring larger",
   })];
 }
@@ -280,10 +280,6 @@ function diskReasons(
     text: `its file system has ${Math.floor(freeBytes / 2 ** 20)} MiB left`,
     action: "make room, or let the log be cut: see docs/operations.md, Disk full",
   })];
-}
-
-function nameOf({ name, index }: WatchedPeer): string {
-  return name === "" ? `#${index}` : name;
 }
 
 function seconds(ms: number): string {

@@ -14,6 +14,7 @@ import { RecentLatency } from "./recent_latency.ts";
 import {
   isReadable,
   type Look,
+  peerName,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
@@ -230,7 +231,7 @@ export class Inspector {
       bytesPerSecond: channel.bytesPerSecond,
       behind: Math.max(0, ...consumers.map(({ lagMessages }) => lagMessages)),
       gatedBy: gatedBy && {
-        name: gatedBy.name === "" ? `#${gatedBy.index}` : gatedBy.name,
+        name: peerName(gatedBy),
         state: gatedBy.state,
         stalledMs: gatedBy.stalledMs,
       },

@@ -62,6 +62,7 @@ export { RecentLatency } from "./recent_latency.ts";
 export {
   isReadable,
   type Look,
+  peerName,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,

@@ -23,7 +23,6 @@ import type { ServiceCounters } from "./counters.ts";
 import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import type { LatencyHistogram } from "./latency_histogram.ts";
 import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
-import { EXPORTER_METRICS, METRICS } from "./metric_definitions.ts";
 import {
   CONSUMER_COUNTERS,
   CONSUMER_METRICS,
@@ -36,6 +35,7 @@ import {
 } from "./peer_metrics.ts";
 import { type Entry, type Labels, RisingSums, SampleSet } from "./series.ts";
 import {
+  EXPORTER_METRICS,
   SERVICE_SECONDS,
   SERVICE_STARTED,
   SERVICE_STOPPED,
@@ -50,7 +50,23 @@ import {
   type WatchedPeer,
 } from "./watch.ts";
 
-export { type MetricDefinition, METRICS };
+export type { MetricDefinition };
+
+/** Every metric that no service defines. */
+export const METRICS: readonly MetricDefinition[] = [
+  ...[
+    CHANNEL_UP,
+    ...CHANNEL_METRICS,
+    LOG_STATE,
+    ...LOG_METRICS,
+    ...LOG_HISTOGRAMS,
+    ...DISK_METRICS,
+  ],
+  ...[PRODUCER_STATES, ...PRODUCER_COUNTERS],
+  ...[CONSUMER_STATES, ...CONSUMER_METRICS, HANDOFF, ...CONSUMER_COUNTERS],
+  ...[SERVICE_UP, SERVICE_STOPPED, SERVICE_STARTED],
+  ...Object.values(EXPORTER_METRICS),
+];
 
 /** How much a registry shows. */
 export interface RegistryOptions {

@@ -1,5 +1,6 @@
 /**
- * The metrics of services: those that are told of each, and those that each defines itself.
+ * The metrics of services: those that are told of each, those that each defines itself, and those
+ * of the one that looks.
  *
  * @module
  */
@@ -47,3 +48,32 @@ export function serviceMetric(
   if (!NAME.test(name)) return undefined;
   return { name: `mt_${name}`, type: kind, labels: ["service"], help };
 }
+
+/** Of the one that looks. */
+export const EXPORTER_METRICS = {
+  lookSeconds: single(
+    "mt_exporter_look_seconds",
+    [],
+    "Time that this look at all channels took. If it nears the scrape timeout, remove what is " +
+      "not used: mt clean.",
+  ),
+  series: single("mt_exporter_series", [], "Series that are shown now."),
+  seriesLeftOut: single(
+    "mt_exporter_series_left_out_total",
+    [],
+    "Series not shown as there were too many, summed over all looks. If it rises: use fewer " +
+      "names, or raise the limit.",
+  ),
+  cpu: single(
+    "process_cpu_seconds_total",
+    [],
+    "Time on a processor of the process that answers, in user and system mode.",
+  ),
+  memory: single("process_resident_memory_bytes", [], "Memory of the process that answers."),
+  heap: single("process_heap_bytes", [], "Heap in use of the process that answers."),
+  start: single(
+    "process_start_time_seconds",
+    [],
+    "When the process that answers was started, since 1970.",
+  ),
+};

@@ -92,6 +92,11 @@ export function isReadable(channel: WatchedChannel | UnreadableChannel): channel
   return !("error" in channel);
 }
 
+/** The name of a producer or consumer, or its slot where it has none. */
+export function peerName({ name, index }: { name: string; index: number }): string {
+  return name === "" ? `#${index}` : name;
+}
+
 /** What is remembered of a channel or peer from one look to the next. */
 interface Mark {
   messages: number;

@@ -16,7 +16,7 @@ export interface Asset {
 }
 
 /** Milliseconds for the head of a request, and for all of it. */
-export const HEAD_MS = 5_000;
+const HEAD_MS = 5_000;
 export const REQUEST_MS = 10_000;
 const HEAD_BYTES_MAX = 16 * 1024;
 
@@ -49,6 +49,7 @@ export async function listenHttp(
     noDelay: true,
   });
   server.maxConnections = connectionsMax;
+  server.on("clientError", (_error, socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (cause) => reject(listenFailure(cause, host, port)));
   server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());

@@ -6,7 +6,7 @@
 
 import type { Command } from "commander";
 import { resolve } from "node:path";
-import { type End, JSON_OPTION, placeOf, withPlace } from "./_frame.ts";
+import { type End, JSON_OPTION, withPlace } from "./_frame.ts";
 import { findLayouts, layoutsText } from "./_layouts.ts";
 import { persist, type PersistOptions } from "./_persist.ts";
 import { remove, removeConsumerOf } from "./_remove.ts";
@@ -51,7 +51,6 @@ function addPersist(program: Command, end: End): void {
     .option("--max-bytes <size>", "of the log; no cap without it")
     .option("--when-full <action>", 'at the cap: "block" producers or "cut" the oldest segments')
     .action(async (name: string, options: PersistOptions) => {
-      const walDir = resolve(options.walDir);
-      end(await persist(name, { ...options, ...placeOf(options), walDir }));
+      end(await persist(name, { ...options, walDir: resolve(options.walDir) }));
     });
 }

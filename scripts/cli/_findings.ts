@@ -7,6 +7,7 @@
 import { currentSlot, decodeControl } from "../../lib/native/log_files.ts";
 import {
   isReadable,
+  peerName,
   type UnreadableChannel,
   type WatchedChannel,
   type WatchedPeer,
@@ -67,7 +68,7 @@ function about(
 ) {
   return {
     ...{ channel: channel.name, kind, sinceMs: sinceMs(channel, kind, peer) },
-    ...{ peer: peer && nameOf(peer) || null, pid: peer?.pid || null },
+    ...{ peer: peer && peerName(peer) || null, pid: peer?.pid || null },
   };
 }
 
@@ -94,11 +95,6 @@ function sinceMs(
   return entry === undefined || Number.isNaN(new Date(entry.timeMs).getTime())
     ? null
     : entry.timeMs;
-}
-
-/** The name of a producer or consumer, or its slot where it has none. */
-export function nameOf({ name, index }: { name: string; index: number }): string {
-  return name === "" ? `#${index}` : name;
 }
 
 function peerFindings(channel: WatchedChannel): Finding[] {
@@ -140,7 +136,7 @@ function peerFindings(channel: WatchedChannel): Finding[] {
 }
 
 function who(role: "producer" | "consumer", peer: WatchedPeer): string {
-  return `${role} "${nameOf(peer)}" (process ${peer.pid})`;
+  return `${role} "${peerName(peer)}" (process ${peer.pid})`;
 }
 
 function logFindings(channel: WatchedChannel): Finding[] {

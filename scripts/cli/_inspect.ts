@@ -16,11 +16,10 @@ import {
   toHex,
 } from "../../lib/native/log_files.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
-import { printable } from "../_output.ts";
 import { formatBytes, formatTable } from "../_table.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
-import { inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
+import { fieldsText, inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
 import { filesIn, logsIn, lookAt, ringsIn } from "./_place.ts";
 import { cursorsText } from "./_recover.ts";
 import { verifiedText } from "./_verify.ts";
@@ -208,10 +207,4 @@ function controlText({ path, size, slots, current }: Inspection & { kind: "contr
     if (cursors.length > 0) parts.push(cursorsText(cursors));
   }
   return parts.join("\n");
-}
-
-/** Fields one to a line. Text is quoted, as it may hold anything. */
-export function fieldsText(fields: Record<string, unknown>): string {
-  return Object.entries(fields)
-    .map(([name, value]) => `  ${name}: ${printable(JSON.stringify(value))}`).join("\n");
 }

@@ -4,13 +4,7 @@
  * @module
  */
 
-import {
-  Channel,
-  type ChannelStats,
-  type CorruptRecordError,
-  openObserver,
-  verifyRing,
-} from "../../mod.ts";
+import { Channel, type ChannelStats, openObserver, verifyRing } from "../../mod.ts";
 import { decodeIdentity, openRing } from "../../lib/native/ring.ts";
 import { IDENTITY_SIZE } from "../../lib/native/_layout.ts";
 import { toHex } from "../../lib/native/log_files.ts";
@@ -84,19 +78,23 @@ function readNewest(channel: Channel, from: number, newest: NewestMessage[]): st
     );
     return null;
   } catch (error) {
-    const found = error as CorruptRecordError | Error;
-    return found.message;
+    return (error as Error).message;
   }
 }
 
 /** Messages, while producers go on for ever. */
 const MOST = 100_000;
 
+/** Fields one to a line. Text is quoted, as it may hold anything. */
+export function fieldsText(fields: Record<string, unknown>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `  ${name}: ${printable(JSON.stringify(value))}`).join("\n");
+}
+
 /** The content as text. */
 export function ringText(path: string, ring: RingContent): string {
   const { identity, stats, newest, damage, error, head } = ring;
-  const fields = Object.entries(identity)
-    .map(([name, value]) => `  ${name}: ${printable(JSON.stringify(value))}`);
+  const fields = Object.keys(identity).length === 0 ? [] : [fieldsText(identity)];
   if (error !== null || stats === null) {
     return [`Ring ${path}`, error, ...fields, `  ${head}`].join("\n");
   }

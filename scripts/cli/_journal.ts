@@ -4,7 +4,6 @@
  * @module
  */
 
-import { resolve } from "node:path";
 import {
   type JournalCounts,
   type JournalRecord,
@@ -15,6 +14,8 @@ import {
 } from "../../lib/market/mod.ts";
 import { createChannel, openProducer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
+import { write } from "../_output.ts";
+import { placeOf, type PlaceOptions } from "./_frame.ts";
 
 /** Options of reading, as they were typed. */
 export interface ReadArguments {
@@ -23,24 +24,15 @@ export interface ReadArguments {
 }
 
 /** Options of publishing again, as they were typed. */
-export interface ReplayArguments extends ReadArguments {
-  directory?: string;
+export interface ReplayArguments extends ReadArguments, PlaceOptions {
   pace: string;
-  json?: boolean;
 }
 
 /** Prints records, and on the standard error what was wrong. */
 export async function readToOutput(path: string, options: ReadArguments): Promise<void> {
   const counts = newJournalCounts();
-  const encoder = new TextEncoder();
-  try {
-    for await (const record of records(path, options, counts)) {
-      const line = encoder.encode(`${JSON.stringify(toJson(record))}\n`);
-      for (let at = 0; at < line.length;) at += Deno.stdout.writeSync(line.subarray(at));
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) return; // As in `| head`.
-    throw error;
+  for await (const record of records(path, options, counts)) {
+    if (!write(`${JSON.stringify(toJson(record))}\n`)) return;
   }
   console.error(JSON.stringify(counts));
 }
@@ -63,10 +55,8 @@ export async function replayInto(
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stop.abort());
   }
-  const { directory } = options;
-  const place = directory === undefined ? {} : { directory: resolve(directory) };
   const counts = newJournalCounts();
-  using channel = createChannel(channelName, place);
+  using channel = createChannel(channelName, placeOf(options));
   using producer = openProducer(channel, { name: "replay" });
   const found = records(path, options, counts);
   const stats = await replayJournal(found, producer, { pace, signal: stop.signal });

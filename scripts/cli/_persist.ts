@@ -6,18 +6,18 @@
 
 import { type Channel, type ChannelOptions, createChannel, openChannel } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
+import { toSync } from "../services/_channels.ts";
+import { placeOf, type PlaceOptions } from "./_frame.ts";
 
 /** Options of the command, as they were typed. */
-export interface PersistOptions {
+export interface PersistOptions extends PlaceOptions {
   walDir: string;
-  directory?: string;
   sync?: string;
   io?: string;
   size?: string;
   segmentBytes?: string;
   maxBytes?: string;
   whenFull?: string;
-  json?: boolean;
 }
 
 /** Milliseconds between two looks whether the log has failed. */
@@ -68,8 +68,8 @@ function create(name: string, options: PersistOptions): Channel {
 
 /** What exists says for itself what it is; the options are for what does not. */
 function toChannelOptions(name: string, options: PersistOptions): ChannelOptions {
-  const { walDir, directory, sync = "group", io, size, segmentBytes, maxBytes } = options;
-  const place = directory === undefined ? {} : { directory };
+  const { walDir, sync = "group", io, size, segmentBytes, maxBytes } = options;
+  const place = placeOf(options);
   const whenFull = options.whenFull as "block" | "cut" | undefined;
   if (whenFull !== undefined && maxBytes === undefined) {
     throw new UsageError("Cannot use --when-full: expected --max-bytes as well");
@@ -102,16 +102,6 @@ function existing(name: string, place: { directory?: string }): ChannelOptions {
     if (error instanceof Deno.errors.NotFound) return { durability: "disk" };
     throw error;
   }
-}
-
-function toSync(text: string): NonNullable<ChannelOptions["sync"]> {
-  if (text === "group" || text === "none") return text;
-  if (!/^\d+$/.test(text)) {
-    throw new UsageError(
-      `Cannot sync "${text}": expected "group", "none", or a number of milliseconds`,
-    );
-  }
-  return { intervalMs: Number(text) };
 }
 
 function say({ json }: PersistOptions, what: "persisting" | "closed", channel: Channel): void {

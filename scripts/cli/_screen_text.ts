@@ -8,12 +8,12 @@
 import { printable } from "../_output.ts";
 
 /** How something is to be seen. */
-export type Look = "plain" | "strong" | "quiet" | "good" | "warn" | "bad" | "title";
+export type Tone = "plain" | "strong" | "quiet" | "good" | "warn" | "bad" | "title";
 
 /** A piece of a line. */
-export type Span = string | readonly [text: string, look: Look];
+export type Span = string | readonly [text: string, tone: Tone];
 
-const CODES: Record<Look, string> = {
+const CODES: Record<Tone, string> = {
   plain: "",
   strong: "\x1b[1m",
   quiet: "\x1b[2m",
@@ -64,15 +64,15 @@ export function fit(from: string, columns: number, align: "left" | "right" = "le
 }
 
 /** A line of so many columns at most. */
-export function lineOf(spans: readonly Span[], columns: number, isColored: boolean): string {
+export function lineOf(spans: readonly Span[], columns: number, isColoured: boolean): string {
   let [line, left] = ["", columns];
   for (const span of spans) {
-    const [from, look] = typeof span === "string" ? [span, "plain" as const] : span;
+    const [from, tone] = typeof span === "string" ? [span, "plain" as const] : span;
     const text = toCells(from);
     const wide = columnsOf(text);
     const shown = wide > left ? fit(text, left) : text;
     left -= Math.min(wide, left);
-    const code = isColored ? CODES[look] : "";
+    const code = isColoured ? CODES[tone] : "";
     line += code === "" || shown === "" ? shown : `${code}${shown}\x1b[0m`;
     if (left === 0) break;
   }
@@ -97,7 +97,7 @@ export interface Column<T> {
   align: "left" | "right";
   /** The least important ones go first where the screen is narrow. */
   weight: number;
-  cell(row: T): string | readonly [text: string, look: Look];
+  cell(row: T): Span;
 }
 
 /** Columns of a screen that the first column of a table has at least. */
@@ -141,8 +141,8 @@ export function tableOf<T>(
   const body = rows.map((row) =>
     shown.map((column, at): Span => {
       const cell = column.cell(row);
-      const [text, look] = typeof cell === "string" ? [cell, "plain" as const] : cell;
-      return [cellOf(text, at), look];
+      const [text, tone] = typeof cell === "string" ? [cell, "plain" as const] : cell;
+      return [cellOf(text, at), tone];
     })
   );
   return [title, ...body];

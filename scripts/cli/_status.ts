@@ -8,6 +8,7 @@ import type { Command } from "commander";
 import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
+  peerName,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
@@ -15,7 +16,7 @@ import {
 } from "../../lib/observability/mod.ts";
 import { paint, printable } from "../_output.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
-import { type Finding, findingsOf, nameOf } from "./_findings.ts";
+import { type Finding, findingsOf } from "./_findings.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 
 /** Milliseconds between the two looks that rates and stalls are told from. */
@@ -103,7 +104,7 @@ function channelRow(channel: WatchedChannel, hasLogs: boolean): string[] {
   return [
     ...[name, formatBytes(sizeBytes), formatShare(occupancyBytes / sizeBytes)],
     ...[formatCount(messages), formatCount(messagesPerSecond)],
-    gatedBy === null ? "nobody" : printable(nameOf(gatedBy)),
+    gatedBy === null ? "nobody" : printable(peerName(gatedBy)),
     ...(hasLogs ? logCells(channel) : []),
   ];
 }
@@ -129,7 +130,7 @@ function consumerRow(channel: string, peer: WatchedPeer): string[] {
 }
 
 function sharedCells(peer: WatchedPeer): string[] {
-  const cells = [printable(nameOf(peer)), `${peer.pid}`, stateText(peer)];
+  const cells = [printable(peerName(peer)), `${peer.pid}`, stateText(peer)];
   return [...cells, formatCount(peer.messages)];
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { ScriptError } from "../_command.ts";
+import { write } from "../_output.ts";
 
 /** What a view can be told. */
 export type TerminalEvent =
@@ -54,8 +55,6 @@ const KEY = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O[A-Z])|[^]/gu;
 export function keysIn(text: string): string[] {
   return Array.from(text.matchAll(KEY), ([key]) => KEYS[key] ?? key);
 }
-
-const encoder = new TextEncoder();
 
 /** The size of the terminal; of the usual one where it does not say. */
 export function screenSize(): ScreenSize {
@@ -125,13 +124,13 @@ export class Terminal implements Disposable {
       if (line !== this.#shown[row]) text += `\x1b[${row + 1};1H${line}\x1b[K`;
     }
     this.#shown = [...lines];
-    if (text !== "") writeAll(`${BEGIN_FRAME}${text}${END_FRAME}`);
+    if (text !== "") write(`${BEGIN_FRAME}${text}${END_FRAME}`);
   }
 
   /** Draws everything anew the next time: the size has changed. */
   clear(): void {
     this.#shown = [];
-    writeAll("\x1b[2J");
+    write("\x1b[2J");
   }
 
   /** Gives the terminal back. May be repeated. */
@@ -142,7 +141,7 @@ export class Terminal implements Disposable {
     for (const [signal, listener] of this.#listeners) Deno.removeSignalListener(signal, listener);
     try {
       Deno.stdin.setRaw(false);
-      writeAll(LEAVE);
+      write(LEAVE);
     } catch {
       // It is gone: there is nobody to give it back to.
     }
@@ -150,7 +149,7 @@ export class Terminal implements Disposable {
 
   #enter(): void {
     Deno.stdin.setRaw(true);
-    writeAll(ENTER);
+    write(ENTER);
   }
 
   #push(event: TerminalEvent): void {
@@ -173,9 +172,4 @@ export class Terminal implements Disposable {
     }
     this.#push({ kind: "end" });
   }
-}
-
-function writeAll(text: string): void {
-  const bytes = encoder.encode(text);
-  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
 }

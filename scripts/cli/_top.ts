@@ -40,7 +40,7 @@ async function top(options: TopOptions): Promise<void> {
   using terminal = new Terminal();
   const state = newTopState();
   const style = {
-    isColored: HAS_COLOUR,
+    isColoured: HAS_COLOUR,
     latency: sight.latency,
     place: place.directory ?? defaultDirectory(),
     intervalMs,
@@ -101,7 +101,7 @@ function onceText(
   intervalMs: number,
 ): string {
   const lines = topFrame(look, newTopState(), {
-    ...{ columns: ONCE_COLUMNS, rows: look.channels.length * 4 + 10, isColored: false, latency },
+    ...{ columns: ONCE_COLUMNS, rows: look.channels.length * 4 + 10, isColoured: false, latency },
     ...{ place: placeOf(options).directory ?? defaultDirectory(), intervalMs },
   });
   return lines.slice(0, -1).map((line) => line.trimEnd()).join("\n").trimEnd();

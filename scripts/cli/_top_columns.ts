@@ -4,53 +4,47 @@
  * @module
  */
 
-import type {
-  LatencyHistogram,
-  RecentLatency,
-  WatchedChannel,
-  WatchedConsumer,
-  WatchedPeer,
+import {
+  type LatencyHistogram,
+  peerName,
+  type RecentLatency,
+  type WatchedChannel,
+  type WatchedConsumer,
+  type WatchedPeer,
 } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount, formatNs } from "../_table.ts";
-import { barOf, type Column } from "./_screen_text.ts";
+import { barOf, type Column, type Span } from "./_screen_text.ts";
 
 /** A producer or a consumer. */
 export type TopPeer =
   | { role: "producer"; peer: WatchedPeer }
   | { role: "consumer"; peer: WatchedConsumer; recent: LatencyHistogram };
 
-type Cell = ReturnType<Column<unknown>["cell"]>;
-
 /** Milliseconds without a move after which a consumer that has work is called stalled. */
 export const STALLED_MS = 2_000;
 
 /** Whether a consumer has had work for a while and has not moved. */
-export function isStalled({ stalledMs, state }: WatchedPeer): boolean {
+function isStalled({ stalledMs, state }: WatchedPeer): boolean {
   return state === "alive" && stalledMs >= STALLED_MS;
-}
-
-/** A peer's name, or its slot. */
-export function nameOf({ name, index }: WatchedPeer): string {
-  return name === "" ? `#${index}` : name;
 }
 
 /** From where on a ring is nearly full, and full but for moments. */
 const FULL_WARN = 0.5;
 const FULL_BAD = 0.9;
 
-function fullCell({ occupancyBytes, sizeBytes }: WatchedChannel): Cell {
+function fullCell({ occupancyBytes, sizeBytes }: WatchedChannel): Span {
   const share = occupancyBytes / sizeBytes;
   const text = `${barOf(share, 8)} ${`${Math.round(100 * share)}`.padStart(3)} %`;
   return [text, share >= FULL_BAD ? "bad" : share >= FULL_WARN ? "warn" : "good"];
 }
 
-function gateCell({ gatedBy }: WatchedChannel): Cell {
+function gateCell({ gatedBy }: WatchedChannel): Span {
   if (gatedBy === null) return ["nobody", "quiet"];
-  if (isStalled(gatedBy)) return [`stalled: ${nameOf(gatedBy)}`, "warn"];
-  return gatedBy.state === "alive" ? nameOf(gatedBy) : [`dead: ${nameOf(gatedBy)}`, "bad"];
+  if (isStalled(gatedBy)) return [`stalled: ${peerName(gatedBy)}`, "warn"];
+  return gatedBy.state === "alive" ? peerName(gatedBy) : [`dead: ${peerName(gatedBy)}`, "bad"];
 }
 
-function logCell({ log, messages }: WatchedChannel): Cell {
+function logCell({ log, messages }: WatchedChannel): Span {
   if (log === null) return ["–", "quiet"];
   if (log.state === "failed") return ["failed", "bad"];
   if (log.state !== "running") return [log.state, "warn"];
@@ -63,7 +57,7 @@ function behindOf({ consumers }: WatchedChannel): number {
 }
 
 /** A count of peers: who live, and who are dead. */
-function peersCell({ producers, consumers }: WatchedChannel): Cell {
+function peersCell({ producers, consumers }: WatchedChannel): Span {
   const alive = (peers: readonly WatchedPeer[]) =>
     peers.filter(({ state }) => state === "alive").length;
   const dead = [...producers, ...consumers].filter(({ state }) => state === "dead").length;
@@ -71,7 +65,7 @@ function peersCell({ producers, consumers }: WatchedChannel): Cell {
   return dead === 0 ? text : [`${text}, ${dead} dead`, "bad"];
 }
 
-function latencyCell(histogram: LatencyHistogram, percentile: number): Cell {
+function latencyCell(histogram: LatencyHistogram, percentile: number): Span {
   return histogram.count === 0 ? ["–", "quiet"] : formatNs(histogram.percentile(percentile));
 }
 
@@ -106,19 +100,19 @@ const CHANNEL_COLUMNS: readonly Column<WatchedChannel>[] = [
   { title: "Log", width: 14, align: "left", weight: 5, cell: logCell },
 ];
 
-function stateCell({ peer }: TopPeer): Cell {
+function stateCell({ peer }: TopPeer): Span {
   if (isStalled(peer)) return [`stalled ${Math.floor(peer.stalledMs / 1000)} s`, "warn"];
   if (peer.state === "alive") return ["alive", "good"];
   return [peer.state, peer.state === "dead" ? "bad" : "quiet"];
 }
 
-function ofConsumer(cell: (peer: WatchedPeer) => Cell): (row: TopPeer) => Cell {
+function ofConsumer(cell: (peer: WatchedPeer) => Span): (row: TopPeer) => Span {
   return ({ role, peer }) => role === "consumer" ? cell(peer) : ["–", "quiet"];
 }
 
 /** The columns of a channel's producers and consumers. */
 export const PEER_COLUMNS: readonly Column<TopPeer>[] = [
-  { title: "Name", width: 24, align: "left", weight: 0, cell: ({ peer }) => nameOf(peer) },
+  { title: "Name", width: 24, align: "left", weight: 0, cell: ({ peer }) => peerName(peer) },
   { title: "Role", width: 8, align: "left", weight: 9, cell: ({ role }) => role },
   { title: "State", width: 13, align: "left", weight: 10, cell: stateCell },
   { title: "Process", width: 8, align: "right", weight: 5, cell: ({ peer }) => `${peer.pid}` },

@@ -33,7 +33,7 @@ export interface TopState {
 
 /** How a frame is drawn. */
 export interface FrameStyle extends ScreenSize {
-  isColored: boolean;
+  isColoured: boolean;
   /** Of late, up to this look. */
   latency: RecentLatency;
   /** Where the channels are. */
@@ -47,7 +47,7 @@ export function newTopState(): TopState {
 }
 
 /** Channels in the order that the user has chosen. */
-export function sortedChannels(look: Look, { sort }: Pick<TopState, "sort">): TopChannel[] {
+function sortedChannels(look: Look, { sort }: Pick<TopState, "sort">): TopChannel[] {
   const figure = (channel: TopChannel): number => {
     if (!isReadable(channel)) return Infinity; // What is damaged stands at the top.
     if (sort === "rate") return channel.messagesPerSecond;
@@ -92,12 +92,12 @@ export function pressKey(state: TopState, key: string, look: Look): boolean {
 
 /** The lines of a frame: at most as many as the screen has rows. */
 export function topFrame(look: Look, state: TopState, style: FrameStyle): string[] {
-  const { columns, rows, isColored } = style;
+  const { columns, rows, isColoured } = style;
   const body = state.view === "help" ? HELP : bodyOf(look, state, style);
   const lines = [titleOf(look, style), ...body].slice(0, Math.max(1, rows - 1));
   while (lines.length < rows - 1) lines.push([]);
   lines.push(keysOf(state));
-  return lines.slice(0, rows).map((spans) => lineOf(spans, columns, isColored));
+  return lines.slice(0, rows).map((spans) => lineOf(spans, columns, isColoured));
 }
 
 function titleOf({ channels, timeMs }: Look, { place, intervalMs }: FrameStyle): Span[] {
@@ -188,8 +188,8 @@ function servicesOf({ services }: Look): Span[] {
   return [
     ["Services", "strong"],
     ...services.map(({ instance, state }): Span => {
-      const look = state === "alive" ? "good" : state === "stopped" ? "quiet" : "bad";
-      return [`  ${instance} ${state}`, look];
+      const tone = state === "alive" ? "good" : state === "stopped" ? "quiet" : "bad";
+      return [`  ${instance} ${state}`, tone];
     }),
   ];
 }

@@ -162,7 +162,7 @@ export function findingsText(findings: readonly LogDamage[]): string {
 }
 
 /** Sequences that a finding has cost. */
-export function lostText({ expectedSequence, nextSequence }: LogDamage): string {
+function lostText({ expectedSequence, nextSequence }: LogDamage): string {
   if (expectedSequence === 0) return "unknown";
   if (nextSequence === 0) return `from ${expectedSequence}`;
   if (nextSequence <= expectedSequence) return "nothing";

@@ -197,7 +197,7 @@ function examineHypervisor(facts: Facts, lines: Lines): void {
 }
 
 /** `core 1`, `cores 0 and 1`, `cores 0-3`: as short as it gets. */
-export function formatCores(cores: readonly number[]): string {
+function formatCores(cores: readonly number[]): string {
   const sorted = [...new Set(cores)].toSorted((a, b) => a - b);
   const ranges: [first: number, last: number][] = [];
   for (const core of sorted) {

@@ -10,7 +10,7 @@ import type { Facts } from "./facts.ts";
 import { type Line, Lines } from "./line.ts";
 
 /** A ring of the default size, with its header rounded up. */
-export const RING_BYTES = 9 * 2 ** 20;
+const RING_BYTES = 9 * 2 ** 20;
 /** Room for the pipeline's channels, and some. */
 const ROOM_BYTES = 128 * 2 ** 20;
 

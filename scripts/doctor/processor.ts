@@ -13,7 +13,7 @@ export function parseCores(text: string): number[] {
 }
 
 /** Processor time since the start of the machine, in the kernel's unit. */
-export interface ProcessorTime {
+interface ProcessorTime {
   total: number;
   idle: number;
   /** What the hypervisor gave to others while there was something to do here. */
@@ -21,7 +21,7 @@ export interface ProcessorTime {
 }
 
 /** Reads the first line of `/proc/stat`, which is of all cores. */
-export function parseProcessorTime(text: string): ProcessorTime {
+function parseProcessorTime(text: string): ProcessorTime {
   // user nice system idle iowait irq softirq steal; guests' time is part of the first two.
   const times = text.split("\n")[0]!.split(/\s+/).slice(1, 9).map(Number);
   const [idle = 0, waiting = 0, steal = 0] = [times[3], times[4], times[7]];

@@ -69,7 +69,6 @@ export class InspectorServer {
     this.#look();
     this.#timer = setInterval(() => this.#look(), options.intervalMs);
     server.on("request", (request, response) => this.#answer(request, response));
-    server.on("clientError", (_error, socket) => socket.destroy());
   }
 
   /** Ends it. */

@@ -5,23 +5,21 @@
  */
 
 import { dirname } from "node:path";
+import { EngineEvent, OrderRequest } from "../../lib/exchange/orders.ts";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { isLoopback } from "../../lib/web_socket/handshake.ts";
-import type { ChannelOptions } from "../../mod.ts";
+import { type Channel, type ChannelOptions, createChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import { allow } from "./_permissions.ts";
 import { bytes, choice, flag, integer, path, text, type Values } from "./_settings.ts";
 
-const NO_PATH: string | undefined = undefined;
-const NO_NUMBER: number | undefined = undefined;
-
 /** Where a service's channels are, and what they are where it is the first to come. */
 export const CHANNEL_SETTINGS = {
   channelPrefix: text("", "put before the names of channels: pipelines side by side have one each"),
-  directory: path(NO_PATH, "directory of the ring files; that of all channels without it"),
-  bufferFile: path(NO_PATH, "ring file of its own channel, <directory>/<channel>.ring: names both"),
+  directory: path("directory of the ring files; that of all channels without it"),
+  bufferFile: path("ring file of its own channel, <directory>/<channel>.ring: names both"),
   bufferSize: bytes(8 * 1024 * 1024, "bytes of a ring: a power of two"),
-  walDir: path(NO_PATH, "directory of the logs; nothing is durable without it"),
+  walDir: path("directory of the logs; nothing is durable without it"),
   durability: choice(["disk", "memory"], "disk", "what is waited for, where there is a log"),
   sync: text("group", 'when a log is synced: "group", "none", or a number of milliseconds'),
   io: choice(["buffered", "direct"], "buffered", "how a log is written"),
@@ -42,9 +40,9 @@ export const SERVER_SETTINGS = {
 
 /** A directory for what a service itself has to remember. */
 export const STATE_SETTINGS = {
-  stateDir: path(NO_PATH, "directory of its checkpoints"),
+  stateDir: path("directory of its checkpoints"),
   stateEvery: integer(
-    { min: 1, max: Number.MAX_SAFE_INTEGER, byDefault: NO_NUMBER },
+    { min: 1, max: Number.MAX_SAFE_INTEGER, byDefault: undefined },
     "messages after which a checkpoint is made, also between two intervals",
   ),
 };
@@ -108,13 +106,33 @@ export function toChannelOptions(
   };
 }
 
-function toSync(sync: string): NonNullable<ChannelOptions["sync"]> {
+/** @throws {UsageError} If it says no way to sync a log. */
+export function toSync(sync: string): NonNullable<ChannelOptions["sync"]> {
   if (sync === "group" || sync === "none") return sync;
   const intervalMs = /^\d{1,7}$/.test(sync) ? Number(sync) : 0;
   if (intervalMs > 0) return { intervalMs };
   throw new UsageError(
     `Cannot use sync "${sync}": expected "group", "none", or a number of milliseconds`,
   );
+}
+
+/**
+ * Opens the channels between gateways and the engine. The one that `own` names is the service's
+ * own, and may be named by `buffer_file`.
+ */
+export function openOrderChannels(
+  values: Omit<ChannelValues, "bufferFile"> & PlaceValues,
+  own: "gateway.orders" | "engine.events",
+  ends: DisposableStack,
+): { orders: Channel; events: Channel } {
+  const open = (name: typeof own, options: ChannelOptions) => {
+    const named = name === own ? ownChannel(values, name) : channelNamed(values, name);
+    return ends.use(createChannel(named, { ...toChannelOptions(values), ...options }));
+  };
+  return {
+    orders: open("gateway.orders", { producers: "many", schema: OrderRequest }),
+    events: open("engine.events", { schema: EngineEvent }),
+  };
 }
 
 /** Permissions for channels and other directories. `isView`: it reads or writes rings in place. */
@@ -131,17 +149,23 @@ export function channelPermissions(
   ];
 }
 
+/** @throws {UsageError} If others could reach a server there, and nobody has allowed that. */
+export function checkHost(
+  { host, allowRemote }: Pick<Values<typeof SERVER_SETTINGS>, "host" | "allowRemote">,
+): void {
+  if (isLoopback(host) || allowRemote) return;
+  throw new UsageError(
+    `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
+  );
+}
+
 /**
  * Permissions of a server.
  *
- * @throws {UsageError} If others could reach it, and nobody has allowed that.
+ * @throws {UsageError} As {@linkcode checkHost}.
  */
 export function serverPermissions(values: Values<typeof SERVER_SETTINGS>): string[] {
-  const { host, port, allowRemote } = values;
-  if (!isLoopback(host) && !allowRemote) {
-    throw new UsageError(
-      `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
-    );
-  }
+  checkHost(values);
+  const { host, port } = values;
   return allow("net", [port === 0 ? host : `${host}:${port}`]);
 }

@@ -7,14 +7,12 @@
 import { dirname } from "node:path";
 import { type Instruments, openInstruments } from "../../lib/market/instruments.ts";
 import { UsageError } from "../_command.ts";
-import { list, path, type Values } from "./_settings.ts";
-
-const NO_PATH: string | undefined = undefined;
+import { list, needed, path, type Values } from "./_settings.ts";
 
 /** What is traded. */
 export const INSTRUMENT_SETTINGS = {
   instruments: list([], 'what is traded: "symbol:priceDecimals:quantityDecimals"'),
-  instrumentsFile: path(NO_PATH, "file with the instruments' ids, which all services share"),
+  instrumentsFile: path("file with the instruments' ids, which all services share"),
 };
 
 type InstrumentValues = Values<typeof INSTRUMENT_SETTINGS>;
@@ -28,10 +26,8 @@ const INSTRUMENT = /^(.+):(\d{1,2}):(\d{1,2})$/;
  * @throws {UsageError} If there is no file, or an instrument is written in another way.
  */
 export function openConfiguredInstruments(values: InstrumentValues): Instruments {
-  const { instruments, instrumentsFile } = values;
-  if (instrumentsFile === undefined) {
-    throw new UsageError("Cannot begin without instruments_file: expected a path");
-  }
+  const { instruments } = values;
+  const instrumentsFile = needed(values, "instrumentsFile");
   const wrong = instruments.find((text) => !INSTRUMENT.test(text));
   if (wrong !== undefined) {
     throw new UsageError(

@@ -14,7 +14,7 @@ import {
   type OwnState,
 } from "../../lib/observability/mod.ts";
 import { createRegistry } from "../../lib/observability/prometheus.ts";
-import { type HostRule, isLoopback } from "../../lib/web_socket/handshake.ts";
+import type { HostRule } from "../../lib/web_socket/handshake.ts";
 import {
   closeHttp,
   listenHttp,
@@ -22,7 +22,8 @@ import {
   requestFault,
   sendAsset,
 } from "../../lib/web_socket/http.ts";
-import { ScriptError, UsageError } from "../_command.ts";
+import { ScriptError } from "../_command.ts";
+import { checkHost } from "./_channels.ts";
 import { Sight } from "./_sight.ts";
 
 /** Where a {@linkcode MetricsServer} listens, and what it looks at. */
@@ -76,7 +77,6 @@ export class MetricsServer {
       ["/healthz", () => answerOf(health(), ({ status }) => status !== "failing")],
     ]);
     server.on("request", (request, response) => this.#answer(request, response));
-    server.on("clientError", (_error, socket) => socket.destroy());
   }
 
   /** Ends. What is being answered has some seconds to be taken. */
@@ -141,12 +141,8 @@ function answerOf(health: Health, isWell: (health: Health) => boolean): Answer {
  * @throws {ScriptError} If it cannot listen there.
  */
 export async function serveMetrics(options: MetricsOptions): Promise<MetricsServer> {
-  const { host, port, allowRemote } = options;
-  if (!isLoopback(host) && !allowRemote) {
-    throw new UsageError(
-      `Cannot listen at "${host}": expected a loopback address, or allow_remote = true`,
-    );
-  }
+  checkHost(options);
+  const { host, port } = options;
   const listening = listenHttp({ host, port, connectionsMax: CONNECTIONS_MAX });
   const server = await listening.catch(({ message }: Error) => {
     throw new ScriptError(message);

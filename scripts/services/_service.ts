@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
 import { runScript, ScriptError, UsageError } from "../_command.ts";
+import { write } from "../_output.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
   CHANNEL_SETTINGS,
@@ -42,12 +43,12 @@ export type Facts = Record<string, unknown>;
 export interface RunningService {
   /** Where it is to be found, and what it has found, for its first line. */
   readonly ready: Facts;
-  /** Resolves when it is done by itself, and rejects when it has failed. */
-  readonly ended: Promise<void>;
+  /** Resolves when it is done by itself, and rejects when it has failed. Default: neither. */
+  readonly ended?: Promise<void>;
   /** Counts what is not counted by the batch. Called some times a second. */
   sample?(): void;
-  /** Ends it: what it has taken is done with. What it has counted is for its last line. */
-  stop(): Promise<Facts>;
+  /** Ends it: what it has taken is done with. What it has counted, if that, is its last line's. */
+  stop(): Promise<Facts | void>;
 }
 
 /** A service, made by {@linkcode defineService}. */
@@ -72,9 +73,6 @@ export interface Service<
   start(values: Values<S>, counters: Counters<C>): Promise<RunningService>;
 }
 
-const NO_PATH: string | undefined = undefined;
-const NO_PORT: number | undefined = undefined;
-
 /** Where the metrics of a service are: for other hosts there is `mt metrics`. */
 const METRICS_HOST = "127.0.0.1";
 
@@ -83,9 +81,9 @@ export const OWN = {
   json: flag("tell what happens as JSON, a line each"),
   tied: flag("end when the standard input ends, so when the starter is gone"),
   seccomp: flag("give up system calls that it does not need, such as starting programs"),
-  lockFile: path(NO_PATH, "file to lock, shared, to the end: whoever gets it alone is alone"),
+  lockFile: path("file to lock, shared, to the end: whoever gets it alone is alone"),
   metricsPort: integer(
-    { min: 1, max: 65_535, byDefault: NO_PORT },
+    { min: 1, max: 65_535, byDefault: undefined },
     `port of ${METRICS_HOST} for metrics and health; none without it`,
   ),
   help: flag("print this text"),
@@ -153,14 +151,14 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     counting.onSample(() => running.sample?.());
     if (seccomp) confine(); // What it starts from now on has no more than it has.
     told("ready", { pid: Deno.pid, ...running.ready });
-    await asFailure(Promise.race([stopped.promise, running.ended]));
+    await asFailure(Promise.race([stopped.promise, running.ended ?? stopped.promise]));
     own.state = "stopping";
     running.sample?.(); // While there is something to look at.
     counting.onSample(() => {});
     const facts = await asFailure(running.stop());
     counting.end();
     await watched?.stop();
-    told("stopped", facts);
+    told("stopped", { ...facts });
     return 0;
   });
 }
@@ -229,8 +227,6 @@ async function asFailure<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-const encoder = new TextEncoder();
-
 function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const words = Object.entries(facts).map(([name, value]) =>
     `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`
@@ -238,12 +234,7 @@ function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const line = isJson
     ? JSON.stringify({ event, service, ...facts })
     : `${service} ${event}: ${words.join(" ")}`;
-  const bytes = encoder.encode(`${line}\n`);
-  try {
-    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // Nobody listens any more.
-  }
+  write(`${line}\n`); // Nobody may listen any more.
 }
 
 /** Milliseconds that an orphan has to end in good order: what it needs for that may be gone too. */

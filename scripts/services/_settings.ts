@@ -48,11 +48,17 @@ export function choice<const W extends string>(words: readonly W[], byDefault: W
   return setting<W>({ help, placeholder: `<${words.join("|")}>`, byDefault, read, expected });
 }
 
-/** A path; relative ones are below the working directory. */
-export function path<T extends string | undefined>(byDefault: T, help: string) {
+/** A path, none by default; relative ones are below the working directory. */
+export function path(help: string) {
   const read = (value: unknown) =>
     typeof value === "string" && value !== "" ? resolve(value) : undefined;
-  return setting<string | T>({ help, placeholder: "<path>", byDefault, read, expected: "a path" });
+  return setting<string | undefined>({
+    help,
+    placeholder: "<path>",
+    byDefault: undefined,
+    read,
+    expected: "a path",
+  });
 }
 
 /** A whole number. */
@@ -122,6 +128,20 @@ export function toKey(name: string): string {
 /** The name of its flag, without the dashes. */
 export function toFlag(name: string): string {
   return toKey(name).replaceAll("_", "-");
+}
+
+/**
+ * Returns a path without which a service cannot begin.
+ *
+ * @throws {UsageError} If it is not set.
+ */
+export function needed<Name extends string>(
+  values: { readonly [_ in Name]: string | undefined },
+  name: Name,
+): string {
+  const path = values[name];
+  if (path !== undefined) return path;
+  throw new UsageError(`Cannot begin without ${toKey(name)}: expected a path`);
 }
 
 /**

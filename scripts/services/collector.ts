@@ -29,9 +29,7 @@ import {
 } from "./_channels.ts";
 import { allow } from "./_permissions.ts";
 import { defineService, type RunningService, serve } from "./_service.ts";
-import { choice, flag, integer, list, path, text, type Values } from "./_settings.ts";
-
-const NO_TEXT: string | undefined = undefined;
+import { choice, flag, integer, list, needed, path, text, type Values } from "./_settings.ts";
 
 const { bufferFile: _, ...PLACE_SETTINGS } = CHANNEL_SETTINGS; // It has a channel per symbol.
 
@@ -41,12 +39,12 @@ const SETTINGS = {
     ["BTCUSDT"],
     'what to collect: "BTCUSDT", or with decimals of prices and quantities "BTCUSDT:2:5"',
   ),
-  instrumentsFile: path(NO_TEXT, "file of the instruments' ids, shared by all services; needed"),
-  feed: path(NO_TEXT, "recording to collect"),
+  instrumentsFile: path("file of the instruments' ids, shared by all services; needed"),
+  feed: path("recording to collect"),
   pace: text("max", 'speed of a recording: "max", "real", or a factor such as "10x"'),
   live: flag("collect from Binance, over the internet"),
-  url: text(NO_TEXT, "streams to collect, such as ws://127.0.0.1:9001, with rest"),
-  rest: text(NO_TEXT, "where their snapshots are, such as http://127.0.0.1:9001"),
+  url: text(undefined, "streams to collect, such as ws://127.0.0.1:9001, with rest"),
+  rest: text(undefined, "where their snapshots are, such as http://127.0.0.1:9001"),
   market: choice(["spot", "futures"], "spot", "whose rules the exchange follows"),
   streams: list(BINANCE_STREAMS, "streams of each symbol"),
   depthLimit: integer({ min: 5, max: 5_000, byDefault: 1_000 }, "levels of a snapshot on a side"),
@@ -92,7 +90,10 @@ export const collector = defineService({
     const exchange = exchangeOf(values);
     const hosts = exchange === undefined ? [] : [hostOf(exchange.url), hostOf(exchange.rest)];
     return [
-      ...channelPermissions(values, { paths: [dirname(instrumentsFileOf(values))], isView: true }),
+      ...channelPermissions(values, {
+        paths: [dirname(needed(values, "instrumentsFile"))],
+        isView: true,
+      }),
       ...allow("read", [values.feed]),
       ...allow("net", [...new Set(hosts)]),
     ];
@@ -141,11 +142,6 @@ function exchangeOf({ feed, live, url, rest, market }: CollectorValues): Exchang
   return url === undefined || rest === undefined ? undefined : { url, rest };
 }
 
-function instrumentsFileOf({ instrumentsFile }: CollectorValues): string {
-  if (instrumentsFile !== undefined) return instrumentsFile;
-  throw new UsageError("Cannot collect without instruments_file: expected a file, new or not");
-}
-
 function hostOf(address: string): string {
   if (!URL.canParse(address)) {
     throw new UsageError(
@@ -160,7 +156,7 @@ async function internAll(
   values: CollectorValues,
   rest: BinanceRest | undefined,
 ): Promise<Instrument[]> {
-  const registry = openInstruments(instrumentsFileOf(values));
+  const registry = openInstruments(needed(values, "instrumentsFile"));
   const wanted = values.symbols.map(parseSymbol);
   const untold = wanted.filter(({ scales }) => scales === undefined).map(({ symbol }) => symbol);
   const told = rest === undefined || untold.length === 0

@@ -67,7 +67,6 @@ export const fakeExchange = defineService({
         counters.update({ ...exchange.counts, faults });
       },
       ready: { url: exchange.url, rest: exchange.restUrl },
-      ended: new Promise(() => {}), // It ends only when it is stopped.
       async stop() {
         await exchange.stop();
         return { ...exchange.counts, faults: made() };

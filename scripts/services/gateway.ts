@@ -5,24 +5,15 @@
  */
 
 import { mkdirSync } from "node:fs";
-import {
-  EngineEvent,
-  GATEWAY_COUNTERS,
-  OrderRequest,
-  startGateway,
-} from "../../lib/exchange/mod.ts";
+import { GATEWAY_COUNTERS, startGateway } from "../../lib/exchange/mod.ts";
 import type { Counters } from "../../lib/observability/mod.ts";
-import { createChannel } from "../../mod.ts";
-import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
-  channelNamed,
   channelPermissions,
-  ownChannel,
+  openOrderChannels,
   SERVER_SETTINGS,
   serverPermissions,
   STATE_SETTINGS,
-  toChannelOptions,
 } from "./_channels.ts";
 import {
   INSTRUMENT_SETTINGS,
@@ -30,7 +21,7 @@ import {
   openConfiguredInstruments,
 } from "./_instruments.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
-import { integer, type Values } from "./_settings.ts";
+import { integer, needed, type Values } from "./_settings.ts";
 
 function limit(min: number, max: number, byDefault: number, help: string) {
   return integer({ min, max, byDefault }, help);
@@ -73,27 +64,14 @@ async function start(
   values: Values<typeof SETTINGS>,
   counters: Counters<typeof GATEWAY_COUNTERS>,
 ): Promise<RunningService> {
-  const { stateDir, walDir, host, port, tcpPort, gatewayId } = values;
-  if (stateDir === undefined) {
-    throw new UsageError("Cannot begin without state_dir: expected a path");
-  }
-  if (walDir === undefined) throw new UsageError("Cannot begin without wal_dir: expected a path");
+  const { host, port, tcpPort, gatewayId } = values;
   // In a directory of its own, so that services and gateways may be given the same one.
-  const stateDirectory = `${stateDir}/gateway-${gatewayId}`;
+  const stateDirectory = `${needed(values, "stateDir")}/gateway-${gatewayId}`;
+  needed(values, "walDir");
   mkdirSync(stateDirectory, { recursive: true, mode: 0o700 });
   const instruments = openConfiguredInstruments(values);
-  const options = toChannelOptions(values);
   using ends = new DisposableStack();
-  const orders = ends.use(
-    createChannel(ownChannel(values, "gateway.orders"), {
-      ...options,
-      producers: "many",
-      schema: OrderRequest,
-    }),
-  );
-  const events = ends.use(
-    createChannel(channelNamed(values, "engine.events"), { ...options, schema: EngineEvent }),
-  );
+  const { orders, events } = openOrderChannels(values, "gateway.orders", ends);
   const startMs = performance.now();
   const running = await startGateway({
     ...values,

@@ -41,14 +41,7 @@ export const inspector: Service<typeof SETTINGS, typeof NO_COUNTERS> = defineSer
   async start(values): Promise<RunningService> {
     const { serveInspector } = await import("../inspector/_server.ts"); // mt itself need not.
     const server = await serveInspector(values);
-    return {
-      ready: { url: server.url },
-      ended: new Promise(() => {}),
-      async stop() {
-        await server.stop();
-        return {};
-      },
-    };
+    return { ready: { url: server.url }, stop: () => server.stop() };
   },
 });
 

@@ -10,7 +10,7 @@ import { type Channel, openChannel } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import { CHANNEL_SETTINGS, channelPermissions, ownChannel, placeOf } from "./_channels.ts";
 import { defineService, type Facts, type RunningService, serve } from "./_service.ts";
-import { bytes, choice, list, path, text, type Values } from "./_settings.ts";
+import { bytes, choice, list, needed, path, text, type Values } from "./_settings.ts";
 
 /** Milliseconds between two looks whether a channel is there. */
 const LOOK_MS = 100;
@@ -20,7 +20,7 @@ const SETTINGS = {
   bufferFile: CHANNEL_SETTINGS.bufferFile,
   walDir: CHANNEL_SETTINGS.walDir,
   channel: list([], "channels; one that does not exist yet is waited for"),
-  journalDir: path(undefined as string | undefined, "directory of journals, one below for each"),
+  journalDir: path("directory of journals, one below for each"),
   journalSync: text("batch", 'when files are synced: "batch", "none", or milliseconds between'),
   rotateSize: bytes(256 * 1024 * 1024, "bytes after which another file is begun"),
   onSlow: choice(
@@ -122,16 +122,13 @@ function toSync({ journalSync }: JournalValues): "batch" | "none" | { intervalMs
 /** The service. */
 export const journal = defineService({
   name: "journal",
-  summary: "write the messages of channels into dated files that people and jq can read",
+  summary: "Writes the messages of channels into dated files that people and jq can read.",
   settings: SETTINGS,
   counters: JOURNAL_COUNTERS,
   permissions: (values) => channelPermissions(values, { paths: [values.journalDir] }),
   start(values, counters): Promise<RunningService> {
-    const { journalDir } = values;
     const channels = channelsOf(values);
-    if (journalDir === undefined) {
-      throw new UsageError("Cannot write journals: expected journal_dir");
-    }
+    const journalDir = needed(values, "journalDir");
     toSync(values);
     const all = channels.map((name) => [name, new Writing(name, values, counters)] as const);
     const waiting = all.filter(([, { isOpen }]) => !isOpen).map(([name]) => name);

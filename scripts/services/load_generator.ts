@@ -14,12 +14,10 @@ import { allow } from "./_permissions.ts";
 import { defineService, serve, type Service } from "./_service.ts";
 import { integer, path, text, type Values } from "./_settings.ts";
 
-const NO_TEXT: string | undefined = undefined;
-
 const SETTINGS = {
   directory: CHANNEL_SETTINGS.directory, // Its counters are there.
   channelPrefix: CHANNEL_SETTINGS.channelPrefix,
-  url: text(NO_TEXT, "the gateway's address: ws://host:port/ or tcp://host:port"),
+  url: text(undefined, "the gateway's address: ws://host:port/ or tcp://host:port"),
   rate: integer({ min: 1, max: 1_000_000, byDefault: 1_000 }, "requests a second"),
   sessions: integer({ min: 1, max: 1_000, byDefault: 8 }, "clients that send them in turn"),
   seed: integer({ min: 0, max: 0xffff_ffff, byDefault: 1 }, "decides the requests"),
@@ -27,7 +25,7 @@ const SETTINGS = {
     { min: 0, max: Number.MAX_SAFE_INTEGER, byDefault: 0 },
     "milliseconds from the start in which latencies are counted apart",
   ),
-  outcomeFile: path(NO_TEXT, "file for the accounts of all sessions, as JSON, at the end"),
+  outcomeFile: path("file for the accounts of all sessions, as JSON, at the end"),
 };
 
 function addressOf({ url }: Values<typeof SETTINGS>): URL {

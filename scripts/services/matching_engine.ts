@@ -5,18 +5,16 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { ENGINE_COUNTERS, EngineEvent, OrderRequest, startEngine } from "../../lib/exchange/mod.ts";
+import { ENGINE_COUNTERS, startEngine } from "../../lib/exchange/mod.ts";
 import type { Counters } from "../../lib/observability/mod.ts";
 import type { Instrument } from "../../lib/market/instruments.ts";
-import { createChannel, openCheckpoints } from "../../mod.ts";
+import { openCheckpoints } from "../../mod.ts";
 import { UsageError } from "../_command.ts";
 import {
   CHANNEL_SETTINGS,
-  channelNamed,
   channelPermissions,
-  ownChannel,
+  openOrderChannels,
   STATE_SETTINGS,
-  toChannelOptions,
 } from "./_channels.ts";
 import {
   INSTRUMENT_SETTINGS,
@@ -24,7 +22,7 @@ import {
   openConfiguredInstruments,
 } from "./_instruments.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
-import { integer, type Values } from "./_settings.ts";
+import { integer, needed, type Values } from "./_settings.ts";
 
 function limit(max: number, byDefault: number, help: string) {
   return integer({ min: 1, max, byDefault }, help);
@@ -55,26 +53,13 @@ async function start(
   values: Values<typeof SETTINGS>,
   counters: Counters<typeof ENGINE_COUNTERS>,
 ): Promise<RunningService> {
-  const { stateDir, stateEvery, walDir, snapshotIntervalMs } = values;
-  const { maxOpenOrders, maxSessions, answersKept } = values;
-  if (stateDir === undefined) {
-    throw new UsageError("Cannot begin without state_dir: expected a path");
-  }
-  if (walDir === undefined) throw new UsageError("Cannot begin without wal_dir: expected a path");
+  const { stateEvery, snapshotIntervalMs, maxOpenOrders, maxSessions, answersKept } = values;
+  const stateDir = needed(values, "stateDir");
+  needed(values, "walDir");
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const instruments = configured(values);
-  const options = toChannelOptions(values);
   using ends = new DisposableStack();
-  const orders = ends.use(
-    createChannel(channelNamed(values, "gateway.orders"), {
-      ...options,
-      producers: "many",
-      schema: OrderRequest,
-    }),
-  );
-  const events = ends.use(
-    createChannel(ownChannel(values, "engine.events"), { ...options, schema: EngineEvent }),
-  );
+  const { orders, events } = openOrderChannels(values, "engine.events", ends);
   const checkpoints = ends.use(openCheckpoints({ directory: stateDir }));
   const running = await startEngine({
     ...{ orders, events, checkpoints, counters },

@@ -16,14 +16,12 @@ import { allow } from "./_permissions.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
 import { bytes, integer, path } from "./_settings.ts";
 
-const NO_PATH: string | undefined = undefined;
-
 const percent = (share: number, help: string) =>
   integer({ min: 1, max: 100, byDefault: share * 100 }, help);
 
 const SETTINGS = {
   directory: CHANNEL_SETTINGS.directory,
-  walDir: path(NO_PATH, "directory of the logs, to tell how much room is left there"),
+  walDir: path("directory of the logs, to tell how much room is left there"),
   ...SERVER_SETTINGS,
   port: integer(
     { min: 0, max: 65_535, byDefault: 9464 }, // As exporters of OpenTelemetry have it.
@@ -75,14 +73,7 @@ export const metrics: Service<typeof SETTINGS, typeof NO_COUNTERS> = defineServi
       },
       own: () => ({ state: "running" }),
     });
-    return {
-      ready: { url: server.url },
-      ended: new Promise(() => {}),
-      async stop() {
-        await server.stop();
-        return {};
-      },
-    };
+    return { ready: { url: server.url }, stop: () => server.stop() };
   },
 });
 

@@ -28,17 +28,17 @@ export type Figure = "ownBytes" | "descriptors" | "mappings";
  * grows and shrinks by megabytes meanwhile. So do mappings: V8 maps a heap in pages of 256 KiB, of
  * which 2 MiB are eight. Of descriptors nothing should be left over at all.
  */
-export const GROWTH_MAX: Readonly<Record<Figure, number>> = {
+const GROWTH_MAX: Readonly<Record<Figure, number>> = {
   ownBytes: 2 * 2 ** 20,
   descriptors: 1,
   mappings: 12,
 };
 
 /** Seconds of a life that do not count: code is compiled, and heaps find their size. */
-export const WARM_UP_SECONDS = 60;
+const WARM_UP_SECONDS = 60;
 
 /** Seconds behind that, at least, from which something can be told. */
-export const JUDGED_SECONDS_MIN = 60;
+const JUDGED_SECONDS_MIN = 60;
 
 const SAMPLES_MIN = 8;
 

@@ -18,6 +18,7 @@ import {
 import { inspector } from "../../scripts/services/inspector.ts";
 import { spawnService } from "../../scripts/services/_service.ts";
 import { encodeEvent, level } from "../_market_data.ts";
+import { killChild } from "../_support.ts";
 
 /** A name that would be more than a name, if it were not escaped. */
 export const HOSTILE = "<img src=x onerror=alert(1)>";
@@ -76,12 +77,7 @@ export class InspectorStage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
     for (const child of this.#children) {
-      try {
-        child.kill("SIGKILL");
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // It has ended.
-      }
-      await child.status;
+      await killChild(child);
       await child.stdin.abort().catch(() => {});
     }
     for (const channel of this.#channels) channel.close();

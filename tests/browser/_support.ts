@@ -6,18 +6,9 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { runChild } from "../_support.ts";
+import { isThere, runChild } from "../_support.ts";
 
 const CHROMIUM = "/usr/bin/chromium";
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 const obstacle = isThere(CHROMIUM) ? "" : ` (no ${CHROMIUM})`;
 

@@ -8,7 +8,7 @@
 import type { Message } from "../../mod.ts";
 
 /** Bytes of the shortest message. */
-export const CONTENT_MIN = 8;
+const CONTENT_MIN = 8;
 
 /** Returns message `counter` of producer `id`: `length` bytes, {@linkcode CONTENT_MIN} or more. */
 export function encode(id: number, counter: number, length: number): Uint8Array<ArrayBuffer> {

@@ -28,7 +28,7 @@
  */
 
 /** System calls that change files, as far as the processor has them. */
-export const FILE_CALLS: readonly string[] = [
+const FILE_CALLS: readonly string[] = [
   ...["openat", "write", "writev", "pwrite64", "pwritev", "pwritev2", "copy_file_range"],
   ...["fsync", "fdatasync", "sync_file_range", "msync", "fallocate", "ftruncate", "truncate"],
   ...["open", "creat", "rename", "renameat", "renameat2", "link", "linkat", "unlink", "unlinkat"],

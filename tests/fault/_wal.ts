@@ -29,7 +29,7 @@ export const WAL_OPTIONS: ChannelOptions = {
 };
 
 /** Length of the message whose first record has that sequence; one of 40 is long, or all are. */
-export function lengthAt(first: number, isLong = false): number {
+function lengthAt(first: number, isLong = false): number {
   const hash = Math.imul(first + 1, 0x9e3779b1) >>> 8;
   return isLong || hash % 40 === 0 ? 9000 + hash % 15_000 : HEAD_BYTES + hash % 500;
 }

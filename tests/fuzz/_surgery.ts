@@ -14,7 +14,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export type Files = ReadonlyMap<string, Bytes>;
 
 /** Something to do to a file. */
-export const CUT = {
+const CUT = {
   /** Writes what follows. */
   write: 0,
   /** Flips the bits of what follows. */

@@ -8,7 +8,7 @@
 export const REQUEST_BYTES_MAX = 16 * 1024;
 
 /** Symbols in one request at most. */
-export const REQUEST_SYMBOLS_MAX = 256;
+const REQUEST_SYMBOLS_MAX = 256;
 
 /** Where a client stood in a market before its connection was lost. */
 export interface ResumePoint {

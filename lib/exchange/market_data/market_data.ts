@@ -98,7 +98,6 @@ export class MarketDataServer {
     this.#stats = new MarketDataStats(feed, this.fanOut);
     server.on("request", (request, response) => this.#answer(request, response));
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
-    server.on("clientError", (_error, socket) => socket.destroy());
     this.#ticker = setInterval(() => this.#tick(), 1000);
   }
 

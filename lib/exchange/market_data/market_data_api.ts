@@ -9,7 +9,7 @@ import { type InstrumentFeed, TRADES_KEPT } from "./instrument_feed.ts";
 import type { MarketFeed } from "./market_feed.ts";
 
 /** Levels of each side in an answer at most; the whole book is in the stream's snapshots. */
-export const DEPTH_MAX = 5_000;
+const DEPTH_MAX = 5_000;
 
 /** An answer; its body is JSON. */
 export interface ApiAnswer {

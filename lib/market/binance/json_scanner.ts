@@ -9,7 +9,7 @@
  */
 
 /** Deepest nesting. Arbitrary: exchange messages need 4, and recursion must end somewhere. */
-export const JSON_DEPTH_MAX = 64;
+const JSON_DEPTH_MAX = 64;
 
 const SPACE = 0x20;
 const POINT = 0x2e;

@@ -54,7 +54,7 @@ function showChannels({ channels }) {
 }
 
 /** The address of a channel on this page. */
-export function addressOf(name) {
+function addressOf(name) {
   return `#${encodeURIComponent(name)}`;
 }
 

@@ -11,7 +11,7 @@ const RETRY_MS = 250;
 const RETRY_MS_MAX = 5_000;
 
 /** A market as the messages tell it. Sizes are numbers by the price's text. */
-export class Market {
+class Market {
   epoch = "";
   sequence = 0;
   isComplete = true;

@@ -7,8 +7,7 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
-import { runScript } from "./_command.ts";
+import { runGenerator } from "./_generated_files.ts";
 import { ROOT } from "./_zig.ts";
 import { type AnyService, runArguments } from "./services/_service.ts";
 import { collector } from "./services/collector.ts";
@@ -17,14 +16,6 @@ import { journal } from "./services/journal.ts";
 import { marketData } from "./services/market_data.ts";
 import { matchingEngine } from "./services/matching_engine.ts";
 import { persister } from "./services/persister.ts";
-
-const HELP = `Writes deploy/systemd/: a unit for each service, and their user.
-
-Usage: deno task gen:units [options]
-
-  --help  print this text
-
-Exit status: 0 written, 1 failed, 2 wrong arguments.`;
 
 /** Where the checkout is on the machine that runs it, and Deno. */
 const HOME = "/opt/message_transport";
@@ -198,18 +189,14 @@ export function unitFiles(): Record<string, string> {
   return Object.fromEntries([...units, ["message_transport.conf", USER]]);
 }
 
-async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { help: { type: "boolean", default: false } } });
-  if (values.help) {
-    console.log(HELP);
-    return 0;
-  }
-  const directory = `${ROOT}deploy/systemd`;
-  await Deno.mkdir(directory, { recursive: true });
-  for (const [name, text] of Object.entries(unitFiles())) {
-    await Deno.writeTextFile(`${directory}/${name}`, text);
-  }
-  return 0;
+if (import.meta.main) {
+  const files = Object.entries(unitFiles()).map(([name, text]) => ({
+    path: `deploy/systemd/${name}`,
+    make: () => text,
+  }));
+  await runGenerator(
+    "gen:units",
+    "deploy/systemd/: a unit for each service, and their user",
+    files,
+  );
 }
-
-if (import.meta.main) await runScript("units", main);
