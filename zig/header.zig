@@ -285,13 +285,15 @@ pub const ProducerCounters = extern struct {
     waits_timed_out: u64,
     /// Claims refused because the log was full or had failed.
     log_refused: u64,
+    /// Waits that ended by time although there was room: a defect of the sleep protocol.
+    late_wakeups: u64,
 };
 
 pub const ProducerSlot = extern struct {
     intent: Intent align(line),
     reserved_0: [96]u8,
     counters: ProducerCounters,
-    reserved_1: [48]u8,
+    reserved_1: [40]u8,
     owner: Owner,
 
     comptime {

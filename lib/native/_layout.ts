@@ -1,6 +1,6 @@
 // Generated from zig/ by "deno task gen". Do not edit.
 
-export const ABI_FINGERPRINT = 2336986834;
+export const ABI_FINGERPRINT = 3217945547;
 
 /** Result codes: what each means stands in zig/status.zig. */
 export const OK = 0;
