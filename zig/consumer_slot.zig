@@ -69,6 +69,14 @@ fn tryTake(channel: *Channel, index: u32) bool {
     return true;
 }
 
+/// Forgets the last owner of a slot that was just taken, but for how many there were.
+pub fn clear(slot: *header.ConsumerSlot) void {
+    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
+    std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
+    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
+    memory.store(u64, &slot.counters.resets, resets, .release);
+}
+
 /// Whether the last owner of a slot that was just taken has died there, unnoticed so far.
 pub fn isOfDead(slot: *const header.ConsumerSlot) bool {
     return memory.load(u32, &slot.owner.state, .acquire) == header.SlotState.taken;

@@ -104,6 +104,7 @@ pub const Producer = struct {
             channel.noteOf(.producer_replaced, &slot.owner, next -| 1);
         }
         slot.intent.sequence = 0;
+        if (!std.mem.eql(u8, channel_module.ownerName(&slot.owner), name)) resetCounters(slot);
         channel_module.writeOwner(&slot.owner, name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
         if (channel.isPoisoned()) return error.Truncated;
@@ -463,6 +464,14 @@ pub const Producer = struct {
         if (isForgotten(&producer.ring.lines.space, seen)) producer.countUp("late_wakeups", 1);
     }
 };
+
+/// A producer goes on counting where one of its name was the last in the slot.
+fn resetCounters(slot: *header.ProducerSlot) void {
+    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
+    std.mem.asBytes(&slot.counters).* = @splat(0);
+    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
+    memory.store(u64, &slot.counters.resets, resets, .release);
+}
 
 /// Lengths of a batch: one for all, or an array.
 pub const Lengths = struct {
