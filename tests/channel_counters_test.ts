@@ -111,6 +111,88 @@ Deno.test("Peer counts a producer's waits for room", async () => {
   assertGreater(backPressured, 0);
 });
 
+/** Offsets of the lines that consumers and producers sleep on, in a ring file. */
+const SLEEPERS = { consumers: 4224, producers: 4352 } as const;
+
+/** Lets the words of a line say that everybody was woken who sleeps there. */
+function forgetSleepers(path: string, line: number): void {
+  const [sleepsAt, servedAt] = [line, line + 4];
+  patchBytes(path, servedAt, Deno.readFileSync(path).slice(sleepsAt, sleepsAt + 4));
+}
+
+/** A wait, and what has to end it. */
+interface LateScene {
+  line: number;
+  sleeper: () => Peer;
+  waker: () => Peer;
+  sleep: () => Promise<unknown>;
+  act: () => void;
+}
+
+/** Loses a wake-up: nobody is woken by what is done. Again where the sleeper had just turned. */
+async function loseWakeup(path: string, { line, sleeper, waker, sleep, act }: LateScene) {
+  while (true) {
+    const { waits } = sleeper();
+    const slept = sleep();
+    await until(() => sleeper().waits > waits);
+    const { wakeups } = waker();
+    forgetSleepers(path, line);
+    act();
+    await slept;
+    if (waker().wakeups === wakeups) return;
+    assertEquals(sleeper().lateWakeups, 0, "it was woken");
+  }
+}
+
+for (const producers of ["single", "many"] as const) {
+  Deno.test(`Peer counts a wait whose wake-up was lost (${producers})`, async () => {
+    using scratch = new Scratch();
+    const channel = scratch.create({ producers });
+    const consumer = openConsumer(channel, { wait: "park" });
+    const producer = openProducer(channel);
+    const [maker, taker] = [() => channel.stats().producers[0]!, () => onlyConsumer(channel)];
+    await loseWakeup(scratch.path(), {
+      line: SLEEPERS.consumers,
+      sleeper: taker,
+      waker: maker,
+      sleep: () => consumer.wait().then(() => drain(consumer)),
+      act: () => producer.offer(encode("x")),
+    });
+    assertEquals([taker().lateWakeups, maker().lateWakeups], [1, 0]);
+    await loseWakeup(scratch.path(), {
+      line: SLEEPERS.producers,
+      sleeper: maker,
+      waker: taker,
+      sleep: () => {
+        while (producer.offer(encode("x")) !== BACK_PRESSURED);
+        return producer.ready();
+      },
+      act: () => drain(consumer),
+    });
+    assertEquals([taker().lateWakeups, maker().lateWakeups], [1, 1]);
+  });
+}
+
+Deno.test("Peer counts a wait of Consumer.pollWait() whose wake-up was lost", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  const producer = openProducer(channel);
+  openConsumer(channel, { name: "worker" }).close();
+  await loseWakeup(scratch.path(), {
+    line: SLEEPERS.consumers,
+    sleeper: () => onlyConsumer(channel),
+    waker: () => channel.stats().producers[0]!,
+    sleep: async () => {
+      const task: ConsumerTask = { directory: scratch.directory, total: 1, wait: "park" };
+      using worker = new TestWorker("_consumer_worker.ts", task);
+      assertEquals(await worker.next(), "ready");
+      await worker.next();
+    },
+    act: () => producer.offer(encode("x")),
+  });
+  assertEquals(onlyConsumer(channel).lateWakeups, 1);
+});
+
 Deno.test("Peer counts what a consumer was too slow for, and what was damaged", () => {
   using scratch = new Scratch();
   const channel = scratch.create();

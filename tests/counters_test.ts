@@ -12,7 +12,8 @@ import {
 import * as layout from "../lib/native/_layout.ts";
 import { ALL_COUNTERS, COUNTED, CountingChild } from "./_counters.ts";
 import { patchBytes } from "./_format.ts";
-import { range, Scratch } from "./_support.ts";
+import { FAULTY_LIBRARY } from "./fault/_support.ts";
+import { range, ROOT, runChild, Scratch } from "./_support.ts";
 
 function only(directory: string): ServiceCounters {
   const found = readCounters({ directory });
@@ -101,6 +102,24 @@ Deno.test("openCounters() replaces the file of a dead one with other definitions
     const { openings, values } = only(directory);
     assertEquals([openings, values[0]?.value], [1, 5]);
   }
+});
+
+Deno.test("openCounters() begins anew where one has died over replacing a file", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  openCounters("shop", { orders: COUNTED.orders }, { directory }).close();
+  const { signal } = await runChild([
+    ...["run", "--no-prompt", "--no-lock", "--allow-env=MT_LIB", `--allow-ffi=${ROOT}zig-out`],
+    ...[`--allow-read=${directory},${ROOT}`, `--allow-write=${directory}`],
+    ...[`${ROOT}tests/_counters_child.ts`, directory, "shop"],
+  ], { env: { MT_LIB: FAULTY_LIBRARY, MT_FAULT: "mid_replacement:1" } });
+  assertEquals(signal, "SIGKILL");
+  assertEquals([...Deno.readDirSync(directory)], []);
+  assertEquals(readCounters({ directory }), []);
+  using counters = openCounters("shop", COUNTED, { directory });
+  counters.values.orders.add(2);
+  const { instance, openings, values } = only(directory);
+  assertEquals([instance, openings, values[0]?.value], ["shop", 1, 2]);
 });
 
 Deno.test("openCounters() shares a file with a group, and replaces one that it does not", () => {

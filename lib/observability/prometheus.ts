@@ -244,7 +244,8 @@ class Exporter {
   ): readonly number[] {
     const { bufferFile, createdMs } = group.channel;
     const parts = group.peers.map((peer) => ({
-      key: `${peer.index} ${peer.pid}`,
+      place: peer.index,
+      resets: peer.resets,
       values: read(peer),
     }));
     return this.#sums.sum(JSON.stringify([bufferFile, createdMs, what, nameOf(group)]), parts);
