@@ -134,7 +134,7 @@ async function loseWakeup(path: string, { line, sleeper, waker, sleep, act }: La
   while (true) {
     const { waits } = sleeper();
     const slept = sleep();
-    await until(() => sleeper().waits > waits);
+    await until("it waits again", () => sleeper().waits > waits);
     const { wakeups } = waker();
     forgetSleepers(path, line);
     act();
