@@ -10,6 +10,12 @@ import { taskArguments } from "./_task.ts";
 
 const Quote = defineSchema("quote", { price: "f64", side: "u8", symbol: "char[8]" });
 
+/**
+ * Milliseconds that are long for the tool between its look at the wall clock and the one at the
+ * messages, by which it tells when they were published.
+ */
+const APART_MS = 500;
+
 interface Told {
   code: number;
   /** Lines of the standard output; parsed if they are JSON. */
@@ -99,9 +105,9 @@ Deno.test("mt tail reads messages of any layout, by name, and by time of publish
   Trade.accessor().wrap(new DataView(bytes.buffer), 0).kind = 1;
   producer.offer(bytes);
   producer.offer(encode("no layout of ours"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, APART_MS));
   const middle = new Date().toISOString();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, APART_MS));
   producer.offer(encode("late"));
   const args = ["market.btcusdt", "--directory", scratch.directory];
   const text = await tail(...args);

@@ -75,7 +75,7 @@ Deno.test("Gateway rejects orders while the log is full, and loses none", async 
   let id = 0;
   const isFull = () => exchange.orders.stats().log!.state === "full";
   while (rejects.length === 0) {
-    for (let count = 0; count < 50; count++) client.send(restingOrder(++id));
+    for (let count = 0; count < 500; count++) client.send(restingOrder(++id));
     // No faster than the disk takes them: the ring must not be full before the log is.
     await until("they are answered", () => acked + rejects.length === id || isFull());
     await new Promise((resolve) => setTimeout(resolve, 1));
