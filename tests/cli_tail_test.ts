@@ -77,6 +77,9 @@ Deno.test("mt tail prints the newest messages by their schema, and selects", asy
     ],
     [[97, 99], [96, 99], [], [20, 21, 22], [20, 21], [2, 3], []],
   );
+  const unmet = await tailQuotes("--where", "side=buy");
+  assertEquals([unmet.code, unmet.lines], [0, []]);
+  assertEquals(unmet.stderr, "Found no such message among 100\n");
   const wrong: [args: string[], said: string][] = [
     [["--where", "prize=1"], 'found no field "prize", but layout, price, side, symbol'],
     [["--where", "price"], "expected a field, one of = != ~ > < >= <=, and a value"],
