@@ -20,7 +20,7 @@ import {
 } from "../mod.ts";
 import { isReadable, LatencyHistogram, Watch } from "../lib/observability/mod.ts";
 import { patchBytes, readShape } from "./_format.ts";
-import { FAULTY_LIBRARY } from "./fault/_support.ts";
+import { FAULTY_LIBRARY, until } from "./fault/_support.ts";
 import { TestLog } from "./_log.ts";
 import { Logged, SEGMENT_BYTES, send } from "./_logged.ts";
 import {
@@ -35,15 +35,6 @@ import {
 
 function onlyConsumer(channel: Channel): Peer {
   return channel.stats().consumers[0]!;
-}
-
-/** Looks again and again until it is so. */
-async function until(isSo: () => boolean): Promise<void> {
-  const watchdog = AbortSignal.timeout(30_000);
-  while (!isSo()) {
-    watchdog.throwIfAborted();
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
 }
 
 for (const producers of ["single", "many"] as const) {
@@ -81,7 +72,7 @@ Deno.test("Peer counts a consumer's waits, and the wake-up that ends one", async
   using worker = new TestWorker("_consumer_worker.ts", task);
   assertEquals(await worker.next(), "ready");
   const sleeper = () => channel.stats().consumers.find(({ name }) => name === "worker")!;
-  await until(() => sleeper().waits === 1);
+  await until("it sleeps", () => sleeper().waits === 1);
   producer.offer(encode("x"));
   await worker.next();
   ({ waits, waitsTimedOut } = sleeper());

@@ -3,6 +3,7 @@ import { FakeExchange, type StreamFault } from "../lib/market/fake_exchange/fake
 import { FakeInstrument } from "../lib/market/fake_exchange/fake_instrument.ts";
 import { FaultPlan } from "../lib/market/fake_exchange/fault_plan.ts";
 import { randomNumbers } from "../lib/market/fake_exchange/market_model.ts";
+import { until } from "./fault/_support.ts";
 
 /** A client of the platform's, which knows nothing of ours. */
 class Client {
@@ -25,15 +26,7 @@ class Client {
 
   async closed(): Promise<void> {
     this.#socket.close();
-    await until(() => this.#socket.readyState === WebSocket.CLOSED);
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const endMs = performance.now() + 30_000;
-  while (!condition()) {
-    if (performance.now() > endMs) throw new Error("Cannot go on: found that it never happens");
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await until("it is closed", () => this.#socket.readyState === WebSocket.CLOSED);
   }
 }
 
@@ -43,13 +36,16 @@ Deno.test("FakeExchange serves combined and raw streams, as subscribed", async (
   const raw = new Client(`${exchange.url}/ws/a@bookTicker`);
   const asking = new Client(`${exchange.url}/ws`);
   const all = [combined, raw, asking];
-  await until(() => all.every(({ isOpen }) => isOpen) && exchange.connectionCount === 3);
+  await until(
+    "all are connected",
+    () => all.every(({ isOpen }) => isOpen) && exchange.connectionCount === 3,
+  );
   asking.send({ method: "SUBSCRIBE", params: ["b@trade", "a@trade", 7], id: 1 });
   asking.send({ method: "UNSUBSCRIBE", params: ["a@trade"], id: 2 });
   asking.send({ method: "LIST_SUBSCRIPTIONS", id: 3 });
   asking.send({ method: "NONSENSE", id: 4 });
   asking.send("{");
-  await until(() => asking.texts.length === 5);
+  await until("five texts have come", () => asking.texts.length === 5);
   assertEquals(asking.texts.map((text) => JSON.parse(text)), [
     { result: null, id: 1 },
     { result: null, id: 2 },
@@ -58,7 +54,7 @@ Deno.test("FakeExchange serves combined and raw streams, as subscribed", async (
     { error: { code: 2, msg: "Invalid request" }, id: null },
   ]);
   exchange.advance(500);
-  await until(() => all.every(({ texts }) => texts.length > 10));
+  await until("messages come", () => all.every(({ texts }) => texts.length > 10));
   const kinds = (texts: string[]) => [...new Set(texts.map((text) => JSON.parse(text).stream))];
   assertEquals(kinds(combined.texts).sort(), ["a@trade", "b@depth@100ms"]);
   assert(raw.texts.every((text) => JSON.parse(text).b !== undefined));
@@ -117,8 +113,8 @@ Deno.test("FakeExchange cuts off a client that answers no pings", async () => {
   const request = "GET /ws/btcusdt@trade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n" +
     "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   await mute.write(new TextEncoder().encode(request));
-  await until(() => exchange.counts.connections === 2);
-  await until(() => exchange.connectionCount === 1);
+  await until("there is a second connection", () => exchange.counts.connections === 2);
+  await until("one is left", () => exchange.connectionCount === 1);
   assert(client.isOpen);
   await client.closed();
 });
