@@ -34,11 +34,6 @@ export function makeFeed(
   return new MarketFeed(directory, timers === undefined ? {} : { timers });
 }
 
-/** The bytes of an image in one piece. */
-export function bytesOf(image: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Array.from(image, (part) => [...part]).flat());
-}
-
 /** What happens to a market. */
 export interface Happening {
   instrumentId: number;
