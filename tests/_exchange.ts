@@ -19,6 +19,7 @@ import {
   TYPE_LIMIT,
 } from "../lib/exchange/mod.ts";
 import type { EngineOptions } from "../lib/exchange/mod.ts";
+import { join } from "./_bytes.ts";
 import { Random } from "./_random.ts";
 
 /** A request's fields. */
@@ -115,14 +116,7 @@ export class TestEngine {
 
 /** A snapshot in one piece. */
 export function snapshotOf(engine: MatchingEngine): Uint8Array<ArrayBuffer> {
-  const parts = [...engine.snapshot()];
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return join(...engine.snapshot());
 }
 
 /** Requests of some sessions that trade, rest, change and cancel; the same for the same seed. */

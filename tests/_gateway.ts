@@ -48,17 +48,6 @@ export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   }
 }
 
-/** Waits until something has become true. */
-export async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + WATCHDOG_MS;
-  while (!condition()) {
-    if (performance.now() > end) {
-      throw new Error(`Cannot wait until ${what}: found that it never is`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
-
 /** An exchange in a temporary directory: channels and instruments; an engine and gateways. */
 export class TestExchange implements AsyncDisposable {
   readonly directory: string = Deno.makeTempDirSync();

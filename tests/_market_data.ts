@@ -9,6 +9,7 @@ import {
   EngineEvent,
   EVENT_BOOK_CHANGED,
   EVENT_LAST,
+  type Hop,
   KIND_BOOKED,
   KIND_TRADED,
   MarketFeed,
@@ -16,6 +17,7 @@ import {
   SIDE_SELL,
 } from "../lib/exchange/mod.ts";
 import type { Instrument } from "../lib/market/mod.ts";
+import type { Timer } from "../lib/observability/mod.ts";
 
 /** Two instruments of different scales; the second's symbol has to be escaped everywhere. */
 export const INSTRUMENTS: Instrument[] = [
@@ -24,13 +26,12 @@ export const INSTRUMENTS: Instrument[] = [
 ];
 
 /** Makes a feed of {@linkcode INSTRUMENTS}. */
-export function makeFeed(instruments: Instrument[] = INSTRUMENTS): MarketFeed {
-  return new MarketFeed({ at: (id) => instruments[id - 1], all: () => instruments });
-}
-
-/** The bytes of an image in one piece. */
-export function bytesOf(image: Iterable<Uint8Array<ArrayBuffer>>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Array.from(image, (part) => [...part]).flat());
+export function makeFeed(
+  instruments: Instrument[] = INSTRUMENTS,
+  timers?: Record<Hop, Timer>,
+): MarketFeed {
+  const directory = { at: (id: number) => instruments[id - 1], all: () => instruments };
+  return new MarketFeed(directory, timers === undefined ? {} : { timers });
 }
 
 /** What happens to a market. */

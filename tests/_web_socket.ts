@@ -36,14 +36,3 @@ export function clientFrame(
 ): Uint8Array<ArrayBuffer> {
   return peerFrame(opcode, payload, { isFinal });
 }
-
-/** Puts bytes one behind the other. */
-export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}

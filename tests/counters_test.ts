@@ -191,15 +191,19 @@ Deno.test("Counters refuse numbers out of range, and do nothing once closed or t
   for (const value of [NaN, -Infinity]) assertThrows(() => sessions.set(value), RangeError);
   assertThrows(() => wait.record(NaN), RangeError);
   assertEquals(valueOf(only(directory), "shop_orders_total"), 0);
+  wait.record(7);
+  assertEquals([wait.read().count, wait.read().maxNs], [1, 7]);
   Deno.truncateSync(`${directory}/shop.counters`, 0);
   orders.add(1);
   wait.record(1);
+  wait.read();
   counters.update({ sessions: 1 });
   assertEquals(only(directory).state, "unreadable");
   counters.close();
   orders.add(1);
   sessions.set(1);
   wait.record(1);
+  assertEquals(wait.read().count, 0);
 });
 
 Deno.test("removeCounters() removes what a killed process leaves, and nothing else", async () => {

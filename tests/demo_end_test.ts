@@ -4,6 +4,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { readCounters } from "../lib/observability/mod.ts";
 import { type Channel, openChannel } from "../mod.ts";
 import { DemoDirectory } from "./_demo.ts";
+import { until } from "./fault/_support.ts";
 import { ROOT } from "./_support.ts";
 import { taskArguments } from "./_task.ts";
 
@@ -78,14 +79,6 @@ class RunningDemo implements AsyncDisposable {
 function alive(channel: Channel): number {
   const { producers, consumers } = channel.stats();
   return [...producers, ...consumers].filter(({ state }) => state === "alive").length;
-}
-
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + WATCHDOG_MS;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`Cannot wait until ${what}: it never is`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }
 
 /** Waits until orders flow: everybody is there. */

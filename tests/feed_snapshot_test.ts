@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { CorruptSnapshotError, type MarketFeed } from "../lib/exchange/mod.ts";
-import { apply, bytesOf, INSTRUMENTS, level, makeFeed } from "./_market_data.ts";
+import { join } from "./_bytes.ts";
+import { apply, INSTRUMENTS, level, makeFeed } from "./_market_data.ts";
 
 const HASH_BYTES = 32;
 
@@ -22,7 +23,7 @@ function sample(): MarketFeed {
 }
 
 function golden(): Uint8Array<ArrayBuffer> {
-  return bytesOf(sample().image());
+  return join(...sample().image());
 }
 
 function restore(bytes: Uint8Array, instruments = INSTRUMENTS): MarketFeed {
@@ -66,13 +67,13 @@ Deno.test("MarketFeed.restore() goes on as the feed that never stopped", () => {
   const property = fc.property(happenings, happenings, (before, after) => {
     const feed = makeFeed();
     for (const each of before) apply(feed, each);
-    const other = restore(bytesOf(feed.image()));
-    assertEquals(bytesOf(other.image()), bytesOf(feed.image()));
+    const other = restore(join(...feed.image()));
+    assertEquals(join(...other.image()), join(...feed.image()));
     for (const each of after) {
       apply(feed, each);
       apply(other, each);
     }
-    assertEquals(bytesOf(other.image()), bytesOf(feed.image()));
+    assertEquals(join(...other.image()), join(...feed.image()));
   });
   fc.assert(property, { seed: 20_261_129, numRuns: 100 });
 });
@@ -80,7 +81,7 @@ Deno.test("MarketFeed.restore() goes on as the feed that never stopped", () => {
 Deno.test("MarketFeed.image() has the last thousand trades, with their numbers", () => {
   const feed = makeFeed();
   for (let i = 0; i < 1_500; i++) apply(feed, level(100, { kind: "trade", quantity: i + 1 }));
-  const { tape } = restore(bytesOf(feed.image())).market("BTC-USD")!;
+  const { tape } = restore(join(...feed.image())).market("BTC-USD")!;
   assertEquals([tape.firstNumber, tape.lastNumber], [501, 1_500]);
   assertEquals([tape.at(501).quantity, tape.at(1_500).quantity], [501, 1_500]);
 });
@@ -97,13 +98,13 @@ Deno.test("MarketFeed.image() does not change with what is applied while it is r
 Deno.test("MarketFeed.restore() leaves no book complete that lacks events", () => {
   const gone = sample();
   gone.markIncomplete();
-  const feed = restore(bytesOf(gone.image()));
+  const feed = restore(join(...gone.image()));
   assertEquals(Array.from(feed.markets, ({ isComplete }) => isComplete), [false, false]);
   assertEquals([feed.isComplete, feed.sequence], [false, 6]);
 
   const early = makeFeed([INSTRUMENTS[0]!]);
   apply(early, level(9, { instrumentId: 2 }));
-  const late = restore(bytesOf(early.image())); // It knows the second one by now.
+  const late = restore(join(...early.image())); // It knows the second one by now.
   assertEquals(late.isComplete, true);
   assertEquals(Array.from(late.markets, ({ isComplete }) => isComplete), [true, false]);
 });
@@ -113,7 +114,7 @@ Deno.test("MarketFeed.restore() leaves alone what an exchange fills", () => {
   feed.foreignMarket("BTC-USD");
   feed.restore(golden());
   assertEquals(Array.from(feed.markets, ({ bids }) => bids.count), [0, 1]);
-  assertEquals(restore(bytesOf(feed.image())).market("BTC-USD")!.bids.count, 0);
+  assertEquals(restore(join(...feed.image())).market("BTC-USD")!.bids.count, 0);
 });
 
 Deno.test("MarketFeed.restore() refuses every truncation and every longer one", () => {
@@ -128,7 +129,7 @@ Deno.test("MarketFeed.restore() refuses every truncation and every longer one", 
   const longer = new Uint8Array([...bytes, 0]);
   refuse(longer);
   refuse(sealed(longer));
-  assertEquals(bytesOf(feed.image()), bytesOf(makeFeed().image()), "nothing was changed");
+  assertEquals(join(...feed.image()), join(...makeFeed().image()), "nothing was changed");
 });
 
 Deno.test("MarketFeed.restore() refuses every flipped bit", () => {
@@ -174,7 +175,7 @@ function tryForged(bytes: Uint8Array): 0 | 1 {
     if (error instanceof CorruptSnapshotError || isUnknown) return 0;
     throw error;
   }
-  assertEquals(bytesOf(victim.image()), bytes);
+  assertEquals(join(...victim.image()), bytes);
   return 1;
 }
 

@@ -11,7 +11,8 @@ import {
 import { SESSIONS_PER_GATEWAY } from "../lib/exchange/gateway/gateway_sessions.ts";
 import { openCounters, readCounters } from "../lib/observability/mod.ts";
 import { CorruptLogError, openProducer } from "../mod.ts";
-import { newOrder, RawSocket, TestExchange, until, within } from "./_gateway.ts";
+import { newOrder, RawSocket, TestExchange, within } from "./_gateway.ts";
+import { until } from "./fault/_support.ts";
 
 const AT = offsetsOf(EngineEvent);
 

@@ -2,7 +2,8 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import * as layouts from "../lib/exchange/mod.ts";
-import { newOrder, RawSocket, RawTcp, TestExchange, until, within } from "./_gateway.ts";
+import { newOrder, RawSocket, RawTcp, TestExchange, within } from "./_gateway.ts";
+import { until } from "./fault/_support.ts";
 import { HANDSHAKE } from "./_web_socket.ts";
 
 function frame(type: number, payload = new Uint8Array()): Uint8Array<ArrayBuffer> {

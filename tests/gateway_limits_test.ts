@@ -2,7 +2,8 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connectGateway } from "../lib/exchange/mod.ts";
-import { newOrder, RawSocket, RawTcp, restingOrder, TestExchange, until } from "./_gateway.ts";
+import { newOrder, RawSocket, RawTcp, restingOrder, TestExchange } from "./_gateway.ts";
+import { until } from "./fault/_support.ts";
 import { HANDSHAKE } from "./_web_socket.ts";
 
 Deno.test("Gateway ends connections that do not log on in time", async () => {

@@ -3,7 +3,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connectGateway, type GatewayClient } from "../lib/exchange/mod.ts";
 import { openConsumer } from "../mod.ts";
-import { newOrder, RawSocket, restingOrder, TestExchange, until } from "./_gateway.ts";
+import { newOrder, RawSocket, restingOrder, TestExchange } from "./_gateway.ts";
+import { until } from "./fault/_support.ts";
 
 Deno.test("Gateway rejects orders while the ring is full, naming who holds it up", async () => {
   await using exchange = new TestExchange({ sizeBytes: 4096 });

@@ -1,7 +1,8 @@
 // The gateway with real sockets, channels and the matching engine.
 
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
-import { newOrder, RawSocket, TestExchange, until, within } from "./_gateway.ts";
+import { newOrder, RawSocket, TestExchange, within } from "./_gateway.ts";
+import { until } from "./fault/_support.ts";
 
 Deno.test("Gateway acknowledges an order at its level, and tells what comes", async () => {
   await using exchange = new TestExchange();

@@ -1,13 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
+  MARKET_DATA_COUNTERS,
   type MarketDataOptions,
   type MarketDataServer,
   type MarketFeed,
   serveMarketData,
 } from "../lib/exchange/mod.ts";
-import { apply, type Happening, level, makeFeed } from "./_market_data.ts";
+import { openCounters } from "../lib/observability/mod.ts";
+import { apply, type Happening, INSTRUMENTS, level, makeFeed } from "./_market_data.ts";
+import { join } from "./_bytes.ts";
 import { RawClient, StreamClient } from "./_stream_client.ts";
-import { clientFrame, join } from "./_web_socket.ts";
+import { Scratch } from "./_support.ts";
+import { clientFrame } from "./_web_socket.ts";
 
 /** A server of a feed that a test fills. */
 class TestServer implements AsyncDisposable {
@@ -88,7 +92,10 @@ Deno.test("GET /api/instruments has every market, and its path any symbol", asyn
 });
 
 Deno.test("GET /api/stats has latencies from hop to hop, rates and counts", async () => {
-  await using server = await TestServer.open();
+  using scratch = new Scratch();
+  using counters = openCounters("test", MARKET_DATA_COUNTERS, scratch);
+  counters.values.endToEnd.record(1_000_000); // Counted before, and none of this server's.
+  await using server = await TestServer.open({}, makeFeed(INSTRUMENTS, counters.values));
   server.feed.latencies.record(
     { intendedTimeNs: 1_000, gatewayTimeNs: 2_000, engineTimeNs: 5_000 },
     9_000,
@@ -198,7 +205,7 @@ Deno.test("The stream is refused to pages of other origins, and beyond its clien
 async function answerTo(port: number, ...frames: Uint8Array[]): Promise<string> {
   using client = await RawClient.openStream(port);
   assertEquals((await client.read())?.slice(9, 12), "101");
-  await client.write(join(frames)); // At once: how many may come depends on the time.
+  await client.write(join(...frames)); // At once: how many may come depends on the time.
   return await client.readAll();
 }
 

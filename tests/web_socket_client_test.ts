@@ -15,7 +15,8 @@ import {
 import { acceptResponse } from "../lib/web_socket/handshake.ts";
 import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { encode, pattern } from "./_support.ts";
-import { join, peerFrame } from "./_web_socket.ts";
+import { join } from "./_bytes.ts";
+import { peerFrame } from "./_web_socket.ts";
 
 const LIMITS = { messageBytesMax: 1_000, timeoutMs: 60_000 };
 const KEY = /sec-websocket-key: (\S+)/i;
@@ -57,7 +58,7 @@ class RawServer implements Disposable {
 function switched(key: string, ...frames: Uint8Array[]): Uint8Array {
   const head = acceptResponse(key).replace("Upgrade: websocket", "upgrade: WebSocket")
     .replace("Sec-WebSocket", "SEC-websocket");
-  return join([encode(head), ...frames]);
+  return join(encode(head), ...frames);
 }
 
 /** Everything that a client is told until the end, and why it ended. */

@@ -21,7 +21,8 @@ import {
 import { acceptKey, answerUpgrade, errorResponse } from "../lib/web_socket/handshake.ts";
 import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { encode, pattern } from "./_support.ts";
-import { ACCEPTED_KEY, clientFrame, HANDSHAKE, join, KEY, peerFrame } from "./_web_socket.ts";
+import { join } from "./_bytes.ts";
+import { ACCEPTED_KEY, clientFrame, HANDSHAKE, KEY, peerFrame } from "./_web_socket.ts";
 
 const BYTES_MAX = 200;
 
@@ -80,7 +81,7 @@ Deno.test("MessageStream tells the same of any bytes in any pieces, or throws it
   const parts = fc.array(part, { maxLength: 8 });
   fc.assert(
     fc.property(parts, LENGTHS, fc.boolean(), (parts, lengths, isServer) => {
-      const bytes = join(parts.map((part) => {
+      const bytes = join(...parts.map((part) => {
         if (part instanceof Uint8Array) return part;
         const { opcode, payload, isFinal, isMasked } = part;
         return peerFrame(opcode, payload, { isFinal, isMasked: isMasked === isServer });
@@ -108,7 +109,7 @@ Deno.test("MessageStream gives the messages that were sent, in one or many frame
           ];
         });
       });
-      const told = read(cut(join(frames), lengths), { messageBytesMax: 1_000, isMasked });
+      const told = read(cut(join(...frames), lengths), { messageBytesMax: 1_000, isMasked });
       const found = told.filter((entry) => !entry.startsWith(`${OPCODE_PONG} `));
       assertEquals(found, texts.map((text) => `text ${text}`));
     }),
@@ -127,7 +128,7 @@ Deno.test("MessageStream reads frames of any length, however they are cut", () =
       const frames = payloads.map((payload) => peerFrame(OPCODE_BINARY, payload, { isMasked }));
       const stream = new MessageStream({ messageBytesMax: 100_000, isMasked });
       const found: Uint8Array[] = [];
-      for (const piece of cut(join(frames), steps)) {
+      for (const piece of cut(join(...frames), steps)) {
         stream.append(piece);
         for (let message = stream.next(); message !== undefined; message = stream.next()) {
           found.push(message.payload.slice());
@@ -169,7 +170,7 @@ Deno.test("MessageStream needs little more memory for a message in parts than it
   // 16 KiB in parts of a byte, of 50 peers: an object for each part is 150 MB and more.
   const messageBytesMax = 16_384;
   const part = clientFrame(OPCODE_CONTINUATION, "x", false);
-  const piece = join(Array(64).fill(part));
+  const piece = join(...Array(64).fill(part));
   const before = heldBytes();
   const streams = Array.from({ length: 50 }, () => {
     const stream = new MessageStream({ messageBytesMax, isMasked: true });

@@ -10,7 +10,8 @@ import { Outbox } from "../lib/exchange/gateway/outbox.ts";
 import { writeText } from "../lib/exchange/gateway/web_socket_writer.ts";
 import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { newOrder } from "./_gateway.ts";
-import { clientFrame, HANDSHAKE, join } from "./_web_socket.ts";
+import { join } from "./_bytes.ts";
+import { clientFrame, HANDSHAKE } from "./_web_socket.ts";
 
 const instrument = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };
 const instruments = {
@@ -69,13 +70,13 @@ const CUTS = fc.array(fc.nat(), { maxLength: 40 });
 Deno.test("BinaryCodec.decode() finds the same messages however the bytes are cut", () => {
   const bad = orderBytes(3);
   bad[2] = 9; // No side.
-  const bytes = join([
+  const bytes = join(
     frame(exchange.FRAME_LOGON, new Uint8Array(exchange.WireLogon.sizeBytes)),
     frame(exchange.FRAME_ORDER, orderBytes(2)),
     frame(exchange.FRAME_HEARTBEAT, new Uint8Array()),
     frame(exchange.FRAME_ORDER, bad),
     frame(exchange.FRAME_LOGOUT, new Uint8Array()),
-  ]);
+  );
   const expected = ["logon", "order 2", "heartbeat", "refused 3", "logout"];
   fc.assert(fc.property(CUTS, (cuts) => {
     assertEquals(feed(new BinaryCodec(entry), bytes, cuts), expected);
@@ -84,7 +85,7 @@ Deno.test("BinaryCodec.decode() finds the same messages however the bytes are cu
 
 Deno.test("JsonCodec.decode() finds the same messages however the bytes are cut", () => {
   const order = JSON.stringify(newOrder(5));
-  const bytes = join([
+  const bytes = join(
     HANDSHAKE_BYTES,
     clientFrame(1, '{"type":"logon"}'),
     clientFrame(1, order),
@@ -93,7 +94,7 @@ Deno.test("JsonCodec.decode() finds the same messages however the bytes are cut"
     clientFrame(0, order.slice(20)),
     clientFrame(1, "[1,2"),
     clientFrame(1, '{"type":"new","clientSequence":6}'),
-  ]);
+  );
   const expected = ["logon", "order 5", "order 5", "refused 0", "refused 6"];
   fc.assert(fc.property(CUTS, (cuts) => {
     assertEquals(feed(new JsonCodec(entry, instruments, LIMITS), bytes, cuts), expected);
@@ -104,11 +105,11 @@ Deno.test("codecs take any bytes in any pieces without throwing", () => {
   const noise = fc.uint8Array({ maxLength: 600 });
   fc.assert(
     fc.property(noise, CUTS, fc.boolean(), (noise, cuts, hasHandshake) => {
-      const bytes = hasHandshake ? join([HANDSHAKE_BYTES, noise]) : noise;
+      const bytes = hasHandshake ? join(HANDSHAKE_BYTES, noise) : noise;
       feed(new JsonCodec(entry, instruments, { ...LIMITS, messageBytesMax: 512 }), bytes, cuts);
       feed(new BinaryCodec(entry), noise, cuts);
       const long = frame(exchange.FRAME_ORDER, noise.subarray(0, 96));
-      feed(new BinaryCodec(entry), join([long, noise]), cuts);
+      feed(new BinaryCodec(entry), join(long, noise), cuts);
     }),
     { numRuns: 2_000 },
   );

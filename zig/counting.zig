@@ -173,11 +173,15 @@ pub const Counters = struct {
 
     /// Counts a time in a histogram. What is below 0, as of clocks that were set, counts as 0.
     pub inline fn record(counters: *Counters, index: u32, ns: f64) error{InvalidArgument}!void {
-        if (index >= counters.entries) return error.InvalidArgument;
-        const histogram = counters.histograms[index] orelse return error.InvalidArgument;
+        const histogram = try counters.histogramAt(index);
         if (std.math.isNan(ns)) return error.InvalidArgument;
         const most: f64 = 1 << 62;
         histogram.record(@intFromFloat(std.math.clamp(ns, 0, most)));
+    }
+
+    pub inline fn histogramAt(counters: *Counters, index: u32) error{InvalidArgument}!*Histogram {
+        if (index >= counters.entries) return error.InvalidArgument;
+        return counters.histograms[index] orelse error.InvalidArgument;
     }
 };
 
@@ -390,6 +394,7 @@ test "counting: hostile values are read as numbers, and counted on from" {
         }
         try counters.add(0, 1);
         try counters.record(2, 5);
+        try std.testing.expectError(error.InvalidArgument, counters.histogramAt(0));
     }
 }
 

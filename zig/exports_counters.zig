@@ -7,6 +7,7 @@ const exports = @import("exports.zig");
 const file = @import("file.zig");
 const handles = @import("handles.zig");
 const Counters = counting.Counters;
+const HistogramReport = @import("histogram.zig").HistogramReport;
 const DetailOut = exports.DetailOut;
 const code = exports.code;
 
@@ -89,6 +90,14 @@ pub export fn mt_counter_set(handle: u32, index: u32, value: f64) callconv(.c) i
 pub export fn mt_counter_record(handle: u32, index: u32, ns: f64) callconv(.c) i32 {
     const counters = handles.get(Counters, handle) orelse return code(.closed);
     counters.record(index, ns) catch return code(.invalid_argument);
+    return code(.ok);
+}
+
+/// Writes the `HistogramReport` of a histogram.
+pub export fn mt_counter_histogram(handle: u32, index: u32, out: [*]f64) callconv(.c) i32 {
+    const counters = handles.get(Counters, handle) orelse return code(.closed);
+    const histogram = counters.histogramAt(index) catch return code(.invalid_argument);
+    HistogramReport.of(histogram).writeTo(out);
     return code(.ok);
 }
 

@@ -39,7 +39,6 @@ pub export fn mt_channel_histogram(
 ) callconv(.c) i32 {
     const channel = handles.get(Channel, handle) orelse return code(.closed);
     const histogram = find(channel, kind, index) orelse return code(.invalid_argument);
-    const report: HistogramReport = .of(histogram);
-    @memcpy(std.mem.sliceAsBytes(out[0 .. @sizeOf(HistogramReport) / 8]), std.mem.asBytes(&report));
+    HistogramReport.of(histogram).writeTo(out);
     return code(if (channel.isPoisoned()) .truncated else .ok);
 }

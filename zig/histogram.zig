@@ -180,6 +180,11 @@ pub const HistogramReport = extern struct {
         }
         return report;
     }
+
+    pub fn writeTo(report: *const HistogramReport, out: [*]f64) void {
+        const words = out[0 .. @sizeOf(HistogramReport) / @sizeOf(f64)];
+        @memcpy(std.mem.sliceAsBytes(words), std.mem.asBytes(report));
+    }
 };
 
 // Tests.

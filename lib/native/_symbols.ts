@@ -224,6 +224,10 @@ export const symbols = {
     parameters: ["u32", "u32", "f64"],
     result: "i32",
   },
+  mt_counter_histogram: {
+    parameters: ["u32", "u32", "buffer"],
+    result: "i32",
+  },
   mt_counters_list: {
     parameters: ["buffer", "buffer", "u32", "buffer"],
     result: "i32",

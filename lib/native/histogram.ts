@@ -45,6 +45,13 @@ export function readHistogram(handle: number, kind: HistogramKind, index: number
   return toCounts(report);
 }
 
+/** Reads a histogram of open counters; undefined once they are closed. */
+export function readCounterHistogram(handle: number, index: number): HistogramCounts | undefined {
+  const report = new Float64Array(REPORT_WORDS);
+  const status = native().mt_counter_histogram(handle, index, report);
+  return status < 0 ? undefined : toCounts(report);
+}
+
 /** Returns what a `HistogramReport` says. Keeps its words. */
 export function toCounts(report: Float64Array<ArrayBuffer>): HistogramCounts {
   const word = (offset: number) => report[offset / 8]!;

@@ -25,6 +25,7 @@ import {
   readCounterFile,
   removeCounterFile,
 } from "../native/counters.ts";
+import { readCounterHistogram } from "../native/histogram.ts";
 import { native } from "../native/library.ts";
 import { defaultDirectory, toAbsolute } from "../native/path.ts";
 import { LatencyHistogram } from "./latency_histogram.ts";
@@ -118,6 +119,9 @@ export interface Timer {
    * @throws {RangeError} If it is no number.
    */
   record(ns: number): void;
+
+  /** Returns all that was counted in the file so far; nothing once the counters are closed. */
+  read(): LatencyHistogram;
 }
 
 interface ValueOf {
@@ -215,6 +219,10 @@ class Value implements Counter, Gauge, Timer {
 
   record(ns: number): void {
     this.#check(native().mt_counter_record(this.#handle, this.#index, ns), "record", ns);
+  }
+
+  read(): LatencyHistogram {
+    return new LatencyHistogram(readCounterHistogram(this.#handle, this.#index));
   }
 
   #check(status: number, action: string, value: number): void {

@@ -11,8 +11,8 @@ import {
 } from "../../lib/exchange/mod.ts";
 import { isMakerOf } from "../../lib/exchange/gateway/gateway_session.ts";
 import { openConsumer } from "../../mod.ts";
-import { TestExchange, until } from "../_gateway.ts";
-import { Child, IS_LONG, note, Random, seedOf } from "./_support.ts";
+import { TestExchange } from "../_gateway.ts";
+import { Child, IS_LONG, note, Random, seedOf, until } from "./_support.ts";
 
 const KILLS = IS_LONG ? 200 : 6;
 const CLIENTS_OF_EACH = 2;

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { join } from "../_bytes.ts";
 import type { Random } from "../_random.ts";
 
 /** Longest input. Arbitrary: what is wrong with long ones is wrong with shorter ones as well. */
@@ -146,15 +147,4 @@ function writeNumber(
     bytes[isLittle ? at + i : at + size - 1 - i] = Number(rest & 0xffn);
     rest >>= 8n;
   }
-}
-
-/** Puts bytes one behind the other. */
-export function join(...parts: readonly ArrayLike<number>[]): Bytes {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

@@ -98,11 +98,11 @@ export class MarketFeed {
    *
    * @param clockOffsetMs What to add to `monotonicNs() / 1e6` for milliseconds since 1970. Without
    *     it, trades have no time.
-   * @param timers Where latencies are counted besides.
+   * @param timers Where latencies are counted: nowhere without it, and the stats have none.
    */
   constructor(
     directory: InstrumentDirectory,
-    options: { clockOffsetMs?: number; timers?: Partial<Record<Hop, Timer>> } = {},
+    options: { clockOffsetMs?: number; timers?: Record<Hop, Timer> } = {},
   ) {
     this.latencies = new HopLatencies(options.timers);
     this.#directory = directory;

@@ -14,7 +14,7 @@ import {
   readCounters,
 } from "../../../lib/observability/mod.ts";
 import { crc32c, mask } from "../../_format.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 

@@ -13,7 +13,7 @@ import { JsonCodec } from "../../../lib/exchange/gateway/json_codec.ts";
 import * as exchange from "../../../lib/exchange/mod.ts";
 import { encode } from "../../_support.ts";
 import { clientFrame, HANDSHAKE } from "../../_web_socket.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { must, type Target } from "../_target.ts";
 
 const INSTRUMENT = { id: 1, symbol: "BTC-USD", priceDecimals: 2, quantityDecimals: 8 };

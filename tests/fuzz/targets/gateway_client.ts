@@ -10,7 +10,7 @@ import * as wire from "../../../lib/exchange/gateway/wire.ts";
 import { acceptResponse } from "../../../lib/web_socket/handshake.ts";
 import { encodeText } from "../../../lib/web_socket/frame.ts";
 import { encode } from "../../_support.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import type { Target } from "../_target.ts";
 
 const decoder = new TextDecoder();

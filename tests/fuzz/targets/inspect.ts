@@ -18,7 +18,7 @@ import { ChannelSource, type Item, readLogTo } from "../../../scripts/cli/_tail_
 import { createChannel, openChannel, openProducer, openStore } from "../../../mod.ts";
 import { encode } from "../../_support.ts";
 import { sealLog, writeLog } from "../_log.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { sealIdentity } from "../_ring.ts";
 import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";

@@ -8,7 +8,7 @@
 import { crc32 } from "node:zlib";
 import { openInstruments } from "../../../lib/market/mod.ts";
 import { encode } from "../../_support.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { overwrite } from "../_surgery.ts";
 import { must, type Target } from "../_target.ts";
 

@@ -11,7 +11,7 @@ import { jsonLayoutOf } from "../../../lib/market/journal/json_layout.ts";
 import { KIND_TRADE, newJournalCounts, readJournal, Trade } from "../../../lib/market/mod.ts";
 import { defineSchema } from "../../../mod.ts";
 import { encode } from "../../_support.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { overwrite } from "../_surgery.ts";
 import { must, type Target } from "../_target.ts";
 

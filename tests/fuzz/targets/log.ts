@@ -8,7 +8,7 @@
 import { existsSync } from "node:fs";
 import { createChannel, openConsumer, readLog, salvageLog, verifyLog } from "../../../mod.ts";
 import { logOptions, sealLog, writeLog } from "../_log.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { cut, type Files, flips, operate, writeFiles } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 

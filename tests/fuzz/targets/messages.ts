@@ -7,8 +7,8 @@
 
 import { EngineEvent, MatchingEngine, OrderRequest } from "../../../lib/exchange/mod.ts";
 import { limit, packRequest, replace, snapshotOf } from "../../_exchange.ts";
-import { bytesOf, encodeEvent, level, makeFeed } from "../../_market_data.ts";
-import { join } from "../_mutator.ts";
+import { encodeEvent, level, makeFeed } from "../../_market_data.ts";
+import { join } from "../../_bytes.ts";
 import { must, type Target } from "../_target.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -48,8 +48,8 @@ function runFeed(bytes: Bytes, wrong: number): string {
     feed.applyEvent({ view, offset: 0, length: view.byteLength, sequence }, 1);
   }
   const again = makeFeed();
-  again.restore(bytesOf(feed.image()));
-  must(bytesOf(again.image()).toHex() === bytesOf(feed.image()).toHex(), "another image");
+  again.restore(join(...feed.image()));
+  must(join(...again.image()).toHex() === join(...feed.image()).toHex(), "another image");
   const { trades, malformed, unknownInstrument } = feed.counts;
   return `feed ${[trades, malformed, unknownInstrument].map((count) => Math.min(3, count))}`;
 }

@@ -7,7 +7,7 @@
 import { gzipSync } from "node:zlib";
 import { newRecordingCounts, readRecording } from "../../../lib/market/mod.ts";
 import { encode } from "../../_support.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { must, type Target } from "../_target.ts";
 
 const LINES = '1723161254087896123 {"e":"trade","s":"A"}\n1723161254087896124 {"u":1}\n';

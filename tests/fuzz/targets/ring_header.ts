@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { sealIdentity, SpoilableRing } from "../_ring.ts";
 import { cut, flips, operate } from "../_surgery.ts";
 import type { Target } from "../_target.ts";

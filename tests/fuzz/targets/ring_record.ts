@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { sealRecords, SpoilableRing } from "../_ring.ts";
 import { cut, operate } from "../_surgery.ts";
 import type { Target } from "../_target.ts";

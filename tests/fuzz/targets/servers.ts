@@ -10,7 +10,7 @@ import { TestExchange } from "../../_gateway.ts";
 import { apply, level, makeFeed } from "../../_market_data.ts";
 import { encode } from "../../_support.ts";
 import { clientFrame, HANDSHAKE } from "../../_web_socket.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { exchangeBytes } from "../_sockets.ts";
 import { must, type Target } from "../_target.ts";
 

@@ -8,7 +8,7 @@
 import { SERVICES } from "../../../scripts/services/mod.ts";
 import { settingsOf } from "../../../scripts/services/_service.ts";
 import { encode } from "../../_support.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { overwrite } from "../_surgery.ts";
 import type { Target } from "../_target.ts";
 

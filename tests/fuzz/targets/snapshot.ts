@@ -8,8 +8,8 @@
 import { createHash } from "node:crypto";
 import { MatchingEngine } from "../../../lib/exchange/mod.ts";
 import { cancel, limit, snapshotOf, TestEngine } from "../../_exchange.ts";
-import { apply, bytesOf, level, makeFeed } from "../../_market_data.ts";
-import { join } from "../_mutator.ts";
+import { apply, level, makeFeed } from "../../_market_data.ts";
+import { join } from "../../_bytes.ts";
 import { must, type Target } from "../_target.ts";
 
 const HASH_BYTES = 32;
@@ -32,7 +32,7 @@ function feedImage(): Uint8Array<ArrayBuffer> {
   apply(feed, level(100));
   apply(feed, level(101, { side: "sell", levelQuantity: 7 }));
   apply(feed, level(102, { kind: "trade", quantity: 3, levelQuantity: 4 }));
-  return bytesOf(feed.image()).slice(0, -HASH_BYTES);
+  return join(...feed.image()).slice(0, -HASH_BYTES);
 }
 
 /** A state that was taken has to give an image that is taken again, and is the same. */
@@ -60,7 +60,7 @@ function runFeed(bytes: Uint8Array<ArrayBuffer>): string {
     if (error instanceof TypeError && /instrument/.test(error.message)) return "unknown";
     throw error;
   }
-  must(bytesOf(feed.image()).toHex() === bytes.toHex(), "another image");
+  must(join(...feed.image()).toHex() === bytes.toHex(), "another image");
   return `feed ${feed.isComplete}`;
 }
 

@@ -15,7 +15,7 @@ import {
 } from "../../../mod.ts";
 import { valueOf } from "../../_store.ts";
 import { logOptions } from "../_log.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { cut, flips, operate, overwrite } from "../_surgery.ts";
 import { isRefusal, must, outcomeOf, type Target } from "../_target.ts";
 

@@ -9,7 +9,7 @@ import { answerUpgrade, endOfHead, latin1 } from "../../../lib/web_socket/handsh
 import { MessageStream } from "../../../lib/web_socket/message_stream.ts";
 import { encode } from "../../_support.ts";
 import { HANDSHAKE, peerFrame } from "../../_web_socket.ts";
-import { join } from "../_mutator.ts";
+import { join } from "../../_bytes.ts";
 import { must, type Target } from "../_target.ts";
 
 const MESSAGE_BYTES_MAX = 300;
