@@ -31,6 +31,9 @@ export const CLAIM_LINE = {
   limitAnnounced: 4128,
 } as const;
 
+/** Offset of the word that says up to which sequence the log's files have everything. */
+export const LOGGED_OFFSET = 4616;
+
 /** Where the slots of producers begin, and the bytes of one. */
 export const PRODUCER_SLOTS = { offset: 26240, size: 384 } as const;
 
