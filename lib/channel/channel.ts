@@ -125,6 +125,7 @@ export class Channel implements Disposable {
    * @param consumer Its slot: {@linkcode Peer.index} out of {@linkcode Channel.stats}.
    * @param shares Shares of the messages, 0 to 1: `[0.5, 0.99]` for the median and p99.
    * @returns Nanoseconds for each share (3 % wide), and how many messages were measured.
+   * @throws {RangeError} If there is no such slot, or a share is not from 0 to 1.
    */
   latency(consumer: number, shares: readonly number[]): { count: number; values: number[] } {
     return ring.readLatency(this.handle, consumer, shares);
