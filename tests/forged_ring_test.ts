@@ -1,8 +1,15 @@
 // A member of a ring's group knows its salt, and may write whatever it likes: records that verify
-// and words that fit them. Nobody hangs, or is given a message that no producer can have sent.
+// and words that fit them. Nobody hangs, is given a message that no producer can have sent, or
+// writes a log that is damaged.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import { BACK_PRESSURED, CorruptHeaderError, openConsumer, openProducer } from "../mod.ts";
+import {
+  BACK_PRESSURED,
+  CorruptHeaderError,
+  openConsumer,
+  openProducer,
+  verifyLog,
+} from "../mod.ts";
 import {
   CLAIM_LINE,
   crc32c,
@@ -14,7 +21,8 @@ import {
   readShape,
   readU64,
 } from "./_format.ts";
-import { pattern, Scratch } from "./_support.ts";
+import { Logged, send } from "./_logged.ts";
+import { encode, pattern, Scratch } from "./_support.ts";
 
 const POSITION_END = 1n << 64n;
 
@@ -80,3 +88,36 @@ Deno.test("Producer ends no claim of a dead one that begins where no record can"
   assertEquals(channel.history(), []);
   assertEquals(Deno.readFileSync(path).subarray(-before.length), before);
 });
+
+Deno.test("A log is sound where a peer has written behind what a checksum covers", async () => {
+  using logged = new Logged();
+  const options = { alignment: 64 };
+  const first = logged.create(options);
+  first.close(); // So that nobody writes the log meanwhile.
+  {
+    using channel = logged.open();
+    openProducer(channel).offer(pattern(21, 1));
+    const { headerBytes } = readShape(Deno.readFileSync(channel.bufferFile));
+    patchBytes(channel.bufferFile, headerBytes + 60, Uint8Array.of(1));
+  }
+  send(openProducer(logged.create(options)), 1);
+  assertEquals((await verifyLog(first.logDirectory!)).verdict, "whole");
+});
+
+Deno.test("A log does not write down a consumer whose name is no text", () => {
+  using logged = new Logged();
+  const channel = logged.create();
+  const name = "the-consumer";
+  openConsumer(channel, { name }).keep(1);
+  const junk = new Uint8Array(name.length).fill(0xff);
+  const ring = Deno.readFileSync(channel.bufferFile);
+  patchBytes(channel.bufferFile, indexOf(ring, encode(name)), junk);
+  send(openProducer(channel), 1);
+  channel.close();
+  assertEquals(indexOf(Deno.readFileSync(`${channel.logDirectory}/control`), junk), -1);
+});
+
+function indexOf(bytes: Uint8Array, wanted: Uint8Array): number {
+  const toText = new TextDecoder("latin1");
+  return toText.decode(bytes).indexOf(toText.decode(wanted));
+}
