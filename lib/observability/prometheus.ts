@@ -22,7 +22,13 @@ import {
 import type { ServiceCounters } from "./counters.ts";
 import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import type { LatencyHistogram } from "./latency_histogram.ts";
-import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
+import {
+  type HistogramMetric,
+  type MetricDefinition,
+  shownText,
+  type StateMetric,
+  type ValueMetric,
+} from "./metric.ts";
 import { EXPORTER_METRICS, METRICS } from "./metric_definitions.ts";
 import {
   CONSUMER_COUNTERS,
@@ -283,17 +289,17 @@ function serviceEntries(
   ];
 }
 
-/** Those of one name together. */
+/** Those of one name, as it is shown, together. */
 function groupsOf<P extends WatchedPeer>(
   channel: WatchedChannel,
   peers: readonly P[],
 ): PeerGroup<P>[] {
-  const byName = Map.groupBy(peers, ({ name }) => name);
+  const byName = Map.groupBy(peers, ({ name }) => shownText(name));
   return [...byName.values()].map((peers) => ({ channel, peers }));
 }
 
 function nameOf({ peers }: PeerGroup): string {
-  return peers[0]!.name;
+  return shownText(peers[0]!.name);
 }
 
 function channelEntries(

@@ -5,7 +5,7 @@
  */
 
 import type { CounterDefinition } from "./counters.ts";
-import { type MetricDefinition, single } from "./metric.ts";
+import { type MetricDefinition, shownText, single } from "./metric.ts";
 
 /** Whether a service runs. */
 export const SERVICE_UP: MetricDefinition = single(
@@ -45,5 +45,5 @@ export function serviceMetric(
   { name, kind, help }: CounterDefinition,
 ): MetricDefinition | undefined {
   if (!NAME.test(name)) return undefined;
-  return { name: `mt_${name}`, type: kind, labels: ["service"], help };
+  return { name: `mt_${name}`, type: kind, labels: ["service"], help: shownText(help) };
 }
