@@ -2,7 +2,7 @@
 // and words that fit them. Nobody hangs, is given a message that no producer can have sent, or
 // writes a log that is damaged.
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   BACK_PRESSURED,
   CorruptHeaderError,
@@ -115,6 +115,25 @@ Deno.test("A log does not write down a consumer whose name is no text", () => {
   send(openProducer(channel), 1);
   channel.close();
   assertEquals(indexOf(Deno.readFileSync(`${channel.logDirectory}/control`), junk), -1);
+});
+
+Deno.test("Errors that name a peer steer no terminal", () => {
+  using scratch = new Scratch();
+  const name = "\x1b]0;title\x07\x9b";
+  const channel = scratch.create();
+  const producer = openProducer(channel, { name });
+  openConsumer(channel, { name });
+  while (producer.offer(pattern(21, 1)) > 0);
+  const attempts = [
+    () => openProducer(channel),
+    () => openConsumer(scratch.open(), { name }),
+    () => producer.write(pattern(21, 1), { timeoutMs: 0 }),
+  ];
+  for (const attempt of attempts) {
+    const { message } = assertThrows(attempt, Error);
+    assertStringIncludes(message, "\\u001b]0;title\\u0007\\u009b");
+    assertEquals(/\p{Cc}/u.test(message), false, message);
+  }
 });
 
 function indexOf(bytes: Uint8Array, wanted: Uint8Array): number {

@@ -8,6 +8,7 @@ import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
 import { type Durability, type LogReport, readDurability } from "../native/log.ts";
 import { type HistogramCounts, type HistogramKind, readHistogram } from "../native/histogram.ts";
 import { type HistoryEntry, readHistory } from "../native/history.ts";
+import { shownText } from "../native/failure.ts";
 import { checkSharedPath } from "../native/path.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
@@ -328,8 +329,9 @@ export function openChannel(name: string, options: OpenChannelOptions = {}): Cha
     return channel;
   }
   channel.close();
-  const difference = describeSchemaDifference(schema.text, schemaText);
-  const found = schemaText === "" ? "none" : schemaText;
+  const shown = shownText(schemaText);
+  const difference = describeSchemaDifference(schema.text, shown);
+  const found = shown === "" ? "none" : shown;
   throw new LayoutMismatchError(path, "schema", schema.text, found, difference);
 }
 

@@ -39,14 +39,6 @@ export interface HistogramMetric<S> extends MetricDefinition {
   readonly read: (subject: S) => LatencyHistogram;
 }
 
-/** A text of another process, as it is shown: it must not steer the terminal of who reads it. */
-export function shownText(text: string): string {
-  return text.replace(
-    /\p{Cc}/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
 type Kind = "counter" | "gauge";
 
 /** Makes what defines metrics with these labels. */

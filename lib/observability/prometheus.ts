@@ -11,6 +11,7 @@
 
 import { cpuUsage } from "node:process";
 import { type Metric, Registry } from "npm:prom-client@15.1.3";
+import { shownText } from "../native/failure.ts";
 import {
   CHANNEL_METRICS,
   CHANNEL_UP,
@@ -22,13 +23,7 @@ import {
 import type { ServiceCounters } from "./counters.ts";
 import { type DiskSpace, readDiskSpace } from "./disk_space.ts";
 import type { LatencyHistogram } from "./latency_histogram.ts";
-import {
-  type HistogramMetric,
-  type MetricDefinition,
-  shownText,
-  type StateMetric,
-  type ValueMetric,
-} from "./metric.ts";
+import type { HistogramMetric, MetricDefinition, StateMetric, ValueMetric } from "./metric.ts";
 import { EXPORTER_METRICS, METRICS } from "./metric_definitions.ts";
 import {
   CONSUMER_COUNTERS,

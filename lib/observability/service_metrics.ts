@@ -4,8 +4,9 @@
  * @module
  */
 
+import { shownText } from "../native/failure.ts";
 import type { CounterDefinition } from "./counters.ts";
-import { type MetricDefinition, shownText, single } from "./metric.ts";
+import { type MetricDefinition, single } from "./metric.ts";
 
 /** Whether a service runs. */
 export const SERVICE_UP: MetricDefinition = single(
