@@ -180,6 +180,7 @@ Deno.test("openCounters() refuses names and tables beyond their limits", () => {
   ) {
     assertThrows(open(instance, definitions), RangeError);
   }
+  assertThrows(() => openCounters("a", COUNTED, { directory, group: -1 }), RangeError, "group -1");
 });
 
 Deno.test("Counters refuse numbers out of range, and do nothing once closed or truncated", () => {

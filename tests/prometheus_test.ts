@@ -247,6 +247,19 @@ Deno.test("METRICS have names, types and help as Prometheus wants them", () => {
   }
 });
 
+Deno.test("Names and texts of others steer no terminal that shows the metrics", async () => {
+  using scene = new Scene();
+  const channel = scene.scratch.create({}, "orders");
+  openProducer(channel, { name: "\x1b[31mred\n" });
+  openConsumer(channel, { name: "\x9b" });
+  using _ = openCounters("shop", { orders: counter("orders_total", "\x1b]0;title\x07.") }, {
+    directory: scene.scratch.directory,
+  });
+  const text = await scene.registry.metrics();
+  assertEquals(/[^\n\P{Cc}]/u.exec(text)?.[0], undefined);
+  assertStringIncludes(text, 'producer="\\\\u001b[31mred\\\\u000a"');
+});
+
 Deno.test({
   name: `promtool finds nothing wrong with what is shown${obstacle}`,
   ignore: obstacle !== "",

@@ -37,10 +37,13 @@ export interface Place {
 /** Bytes that are read of a file at once: the two slots of a control file. */
 const HEAD_BYTES = 24 * 1024;
 
-/** How the files of ours begin. */
-const MAGIC: Record<string, Kind> = {
-  ...{ MTWAL001: "segment", MTCTL001: "control", MTRING01: "ring", MTCOUNT1: "counters" },
-};
+/** How the files of ours begin. No object: any file may begin with `toString`. */
+const MAGIC: ReadonlyMap<string, Kind> = new Map([
+  ["MTWAL001", "segment"],
+  ["MTCTL001", "control"],
+  ["MTRING01", "ring"],
+  ["MTCOUNT1", "counters"],
+]);
 
 /**
  * Looks what a path holds.
@@ -139,7 +142,7 @@ function kindOfDirectory(path: string): Kind {
 
 function kindOfFile(path: string, head: Uint8Array): Kind {
   const decoder = new TextDecoder("latin1");
-  const magicAt = (at: number) => MAGIC[decoder.decode(head.subarray(at, at + 8))];
+  const magicAt = (at: number) => MAGIC.get(decoder.decode(head.subarray(at, at + 8)));
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (/^torn-[0-9a-f]{8}-\d+-\d+$/.test(name)) return "torn";
   const found = magicAt(0) ?? magicAt(HEAD_BYTES / 2);
