@@ -117,6 +117,16 @@ export async function runMain(
   }
 }
 
+/**
+ * Tells whether an error is a failure of the world, by its name: one of Deno's or of ours, whose
+ * text says what to mend. The others are defects, and keep their stack.
+ */
+export function isFailure(error: unknown): error is Error {
+  return error instanceof Error && !DEFECTS.includes(error.name);
+}
+
+const DEFECTS = ["Error", "TypeError", "RangeError", "ReferenceError", "AssertionError"];
+
 /** Tells whether `parseArgs` of node:util refused the arguments. */
 function isWrongArgument(error: unknown): error is TypeError {
   return error instanceof TypeError && "code" in error &&

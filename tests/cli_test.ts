@@ -151,6 +151,16 @@ Deno.test("mt status says where it has looked when there are no channels", async
   }
 });
 
+Deno.test("mt tells in a line why it cannot look at a directory", async () => {
+  using directory = new TaskDirectory();
+  const file = directory.write("file", "no directory");
+  for (const command of [["status"], ["top", "--once"], ["clean"], ["metrics", "--once"]]) {
+    const { code, stdout, stderr } = await mtHere(...command, "--directory", file);
+    assertEquals([code, stdout], [1, ""], command[0]);
+    assertMatch(stderr, /^error: Cannot list "[^\n]+\n$/, command[0]);
+  }
+});
+
 Deno.test("mt remove removes a file, sound or not, and fails where there is none", async () => {
   using directory = new TaskDirectory();
   createChannel("good", { directory: directory.path, sizeBytes: 4096 }).close();
@@ -162,6 +172,13 @@ Deno.test("mt remove removes a file, sound or not, and fails where there is none
     '{"removed":"damaged"}\n',
   );
   assertEquals([...Deno.readDirSync(directory.path)], []);
+  using channel = createChannel("used", { directory: directory.path, sizeBytes: 4096 });
+  openConsumer(channel, { name: "reader" });
+  assertEquals(
+    (await mtHere("remove", "used", ...place)).stdout,
+    `Removed channel "used", in use by process ${Deno.pid} (reader), who go on among ` +
+      "themselves: end them\n",
+  );
   const missing = await mtHere("remove", "good", ...place);
   assertEquals([missing.code, missing.stdout], [1, ""]);
   assertMatch(

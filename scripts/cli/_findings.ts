@@ -61,7 +61,8 @@ export function findingsOf(
         ...about(channel, "unreadable"),
         found: channel.error,
         fix: `mt inspect ${channel.bufferFile} shows what it holds; ` +
-          `mt remove ${channel.name}${placeFlag(channel.bufferFile)} removes it`,
+          `mt remove ${channel.name}${placeFlag(channel.bufferFile)} removes it, if ` +
+          "nobody needs it",
       }]
   );
 }
