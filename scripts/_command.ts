@@ -110,7 +110,7 @@ export async function runMain(
     if (error instanceof UsageError || isWrongArgument(error)) {
       const own = /^mt\b/.test(name) ? name : `deno task ${name}`;
       const command = error instanceof UsageError ? error.command ?? own : own;
-      console.error(`error: ${error.message} (see "${command} --help")`);
+      console.error(`error: ${error.message.replaceAll("\n", " ")} (see "${command} --help")`);
       return 2;
     }
     throw error;
@@ -128,7 +128,7 @@ export function isFailure(error: unknown): error is Error {
 const DEFECTS = ["Error", "TypeError", "RangeError", "ReferenceError", "AssertionError"];
 
 /** Tells whether `parseArgs` of node:util refused the arguments. */
-function isWrongArgument(error: unknown): error is TypeError {
+export function isWrongArgument(error: unknown): error is TypeError {
   return error instanceof TypeError && "code" in error &&
     String(error.code).startsWith("ERR_PARSE_ARGS");
 }

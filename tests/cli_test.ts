@@ -220,8 +220,7 @@ Deno.test("each command of mt explains itself, and ends with 2 at wrong argument
     const wrong = await mtHere(name, "--fast");
     assertEquals([wrong.code, wrong.stdout], [2, ""], name);
     assertMatch(wrong.stderr, /^error: [^\n]+\n$/, name);
-    assertStringIncludes(wrong.stderr, `--help")`, name);
-    if (ours.includes(name)) assertStringIncludes(wrong.stderr, `(see "mt ${name} --help")`);
+    assertStringIncludes(wrong.stderr, `(see "mt ${name} --help")`);
   }
   const version = await mtHere("--version");
   assertEquals([version.code, version.stdout], [0, `${config.version}\n`]);
