@@ -125,6 +125,22 @@ Deno.test("findingsOf() says since when, as the history has it, whatever stands 
   }
 });
 
+Deno.test("findingsOf() names who is furthest behind in a log that is full", () => {
+  using scratch = new Logged();
+  {
+    using channel = scratch.create();
+    const first = openConsumer(channel, { name: "first" });
+    openConsumer(channel, { name: "last" });
+    send(openProducer(channel), 3);
+    first.poll(() => {});
+  }
+  const found = new Watch({ directory: scratch.directory }).look().channels[0]!;
+  assert(isReadable(found) && found.log !== null);
+  const [full] = findingsOf([{ ...found, log: { ...found.log, state: "full" } }]);
+  assertEquals(full?.kind, "log-full");
+  assertMatch(full!.fix, /furthest behind in it, which is consumer "last" \(process \d+\)$/);
+});
+
 Deno.test("mt status shows a damaged file with its error, which is not fatal", async () => {
   using directory = new TaskDirectory();
   using channel = createChannel("good", { directory: directory.path, sizeBytes: 8192 });
