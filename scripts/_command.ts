@@ -110,15 +110,25 @@ export async function runMain(
     if (error instanceof UsageError || isWrongArgument(error)) {
       const own = /^mt\b/.test(name) ? name : `deno task ${name}`;
       const command = error instanceof UsageError ? error.command ?? own : own;
-      console.error(`error: ${error.message} (see "${command} --help")`);
+      console.error(`error: ${error.message.replaceAll("\n", " ")} (see "${command} --help")`);
       return 2;
     }
     throw error;
   }
 }
 
+/**
+ * Tells whether an error is a failure of the world, by its name: one of Deno's or of ours, whose
+ * text says what to mend. The others are defects, and keep their stack.
+ */
+export function isFailure(error: unknown): error is Error {
+  return error instanceof Error && !DEFECTS.includes(error.name);
+}
+
+const DEFECTS = ["Error", "TypeError", "RangeError", "ReferenceError", "AssertionError"];
+
 /** Tells whether `parseArgs` of node:util refused the arguments. */
-function isWrongArgument(error: unknown): error is TypeError {
+export function isWrongArgument(error: unknown): error is TypeError {
   return error instanceof TypeError && "code" in error &&
     String(error.code).startsWith("ERR_PARSE_ARGS");
 }

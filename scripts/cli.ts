@@ -9,7 +9,7 @@
 
 import { Command, CommanderError } from "commander";
 import config from "../deno.json" with { type: "json" };
-import { runScript, UsageError } from "./_command.ts";
+import { isFailure, isWrongArgument, runScript, ScriptError, UsageError } from "./_command.ts";
 import { HAS_COLOUR, paint, write } from "./_output.ts";
 import { addChannelCommands, addLookCommands } from "./cli/_channel_commands.ts";
 import { addClean } from "./cli/_clean.ts";
@@ -29,9 +29,13 @@ export async function main(args: string[]): Promise<number> {
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (error instanceof UsageError) error.command ??= helped(program, args);
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? 0 : 2; // It has said why.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // It has said why.
+    if (error instanceof UsageError || isWrongArgument(error)) {
+      const usage = error instanceof UsageError ? error : new UsageError(error.message);
+      usage.command ??= helped(program, args);
+      throw usage;
+    }
+    throw isFailure(error) ? new ScriptError(error.message) : error;
   }
   return status;
 }

@@ -235,7 +235,9 @@ function osFailure(cannot: string, errno: number): Error {
     return new Deno.errors.IsADirectory(`${cannot}: found a directory`);
   }
   if (errno === ENOTDIR) {
-    return new Deno.errors.NotADirectory(`${cannot}: found a part of the path that is a file`);
+    return new Deno.errors.NotADirectory(
+      `${cannot}: found a file or a link where a directory belongs`,
+    );
   }
   if (errno === ENOMEM || errno === EAGAIN) {
     return new Error(

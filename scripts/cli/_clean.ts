@@ -66,7 +66,7 @@ function cleanChannel(
   const what = "channel";
   const remains = (kept: string): Cleaned => ({ what, name, path, kept, bytes: 0, unread: [] });
   try {
-    const { users, ...before } = look(name, place);
+    const { users, ...before } = useOf(name, place);
     const { verdict, unloggedBytes } = removeUnusedChannel(name, { ...place, onlyLook: dryRun });
     switch (verdict) {
       case "removed":
@@ -76,7 +76,7 @@ function cleanChannel(
       case "unlogged":
         return remains(
           `its log lacks ${formatBytes(unloggedBytes)} that are in the ring alone; start a ` +
-            `process that writes it, such as "mt persist", then clean again`,
+            `process that writes it ("mt status" says how), then clean again`,
         );
     }
   } catch (error) {
@@ -116,7 +116,7 @@ function sizeOf(path: string): number {
 }
 
 /** What a channel has, as far as it can be seen: who uses it, and what nobody has read. */
-function look(
+export function useOf(
   name: string,
   place: { directory?: string },
 ): Pick<Cleaned, "bytes" | "unread"> & { users: string } {

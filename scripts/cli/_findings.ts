@@ -62,7 +62,8 @@ export function findingsOf(
         ...about(channel, "unreadable"),
         found: channel.error,
         fix: `mt inspect ${channel.bufferFile} shows what it holds; ` +
-          `mt remove ${channel.name}${placeFlag(channel.bufferFile)} removes it`,
+          `mt remove ${channel.name}${placeFlag(channel.bufferFile)} removes it, if ` +
+          "nobody needs it",
       }]
   );
 }
@@ -183,10 +184,14 @@ function logFindings(channel: WatchedChannel): Finding[] {
     });
   }
   if (log.state === "full") {
+    const [last] = consumers
+      .filter((peer) => peer.name !== "" && peer.name !== PERSISTER && peer.cursor < log.logged)
+      .toSorted((left, right) => left.cursor - right.cursor);
+    const keeper = last === undefined ? "" : `, which is ${who("consumer", last)}`;
     findings.push({
       ...about(channel, "log-full"),
       found: `the log has no room: its disk is full or its cap reached, and producers wait`,
-      fix: "make room, raise the cap, or see who holds the log back",
+      fix: `make room, raise the cap, or see to who is furthest behind in it${keeper}`,
     });
   }
   if (log.state === "failed") {

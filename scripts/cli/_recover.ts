@@ -221,7 +221,7 @@ export function recoveryText(recovery: Recovery): string {
     ? [`  ${formatBytes(tornBytes)} from offset ${tornOffset} on were saved aside`]
     : [];
   return [
-    `Log of "${printable(channel)}": ${verdict === "torn" ? "repaired" : verdict}`,
+    `Log of "${printable(channel)}": its end ${verdict === "torn" ? "was repaired" : "is whole"}`,
     `  ${path}`,
     ...tail,
     `  ${formatCount(segments)} segments, next sequence ${nextSequence}, epoch ${epoch}`,

@@ -6,12 +6,18 @@
 
 import { NoSpaceError, openChannel, removeChannel, removeConsumer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
+import { useOf } from "./_clean.ts";
 import { placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 
 /** Removes a channel's file. */
 export function remove(name: string, options: PlaceOptions): void {
-  attempt(() => removeChannel(name, placeOf(options)));
-  say(options, { removed: name }, `Removed channel "${name}"`);
+  let users = "";
+  attempt(() => {
+    ({ users } = useOf(name, placeOf(options)));
+    removeChannel(name, placeOf(options));
+  });
+  const still = users === "" ? "" : `, ${users}, who go on among themselves: end them`;
+  say(options, { removed: name }, `Removed channel "${name}"${still}`);
 }
 
 /** Removes a consumer for good. */

@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { type Channel, openChannel } from "../../mod.ts";
-import { ScriptError, UsageError } from "../_command.ts";
+import { isFailure, ScriptError, UsageError } from "../_command.ts";
 import { write } from "../_output.ts";
 import { formatCount } from "../_table.ts";
 import { Decoder } from "./_decode.ts";
@@ -69,7 +69,7 @@ async function tail(name: string, options: TailOptions): Promise<number> {
   } catch (error) {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
     if (error instanceof RangeError) throw new UsageError(error.message);
-    if (["Error", "TypeError", "ReferenceError"].includes(error.name)) throw error;
+    if (!isFailure(error)) throw error;
     throw new ScriptError(options.walDir === undefined ? withHint(error) : error.message);
   }
 }

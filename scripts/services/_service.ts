@@ -11,7 +11,7 @@
 import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
-import { runScript, ScriptError, UsageError } from "../_command.ts";
+import { isFailure, runScript, ScriptError, UsageError } from "../_command.ts";
 import { write } from "../_output.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
@@ -220,10 +220,7 @@ async function asFailure<T>(promise: Promise<T>): Promise<T> {
       throw error;
     }
     if (error instanceof RangeError) throw new UsageError(error.message);
-    if (["Error", "TypeError", "ReferenceError", "AssertionError"].includes(error.name)) {
-      throw error;
-    }
-    throw new ScriptError(error.message);
+    throw isFailure(error) ? new ScriptError(error.message) : error;
   }
 }
 

@@ -122,7 +122,7 @@ function toSync({ journalSync }: JournalValues): "batch" | "none" | { intervalMs
 /** The service. */
 export const journal = defineService({
   name: "journal",
-  summary: "Writes the messages of channels into dated files that people and jq can read.",
+  summary: "Writes channels into dated files; `read` prints them, `replay` publishes them again.",
   settings: SETTINGS,
   counters: JOURNAL_COUNTERS,
   permissions: (values) => channelPermissions(values, { paths: [values.journalDir] }),
