@@ -25,23 +25,32 @@ import { addTop } from "./cli/_top.ts";
 /** Runs a command. Returns the exit status. */
 export async function main(args: string[]): Promise<number> {
   let status = 0;
-  const [first = ""] = args;
   const program = makeProgram(args, (code) => status = code);
-  const found = program.commands.find((one) => [one.name(), ...one.aliases()].includes(first));
-  const helped = found === undefined ? "mt" : `mt ${found.name()}`;
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {
-    if (error instanceof UsageError) error.command ??= helped;
+    if (error instanceof UsageError) error.command ??= helped(program, args);
     if (!(error instanceof CommanderError)) throw error;
     return error.exitCode === 0 ? 0 : 2; // It has said why.
   }
   return status;
 }
 
+/** Who has the help that wrong arguments need. */
+function helped({ commands }: Command, [first = ""]: readonly string[]): string {
+  const found = commands.find((one) => [one.name(), ...one.aliases()].includes(first));
+  return found === undefined ? "mt" : `mt ${found.name()}`;
+}
+
 function makeProgram(args: readonly string[], end: End): Command {
-  const program = new Command("mt")
-    .configureOutput(OUTPUT)
+  const program: Command = new Command("mt")
+    .configureOutput({
+      ...OUTPUT,
+      outputError: (text, writeText) => {
+        const line = text.trim().replaceAll("\n", " ");
+        writeText(`${line} (see "${helped(program, args)} --help")\n`);
+      },
+    })
     .configureHelp({ styleTitle: (title) => paint("bold", title) })
     .description("Looks after message_transport channels.")
     .version(config.version)
@@ -69,12 +78,10 @@ function makeProgram(args: readonly string[], end: End): Command {
   return program;
 }
 
-/** How commander writes. Errors are one line; all commands of `mt` inherit this. */
+/** How commander writes; all commands of `mt` inherit this. */
 const OUTPUT = {
   writeOut: (text: string) => void write(text),
   writeErr: (text: string) => void Deno.stderr.writeSync(new TextEncoder().encode(text)),
-  outputError: (text: string, writeText: (text: string) => void) =>
-    writeText(`${text.trim().replaceAll("\n", " ")} (see "mt --help")\n`),
   getOutHasColors: () => HAS_COLOUR,
   getErrHasColors: () => false,
 };

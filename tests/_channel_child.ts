@@ -1,7 +1,7 @@
 // What the channel tests let other processes do. The action and its argument are the command line;
 // the answer is JSON on the last line.
 
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import {
   type Channel,
   type ChannelOptions,
@@ -67,16 +67,21 @@ const ACTIONS: Record<string, (argument: string) => unknown> = {
     return removed;
   },
 
-  /** Has a channel open again and again, without and with a producer, while others tidy up. */
+  /**
+   * Has a channel open again and again, without and with a producer, while others tidy up: so many
+   * times at least, and until there is a file `enough`.
+   */
   keep(argument) {
     const { directory, rounds } = JSON.parse(argument);
-    for (let round = 0; round < rounds; round++) {
+    let round = 0;
+    while (round < rounds || !existsSync(`${directory}/enough`)) {
       using channel = createChannel("kept", { directory, sizeBytes: 4096 });
       for (const text of ["through", tryOut(channel)]) {
         if (text !== "through" || !channel.stats().hasName) throw new Error("the file is gone");
       }
+      round++;
     }
-    return rounds;
+    return round;
   },
 
   /** Takes part in a channel, and is killed. */

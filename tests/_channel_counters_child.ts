@@ -1,5 +1,6 @@
-// Takes part in the channel "test" of a directory, and is killed: what it has counted stays. Or it
-// removes the consumer "gone", and dies where MT_FAULT says.
+// Takes part in the channel "test" of a directory, and is killed: what it has counted stays. With
+// "end" it ends by itself; with "remove" it removes the consumer "gone", and dies where MT_FAULT
+// says.
 
 import { openChannel, openConsumer, openProducer, removeConsumer } from "../mod.ts";
 import { encode } from "./_support.ts";
@@ -16,5 +17,6 @@ consumer.pollWait(() => {}, { limit: 100, timeoutMs: 1 });
 consumer.ack();
 consumer.pollWait(() => {}, { timeoutMs: 1 }); // Nothing comes.
 if (channel.producers === "many") producer.tryClaim(5);
+if (Deno.args[1] === "end") Deno.exit();
 console.log("ready");
 setInterval(() => {}, 1e6);

@@ -28,7 +28,7 @@ export function openIn(scratch: Scratch): Checkpoints {
 /** Polls until the consumer has handed out that sequence. */
 export function pollUpTo(consumer: Consumer, sequence: number): number[] {
   const got: number[] = [];
-  const end = performance.now() + 30_000;
+  const end = performance.now() + 120_000;
   while (consumer.delivered < sequence) {
     consumer.poll((message) => void got.push(message.sequence));
     if (performance.now() > end) throw new Error(`sequence ${sequence} never came`);

@@ -6,10 +6,13 @@ import { confine, createChannel, openConsumer, openProducer } from "../mod.ts";
 
 /** Numbers on x86-64, and of aarch64. */
 const NUMBERS = Deno.build.arch === "x86_64"
-  ? { execve: 59, ptrace: 101, unshare: 272, bpf: 321, getppid: 110, x32: 0x40000000 + 39 }
-  : { execve: 221, ptrace: 117, unshare: 97, bpf: 280, getppid: 173 };
+  ? { execve: 59, ptrace: 101, unshare: 272, bpf: 321, ioctl: 16, getppid: 110, x32: 0x40000027 }
+  : { execve: 221, ptrace: 117, unshare: 97, bpf: 280, ioctl: 29, getppid: 173 };
 
-const signature = { parameters: ["i64", "i64", "buffer", "i64", "i64"], result: "i64" } as const;
+/** Puts input before a terminal. */
+const TIOCSTI = 0x5412n;
+
+const signature = { parameters: ["i64", "i64", "i64", "i64", "i64"], result: "i64" } as const;
 const libc = Deno.dlopen("libc.so.6", {
   call: { name: "syscall", ...signature },
   callElsewhere: { name: "syscall", ...signature, nonblocking: true },
@@ -27,7 +30,8 @@ function tryCalls(): Record<string, number> {
       const first = name === "ptrace" ? 99n : -1n; // No request of that number: EIO.
       // For execve the path is the first argument: a pointer to the buffer.
       const argument = name === "execve" ? pointerTo(path) : first;
-      const result = call(BigInt(number), argument, null, 0n, 0n);
+      const second = name === "ioctl" ? TIOCSTI : 0n;
+      const result = call(BigInt(number), argument, second, 0n, 0n);
       return [name, result === -1n ? error.getInt32() : 0];
     }),
   );
@@ -63,7 +67,7 @@ async function main(): Promise<void> {
     main: tryCalls(),
     early: await ask(early),
     late: await ask(late),
-    pool: Number(await libc.symbols.callElsewhere(bpf, -1n, null, 0n, 0n)),
+    pool: Number(await libc.symbols.callElsewhere(bpf, -1n, 0n, 0n, 0n)),
     program: startProgram(),
     status: /^Seccomp:\t(\d)$/m.exec(Deno.readTextFileSync("/proc/self/status"))?.[1],
   };

@@ -27,7 +27,9 @@ export class DemoDirectory extends TaskDirectory {
 
   /** Runs the demo to its end, after which nothing is left. */
   async demo(args: string[], options: ChildOptions = {}): Promise<Ended> {
-    const ended = await runTask("demo", args, { ...options, env: this.env });
+    // It starts services one after the other, and some of them again.
+    const watchdogMs = 300_000;
+    const ended = await runTask("demo", args, { watchdogMs, ...options, env: this.env });
     assertEquals(this.leftovers(), [], `something is left; on stderr: ${ended.stderr}`);
     return ended;
   }

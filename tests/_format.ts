@@ -31,6 +31,12 @@ export const CLAIM_LINE = {
   limitAnnounced: 4128,
 } as const;
 
+/** Offsets of the durability line's words from the start of the file. */
+export const DURABILITY_LINE = { durable: 4608, logged: 4616, oldest: 4688 } as const;
+
+/** Where the slots of producers begin, and the bytes of one. */
+export const PRODUCER_SLOTS = { offset: 26240, size: 384 } as const;
+
 /** Bits of a record's flags. */
 export const FLAGS = {
   aborted: 2,

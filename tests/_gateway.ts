@@ -28,10 +28,13 @@ export { openChannels };
 monotonicNs(); // Loads the library, which stays: no single test is to blame for that.
 
 /** A test that waits longer fails. Generous, as machines may be slow. */
-const WATCHDOG_MS = 60_000;
+const WATCHDOG_MS = 120_000;
 
 /** Clients here send no heartbeats: a gateway gives none of them up before the watchdog does. */
 export const HEARTBEAT_MS = WATCHDOG_MS;
+
+/** Nor for a logon that a busy machine keeps back. */
+const LOGON_TIMEOUT_MS = WATCHDOG_MS;
 
 /** Waits for something that must come. */
 export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
@@ -75,7 +78,8 @@ export class TestExchange implements AsyncDisposable {
     const stateDirectory = `${this.directory}/gateway-${options.gatewayId ?? 1}`;
     Deno.mkdirSync(stateDirectory, { recursive: true });
     const gateway = await startGateway({
-      ...{ orders, events, instruments, stateDirectory, tcp: {}, heartbeatMs: HEARTBEAT_MS },
+      ...{ orders, events, instruments, stateDirectory, tcp: {} },
+      ...{ heartbeatMs: HEARTBEAT_MS, logonTimeoutMs: LOGON_TIMEOUT_MS },
       onProblem: (text) => void this.#problems.push(text),
       ...options,
     });

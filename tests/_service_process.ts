@@ -8,7 +8,7 @@ import { readLines } from "../scripts/services/_lines.ts";
 import { killChild } from "./_support.ts";
 
 /** After this it is killed, and the test fails. Generous, as machines may be slow. */
-const WATCHDOG_MS = 120_000;
+const WATCHDOG_MS = 300_000;
 
 /** The process, which ends with its scope. */
 export class ServiceProcess implements AsyncDisposable {

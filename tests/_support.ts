@@ -50,6 +50,9 @@ export function testModes(
   }
 }
 
+/** Whoever is silent for longer has failed. Generous: a busy machine starts a process in 20 s. */
+const WATCHDOG_MS = 300_000;
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -153,13 +156,13 @@ export class TestWorker implements Disposable {
   }
 
   /** The next message that the worker posts. Fails where it ends by an error or is silent. */
-  async next(watchdogMs = 30_000): Promise<unknown> {
+  async next(): Promise<unknown> {
     if (this.#replies.length === 0 && this.#error === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const watchdog = setTimeout(() => {
         this.#error = new Error("the worker is silent");
         resolve();
-      }, watchdogMs);
+      }, WATCHDOG_MS);
       this.#settle = resolve;
       await promise;
       clearTimeout(watchdog);
@@ -184,7 +187,7 @@ export interface Ended {
 /** How a child process is started. */
 export interface ChildOptions {
   env?: Record<string, string>;
-  /** After this it is killed, and the test fails. */
+  /** After this it is killed, and the test fails. Default: five minutes. */
   watchdogMs?: number;
 }
 
@@ -197,7 +200,7 @@ export function runChild(args: string[], options: ChildOptions = {}): Promise<En
 export async function runProgram(
   program: string,
   args: string[],
-  { env = {}, watchdogMs = 60_000 }: ChildOptions = {},
+  { env = {}, watchdogMs = WATCHDOG_MS }: ChildOptions = {},
 ): Promise<Ended> {
   const child = new Deno.Command(program, {
     args,

@@ -20,7 +20,8 @@ async function withServer(
 }
 
 function restOf(url: string, options: Partial<BinanceRestOptions> = {}): BinanceRest {
-  return new BinanceRest({ url, market: "spot", backOff: BACK_OFF, ...options });
+  const patient = { timeoutMs: 120_000, backOff: BACK_OFF };
+  return new BinanceRest({ url, market: "spot", ...patient, ...options });
 }
 
 Deno.test("BinanceRest.scales() reads the steps of spot and futures", async () => {

@@ -105,6 +105,9 @@ Deno.test("createChannel() refuses options that are out of range, and makes no f
     ...[0, 4, 7, 12, 1024, NaN].map((
       alignment,
     ): [ChannelOptions, string] => [{ alignment }, `found ${alignment}`]),
+    ...[-1, 0.5, 2 ** 32 - 1, 2 ** 32, NaN].map((
+      group,
+    ): [ChannelOptions, string] => [{ group }, `with group ${group}`]),
     [{ directory: `${scratch.directory}\0` }, "zero character"],
   ];
   for (const [options, text] of wrong) {

@@ -105,9 +105,11 @@ Deno.test("removeUnusedChannel() takes no file from whoever opens it meanwhile",
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
+    const isEnough = counts.removed > 0 && counts["in use"] > 0;
+    if (isEnough) Deno.writeTextFileSync(`${directory}/enough`, "");
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
-  assertEquals(await child, 300);
+  assert(await child as number >= 300);
   assert(counts.removed > 0 && counts["in use"] > 0, JSON.stringify(counts));
 });
 

@@ -11,10 +11,12 @@ import {
   readLog,
   verifyLog,
 } from "../mod.ts";
+import { openCounters } from "../lib/observability/mod.ts";
 import { mtHere } from "./_cli.ts";
+import { COUNTED } from "./_counters.ts";
 import { TestLog, textOf } from "./_log.ts";
 import { ServiceProcess } from "./_service_process.ts";
-import { encode, range, ROOT, runScript } from "./_support.ts";
+import { encode, range, ROOT, runChild, runScript } from "./_support.ts";
 import { runTask, taskArguments, TaskDirectory } from "./_task.ts";
 import { IS_LONG } from "./fault/_support.ts";
 
@@ -99,6 +101,57 @@ Deno.test("mt inspect shows every file of ours, and where a segment stops to ver
   assertEquals(directory.code, 1);
   assertStringIncludes(directory.stdout, "control-slot");
   assertEquals((await mtHere("inspect", log.directory, "--limit", "many")).code, 2);
+});
+
+Deno.test("mt inspect shows what a service has counted, also when it is gone", async () => {
+  using directory = new TaskDirectory();
+  {
+    using counters = openCounters("shop", COUNTED, { directory: directory.path });
+    counters.values.orders.add(1234);
+    counters.values.wait.record(2_000_000);
+  }
+  const file = `${directory.path}/shop.counters`;
+  const { code, stdout } = await mtHere("inspect", file);
+  assertEquals(code, 0);
+  assertMatch(
+    stdout,
+    new RegExp(`^Counters of "shop": stopped\n  ${file}\n  process ${Deno.pid},`),
+  );
+  assertMatch(stdout, /^shop_orders_total +counter +1,234$/m);
+  assertMatch(stdout, /^shop_wait_seconds +histogram +1 times, p50 2\.\d+ ms, p99 /m);
+  const { value } = await mtJsonHere("inspect", file);
+  assertEquals([value.kind, value.counters.values[0].value], ["counters", 1234]);
+  Deno.truncateSync(file, 4096);
+  const damaged = await mtHere("inspect", file);
+  assertEquals(damaged.code, 1);
+  assertMatch(damaged.stdout, /^Counters .*\nCannot use .* as counters: /);
+});
+
+Deno.test("mt inspect and verify need no flag for what is in the default directory", async () => {
+  using scratch = new TaskDirectory();
+  const own = `${scratch.path}/message_transport`;
+  Deno.mkdirSync(own, { mode: 0o700 });
+  createChannel("test", { directory: own, sizeBytes: 4096 }).close();
+  openCounters("shop", COUNTED, { directory: own }).close();
+  const run = async (...args: string[]) => {
+    const flags = ["--quiet", "--no-prompt", `--allow-ffi=${ROOT}zig-out`];
+    const command = ["run", ...flags, `${ROOT}scripts/cli.ts`, ...args];
+    const { code, stdout } = await runChild(command, { env: { XDG_RUNTIME_DIR: scratch.path } });
+    return `${code} ${stdout}`;
+  };
+  assertMatch(
+    await run("inspect", `${own}/test.ring`),
+    /^0 Ring .*, 4 KiB, .*\n {2}name: "test"\n/,
+  );
+  assertMatch(await run("verify", `${own}/test.ring`), /^0 Ring "test" of 4 KiB: sound\n/);
+  assertMatch(await run("inspect", `${own}/shop.counters`), /^0 Counters of "shop": stopped\n/);
+  assertMatch(await run("inspect", own), /^0 Directory of 1 rings\n.*\/test\.ring\n$/);
+  Deno.truncateSync(`${own}/test.ring`, 100);
+  assertMatch(await run("verify", own), /^1 Cannot use .* found 100 bytes/);
+  assertMatch(
+    await run("inspect", `${own}/test.ring`),
+    /^1 Ring .*\nCannot use .* found 100 bytes/,
+  );
 });
 
 function toHex(byte: number): string {
@@ -223,7 +276,10 @@ Deno.test("mt remove-consumer removes one that is not open, else names its proce
   const { code, stdout } = await mt("remove-consumer", ...place);
   assertEquals([code, stdout], [0, 'Removed consumer "gone" of channel "test"\n']);
   assertEquals(channel.stats().consumers.map(({ name }) => name), ["mt.persister"]);
-  assertMatch((await mt("remove-consumer", ...place)).stderr, /: found none of that name\n$/);
+  assertMatch(
+    (await mt("remove-consumer", ...place)).stderr,
+    /: found none of that name; "mt status" lists/,
+  );
   openConsumer(channel, { name: "gone" }).close();
   const again = await mtJson("remove-consumer", ...place);
   assertEquals([again.code, again.value], [0, { removed: "gone", channel: "test" }]);
@@ -240,7 +296,7 @@ Deno.test("Tools answer for any bytes, and for what is no file", async () => {
   flags.push(`--allow-ffi=${ROOT}zig-out`);
   const { cases, answers } = await runScript("fuzz/_sweep_inspect.ts", flags, [
     JSON.stringify(task),
-  ], { watchdogMs: IS_LONG ? 3_600_000 : 120_000 }) as { cases: number; answers: number };
+  ], { watchdogMs: IS_LONG ? 3_600_000 : 300_000 }) as { cases: number; answers: number };
   assertEquals(cases, 4 * task.rounds + 5);
   assert(answers > cases);
   directory.write("empty", "");

@@ -10,6 +10,12 @@ import { taskArguments } from "./_task.ts";
 
 const Quote = defineSchema("quote", { price: "f64", side: "u8", symbol: "char[8]" });
 
+/**
+ * Milliseconds that are long for the tool between its look at the wall clock and the one at the
+ * messages, by which it tells when they were published.
+ */
+const APART_MS = 500;
+
 interface Told {
   code: number;
   /** Lines of the standard output; parsed if they are JSON. */
@@ -71,6 +77,9 @@ Deno.test("mt tail prints the newest messages by their schema, and selects", asy
     ],
     [[97, 99], [96, 99], [], [20, 21, 22], [20, 21], [2, 3], []],
   );
+  const unmet = await tailQuotes("--where", "side=buy");
+  assertEquals([unmet.code, unmet.lines], [0, []]);
+  assertEquals(unmet.stderr, "Found no such message among 100\n");
   const wrong: [args: string[], said: string][] = [
     [["--where", "prize=1"], 'found no field "prize", but layout, price, side, symbol'],
     [["--where", "price"], "expected a field, one of = != ~ > < >= <=, and a value"],
@@ -99,9 +108,9 @@ Deno.test("mt tail reads messages of any layout, by name, and by time of publish
   Trade.accessor().wrap(new DataView(bytes.buffer), 0).kind = 1;
   producer.offer(bytes);
   producer.offer(encode("no layout of ours"));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, APART_MS));
   const middle = new Date().toISOString();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, APART_MS));
   producer.offer(encode("late"));
   const args = ["market.btcusdt", "--directory", scratch.directory];
   const text = await tail(...args);
@@ -130,7 +139,7 @@ Deno.test("mt tail -f goes on with what comes, and holds nobody back", async () 
   // More than the ring holds, at once: what was not read in time is a gap.
   for (let i = 0; i < 10_000; i++) producer.offer(new Uint8Array(Quote.sizeBytes));
   let text = "";
-  while (!text.includes('"sequence":10003,')) text += (await lines.read()).value;
+  while (!/"sequence":10003,.*\n$/.test(text)) text += (await lines.read()).value;
   let next = 4;
   for (const line of text.trimEnd().split("\n")) {
     const { sequence, gap } = JSON.parse(line);

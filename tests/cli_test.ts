@@ -3,9 +3,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { createChannel, openChannel, openConsumer, openProducer } from "../mod.ts";
-import { isReadable, Watch } from "../lib/observability/mod.ts";
+import { isReadable, openCounters, Watch } from "../lib/observability/mod.ts";
 import { findingsOf } from "../scripts/cli/_findings.ts";
 import { mtHere } from "./_cli.ts";
+import { COUNTED, CountingChild } from "./_counters.ts";
 import { DemoDirectory } from "./_demo.ts";
 import { Logged, send } from "./_logged.ts";
 import { encode, ROOT, runChild } from "./_support.ts";
@@ -82,6 +83,32 @@ Deno.test("mt status names who gates, who is dead, and what is wrong with a log"
   assertStringIncludes(absent.fix, `mt persist test --wal-dir ${directory}/wal`);
 });
 
+Deno.test("mt status shows services, and names those that died or cannot be read", async () => {
+  using scratch = new TaskDirectory();
+  const place = ["--directory", scratch.path];
+  const child = await CountingChild.start(scratch.path, "gateway");
+  await child.kill();
+  using living = openCounters("engine", COUNTED, { directory: scratch.path });
+  openCounters("journal", COUNTED, { directory: scratch.path }).close();
+  scratch.write("spoilt.counters", "none");
+  const { stdout } = await mtHere("status", ...place);
+  assertMatch(stdout, /^No channels in /);
+  assertMatch(stdout, new RegExp(`^${living.instance} +${Deno.pid} +alive +\\d{4}-.*Z +1$`, "m"));
+  assertMatch(stdout, new RegExp(`^gateway +${child.pid} +dead +`, "m"));
+  assertMatch(stdout, /^journal +\d+ +stopped +/m);
+  assertMatch(stdout, /^spoilt +– +unreadable +– +–$/m);
+  const { services, findings } = JSON.parse((await mtHere("status", "--json", ...place)).stdout);
+  assertEquals(services.map(({ instance }: { instance: string }) => instance), [
+    ...["engine", "gateway", "journal", "spoilt"],
+  ]);
+  const [dead, spoilt, ...others] = findings;
+  assertEquals([dead.service, dead.channel, dead.kind, dead.pid], [
+    ...["gateway", null, "dead", child.pid],
+  ]);
+  assertStringIncludes(dead.fix, `mt clean --directory ${scratch.path}`);
+  assertEquals([spoilt.service, spoilt.kind, others], ["spoilt", "unreadable", []]);
+});
+
 Deno.test("findingsOf() says since when, as the history has it, whatever stands there", () => {
   using scratch = new Logged();
   scratch.create().close();
@@ -137,7 +164,10 @@ Deno.test("mt remove removes a file, sound or not, and fails where there is none
   assertEquals([...Deno.readDirSync(directory.path)], []);
   const missing = await mtHere("remove", "good", ...place);
   assertEquals([missing.code, missing.stdout], [1, ""]);
-  assertMatch(missing.stderr, /^error: Cannot remove ".*\/good\.ring": found no such file/);
+  assertMatch(
+    missing.stderr,
+    /^error: Cannot remove ".*\/good\.ring": found no such file.*; "mt status" lists/,
+  );
 });
 
 Deno.test("mt demo is the demo, with its options and exit statuses", async () => {
@@ -173,6 +203,8 @@ Deno.test("each command of mt explains itself, and ends with 2 at wrong argument
     const wrong = await mtHere(name, "--fast");
     assertEquals([wrong.code, wrong.stdout], [2, ""], name);
     assertMatch(wrong.stderr, /^error: [^\n]+\n$/, name);
+    assertStringIncludes(wrong.stderr, `--help")`, name);
+    if (ours.includes(name)) assertStringIncludes(wrong.stderr, `(see "mt ${name} --help")`);
   }
   const version = await mtHere("--version");
   assertEquals([version.code, version.stdout], [0, `${config.version}\n`]);

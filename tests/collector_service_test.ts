@@ -52,7 +52,7 @@ Deno.test("mt collector goes on after kill -9, and ends at SIGTERM with its coun
       ...inDirectory(directory),
       ...["--url", exchange.url, "--rest", exchange.restUrl, "--buffer-size", "1MB"],
     ];
-    const watchdog = AbortSignal.timeout(100_000);
+    const watchdog = AbortSignal.timeout(300_000); // For five starts of a service.
     await using all = new AsyncDisposableStack();
     let service = all.use(startCollector(args));
     const { markets, source } = await service.event<Told>();

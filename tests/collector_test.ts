@@ -102,7 +102,7 @@ Deno.test("LiveCollector loses nothing where one connection replaces another", a
 for (const fault of REST_FAULTS) {
   Deno.test(`LiveCollector gets a snapshot in spite of "${fault}" answers`, async () => {
     const faults: RestFault[] = fault === "silent" ? [fault] : [fault, fault, fault];
-    await using station = await Station.start();
+    await using station = await Station.start(fault === "silent" ? { restTimeoutMs: 1_000 } : {});
     station.exchange.advance(2_000); // So that what was before is too old.
     station.exchange.restFaults.inject(...faults);
     await station.untilInStep();

@@ -270,7 +270,7 @@ Deno.test("Process with a persister and nothing else to do ends by itself", asyn
 
 const IS_LONG = Deno.env.get("MT_LONG") === "1";
 const holds = "createChannel() says who holds the log where there is no ring to come";
-const heldName = IS_LONG ? holds : `${holds} (waits 10 s: only with MT_LONG=1)`;
+const heldName = IS_LONG ? holds : `${holds} (waits a minute: only with MT_LONG=1)`;
 
 Deno.test({ name: heldName, ignore: !IS_LONG }, async () => {
   using logged = new Logged();

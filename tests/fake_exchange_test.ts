@@ -36,16 +36,14 @@ Deno.test("FakeExchange serves combined and raw streams, as subscribed", async (
   const raw = new Client(`${exchange.url}/ws/a@bookTicker`);
   const asking = new Client(`${exchange.url}/ws`);
   const all = [combined, raw, asking];
-  await until(
-    "all are connected",
-    () => all.every(({ isOpen }) => isOpen) && exchange.connectionCount === 3,
-  );
+  const areOpen = () => all.every(({ isOpen }) => isOpen);
+  await until("all are open", () => areOpen() && exchange.connectionCount === 3);
   asking.send({ method: "SUBSCRIBE", params: ["b@trade", "a@trade", 7], id: 1 });
   asking.send({ method: "UNSUBSCRIBE", params: ["a@trade"], id: 2 });
   asking.send({ method: "LIST_SUBSCRIPTIONS", id: 3 });
   asking.send({ method: "NONSENSE", id: 4 });
   asking.send("{");
-  await until("five texts have come", () => asking.texts.length === 5);
+  await until("all is answered", () => asking.texts.length === 5);
   assertEquals(asking.texts.map((text) => JSON.parse(text)), [
     { result: null, id: 1 },
     { result: null, id: 2 },
@@ -54,7 +52,7 @@ Deno.test("FakeExchange serves combined and raw streams, as subscribed", async (
     { error: { code: 2, msg: "Invalid request" }, id: null },
   ]);
   exchange.advance(500);
-  await until("messages come", () => all.every(({ texts }) => texts.length > 10));
+  await until("all have got some", () => all.every(({ texts }) => texts.length > 10));
   const kinds = (texts: string[]) => [...new Set(texts.map((text) => JSON.parse(text).stream))];
   assertEquals(kinds(combined.texts).sort(), ["a@trade", "b@depth@100ms"]);
   assert(raw.texts.every((text) => JSON.parse(text).b !== undefined));
@@ -113,8 +111,8 @@ Deno.test("FakeExchange cuts off a client that answers no pings", async () => {
   const request = "GET /ws/btcusdt@trade HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n" +
     "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   await mute.write(new TextEncoder().encode(request));
-  await until("there is a second connection", () => exchange.counts.connections === 2);
-  await until("one is left", () => exchange.connectionCount === 1);
+  await until("both were there", () => exchange.counts.connections === 2);
+  await until("one is cut off", () => exchange.connectionCount === 1);
   assert(client.isOpen);
   await client.closed();
 });

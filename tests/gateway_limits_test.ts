@@ -15,11 +15,17 @@ Deno.test("Gateway ends connections that do not log on in time", async () => {
   assertMatch(await half.readText(), /^HTTP\/1\.1 408 .*logon_timeout: logon: expected within/s);
   using silent = await RawTcp.connect(tcpPort!);
   assertStringIncludes(await silent.readText(), "logon_timeout");
-  using open = new RawSocket(webSocketPort);
-  await open.opened();
-  assertEquals((await open.next("error")).reason, "logon_timeout");
+  // On a busy machine the time may be over before the WebSocket is open.
+  let [text, tries] = ["", 0];
+  for (; !text.startsWith("HTTP/1.1 101 "); tries++) {
+    using open = await RawTcp.connect(webSocketPort);
+    await open.send(HANDSHAKE);
+    text = await open.readText();
+    assertStringIncludes(text, "logon_timeout");
+  }
+  assertStringIncludes(text, '"type":"error"');
   await until("they are gone", () => gateway.counts().connections === 0);
-  assertEquals(gateway.counts().refused, { logon_timeout: 3 });
+  assertEquals(gateway.counts().refused, { logon_timeout: 2 + tries });
 });
 
 Deno.test("Gateway sends heartbeats, and ends a session's connection that is silent", async () => {

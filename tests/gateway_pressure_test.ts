@@ -17,9 +17,15 @@ Deno.test("Gateway rejects orders while the ring is full, naming who holds it up
     await new Promise((resolve) => setTimeout(resolve));
   }
   const published = exchange.orders.stats().nextSequence - 1;
-  const reject = await client.next("reject");
-  assertEquals([reject.reason, reject.clientSequence], ["back_pressured", published + 1]);
-  assertEquals(reject.retryAfterMs, 10);
+  const first = await client.next("reject");
+  assertEquals([first.reason, first.clientSequence], ["back_pressured", published + 1]);
+  assertEquals(first.retryAfterMs, 10);
+  // As long as the log's writer is as far behind, it may be named as well.
+  const others = () => exchange.orders.stats().consumers.filter(({ name }) => name !== "engine");
+  await until("all is written", () => others().every(({ lagMessages }) => lagMessages === 0));
+  client.send(newOrder(++sequence));
+  let reject = await client.next("reject");
+  while (reject.clientSequence !== sequence) reject = await client.next("reject");
   assertStringIncludes(reject.text, 'as "engine" is behind');
   let seen = 0;
   await until("all is seen", () => {
@@ -68,8 +74,11 @@ Deno.test("Gateway rejects orders while the log is full, and loses none", async 
     onAck: () => void acked++,
   });
   let id = 0;
+  const isFull = () => exchange.orders.stats().log!.state === "full";
   while (rejects.length === 0) {
-    for (let count = 0; count < 50; count++) client.send(restingOrder(++id));
+    for (let count = 0; count < 500; count++) client.send(restingOrder(++id));
+    // No faster than the disk takes them: the ring must not be full before the log is.
+    await until("they are answered", () => acked + rejects.length === id || isFull());
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   assertEquals([rejects[0]!.reason, rejects[0]!.retryAfterMs], ["wal_full", 1000]);

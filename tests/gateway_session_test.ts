@@ -8,7 +8,16 @@ import { GatewayConnection } from "../lib/exchange/gateway/gateway_connection.ts
 import { GatewaySession } from "../lib/exchange/gateway/gateway_session.ts";
 import { GatewaySessions, SESSIONS_PER_GATEWAY } from "../lib/exchange/gateway/gateway_sessions.ts";
 import { Heartbeat } from "../lib/exchange/gateway/heartbeat.ts";
-import { EngineEvent, KIND_ACCEPTED, KIND_TRADED, OrderEntry } from "../lib/exchange/mod.ts";
+import {
+  EngineEvent,
+  FRAME_HEADER_BYTES,
+  FRAME_LOGON,
+  KIND_ACCEPTED,
+  KIND_TRADED,
+  OrderEntry,
+  WireLogon,
+  writeFrameHeader,
+} from "../lib/exchange/mod.ts";
 import { formatToken, parseToken } from "../lib/exchange/gateway/session_token.ts";
 import { TokenBucket } from "../lib/exchange/gateway/token_bucket.ts";
 
@@ -125,14 +134,31 @@ Deno.test("TokenBucket lets a second's worth through at once, and then the rate"
   assertEquals(taken(5), 0, "a clock that goes back brings nothing");
 });
 
+/** What every look finds, at each 25 ms up to a time. */
+function looksUntil(heartbeat: Heartbeat, fromMs: number, toMs: number): string[] {
+  const looks: string[] = [];
+  for (let nowMs = fromMs + 25; nowMs <= toMs; nowMs += 25) looks.push(heartbeat.look(nowMs));
+  return looks;
+}
+
 Deno.test("Heartbeat is due after a silence, and gives the other side up after three", () => {
   const heartbeat = new Heartbeat(100, 0);
   assertEquals([heartbeat.isDue(99), heartbeat.isDue(100)], [false, true]);
   heartbeat.sent(100);
   assertEquals([heartbeat.isDue(199), heartbeat.isDue(200)], [false, true]);
-  assertEquals([heartbeat.isGone(299), heartbeat.isGone(300)], [false, true]);
-  heartbeat.received(300);
-  assertEquals([heartbeat.isGone(599), heartbeat.isGone(600)], [false, true]);
+  const expected = [...Array(11).fill("alive"), "silent"];
+  assertEquals(looksUntil(heartbeat, 0, 300), expected);
+  heartbeat.received(310);
+  assertEquals(looksUntil(heartbeat, 310, 610), expected);
+});
+
+Deno.test("Heartbeat gives nobody up because its own side has stood still", () => {
+  const heartbeat = new Heartbeat(100, 0);
+  looksUntil(heartbeat, 0, 175);
+  assertEquals(heartbeat.look(5_000), "alive"); // What came meanwhile is read only now.
+  heartbeat.received(5_001);
+  assertEquals(looksUntil(heartbeat, 5_001, 5_275).includes("silent"), false);
+  assertEquals([heartbeat.look(6_000), heartbeat.look(7_000)], ["silent", "silent"]);
 });
 
 Deno.test("tokens come back from their text, and no other text is one", () => {
@@ -146,21 +172,34 @@ Deno.test("tokens come back from their text, and no other text is one", () => {
   }
 });
 
-Deno.test("GatewayConnection ends where its client is further behind than the window", async () => {
+/**
+ * A connection whose client sends these bytes, then nothing until the goodbye, and reads nothing.
+ * Its gateway admits nobody.
+ */
+function connect(bytes: Uint8Array<ArrayBuffer>[]) {
   const pending = new Promise<never>(() => {});
   const goodbye = Promise.withResolvers<null>();
+  const admitting = Promise.withResolvers<void>();
   const socket = {
     setNoDelay() {},
     close() {},
     closeWrite: () => pending,
-    read: () => goodbye.promise,
-    write: () => pending, // A client that reads nothing.
+    read(buffer: Uint8Array) {
+      const next = bytes.shift();
+      if (next === undefined) return goodbye.promise;
+      buffer.set(next);
+      return Promise.resolve(next.length);
+    },
+    write: () => pending,
   } as unknown as Deno.TcpConn;
   const reasons: string[] = [];
-  const limits = { heartbeatMs: 1e6, logonTimeoutMs: 1e6, outboxBytesMax: 4096 };
+  const limits = { heartbeatMs: 1e6, logonTimeoutMs: 1e3, outboxBytesMax: 4096 };
   const owner = {
     limits,
-    logon: () => pending,
+    logon() {
+      admitting.resolve();
+      return goodbye.promise.then(() => {});
+    },
     order: () => undefined,
     acknowledge() {},
     countResent() {},
@@ -168,6 +207,26 @@ Deno.test("GatewayConnection ends where its client is further behind than the wi
   };
   const codec = new BinaryCodec(new OrderEntry({ find: () => undefined, at: () => undefined }));
   const connection = new GatewayConnection(socket, codec, owner);
+  return { connection, goodbye, limits, reasons, admitting: admitting.promise };
+}
+
+Deno.test("GatewayConnection ends where no logon comes, not where a disk is slow", async () => {
+  const logon = new Uint8Array(FRAME_HEADER_BYTES + WireLogon.sizeBytes);
+  writeFrameHeader(new DataView(logon.buffer), 0, FRAME_LOGON, WireLogon.sizeBytes);
+  for (const bytes of [[], [logon]]) {
+    const isLoggingOn = bytes.length > 0;
+    const { connection, goodbye, reasons, admitting } = connect(bytes);
+    const running = connection.run();
+    if (isLoggingOn) await admitting;
+    connection.tick(performance.now() + 60_000);
+    assertEquals(reasons, isLoggingOn ? [] : ["logon_timeout"]);
+    goodbye.resolve(null);
+    await running;
+  }
+});
+
+Deno.test("GatewayConnection ends where its client is further behind than the window", async () => {
+  const { connection, goodbye, limits, reasons } = connect([]);
   const session = new GatewaySession({ id: IDS[0]!, tokenHash: "" }, LIMITS);
   const running = connection.run();
   connection.attach(session, 0);

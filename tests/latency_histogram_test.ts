@@ -102,4 +102,8 @@ Deno.test("Channel.histogram() agrees with Channel.latency()", () => {
   assertEquals(shares.map((share) => found.percentile(share * 100)), values);
   assert(found.minNs <= found.meanNs && found.meanNs <= found.maxNs);
   assertThrows(() => channel.histogram("latency", 4), RangeError, "slot 4");
+  assertThrows(() => channel.latency(4, shares), RangeError, "slot 4");
+  for (const share of [NaN, -0.1, 1.1, Infinity]) {
+    assertThrows(() => channel.latency(0, [0.5, share]), RangeError, `${share}`);
+  }
 });

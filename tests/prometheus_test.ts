@@ -7,7 +7,7 @@ import { counter, gauge, histogram, openCounters, Watch } from "../lib/observabi
 import { createRegistry, METRICS } from "../lib/observability/prometheus.ts";
 import { openConsumer, openProducer } from "../mod.ts";
 import { obstacle, promtool } from "./_prometheus.ts";
-import { Scratch } from "./_support.ts";
+import { ROOT, runChild, Scratch } from "./_support.ts";
 
 /** Values of a text by their series, such as `mt_channels{channel="a"}`. */
 function parse(text: string): Map<string, number> {
@@ -98,6 +98,37 @@ Deno.test("createRegistry() counts those without a name as one, and never falls"
   second.write(PAYLOAD);
   assertEquals(await total(), 9);
   assertEquals(await total(), 9);
+});
+
+Deno.test("createRegistry() counts once what those have counted whose places go on", async () => {
+  using scene = new Scene();
+  const channel = scene.scratch.create({ sizeBytes: "64KB" }, "test");
+  const flags = ["--no-prompt", "--no-lock", "--allow-read", "--allow-write"];
+  const script = `${ROOT}tests/_channel_counters_child.ts`;
+  const args = ["run", ...flags, `--allow-ffi=${ROOT}zig-out`, script, scene.scratch.directory];
+  for (const turn of [1, 2]) {
+    assertEquals((await runChild([...args, "end"])).code, 0);
+    const values = await scene.values();
+    const sent = values.get('mt_producer_messages_total{channel="test",producer="maker"}');
+    const taken = values.get('mt_consumer_messages_total{channel="test",consumer="taker"}');
+    assertEquals([sent, taken], [10 * turn, 11 * turn], "one of them was given back");
+  }
+  openProducer(channel, { name: "other" }).write(PAYLOAD);
+  const other = 'mt_producer_messages_total{channel="test",producer="other"}';
+  assertEquals((await scene.values()).get(other), 1, "what its place has counted is not its own");
+});
+
+Deno.test("createRegistry() tells another one in a place from the one before", async () => {
+  using scene = new Scene();
+  const channel = scene.scratch.create({ sizeBytes: "64KB" }, "orders");
+  using producer = openProducer(channel);
+  const name = 'mt_consumer_messages_total{channel="orders",consumer=""}';
+  for (const [count, total] of [[3, 3], [5, 8], [5, 13], [2, 15]] as const) {
+    using consumer = openConsumer(channel, { from: "latest" });
+    for (let i = 0; i < count; i++) producer.write(PAYLOAD);
+    consumer.poll(() => {});
+    assertEquals((await scene.values()).get(name), total);
+  }
 });
 
 Deno.test("createRegistry() has histograms of hand-offs and of the log", async () => {
@@ -214,6 +245,19 @@ Deno.test("METRICS have names, types and help as Prometheus wants them", () => {
     assert(help.endsWith(".") && help.length > 8, name);
     assert(labels.every((label) => !["instance", "job", "le", "pid"].includes(label)), name);
   }
+});
+
+Deno.test("Names and texts of others steer no terminal that shows the metrics", async () => {
+  using scene = new Scene();
+  const channel = scene.scratch.create({}, "orders");
+  openProducer(channel, { name: "\x1b[31mred\n" });
+  openConsumer(channel, { name: "\x9b" });
+  using _ = openCounters("shop", { orders: counter("orders_total", "\x1b]0;title\x07.") }, {
+    directory: scene.scratch.directory,
+  });
+  const text = await scene.registry.metrics();
+  assertEquals(/[^\n\P{Cc}]/u.exec(text)?.[0], undefined);
+  assertStringIncludes(text, 'producer="\\\\u001b[31mred\\\\u000a"');
 });
 
 Deno.test({

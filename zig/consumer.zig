@@ -113,7 +113,7 @@ pub const Consumer = struct {
         const slot = &channel.ring.consumers[taken.index];
         const is_after_death = consumer_slot.isOfDead(slot);
         if (is_after_death and !taken.is_return) consumer_slot.noteDead(channel, slot);
-        if (!taken.is_return) std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
+        if (!taken.is_return) consumer_slot.clear(slot);
         consumer.* = .{
             .ring = channel.ring,
             .position = 0,

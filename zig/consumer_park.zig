@@ -4,6 +4,7 @@ const constants = @import("constants.zig");
 const memory = @import("memory.zig").direct;
 const Consumer = @import("consumer.zig").Consumer;
 const Sleeper = @import("sleeper.zig").Sleeper;
+const isForgotten = @import("sleeper.zig").isForgotten;
 const Status = @import("status.zig").Status;
 const wait = @import("wait.zig").Protocol(memory);
 
@@ -29,7 +30,7 @@ pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
         if (!has_slept) consumer.countUp("waits", 1);
         has_slept = true;
         switch (consumer.sleeper.sleep(&lines.data, seen, slice_ns, &end)) {
-            .look => noteLateWakeup(consumer, seen),
+            .look => if (consumer.sleeper.slice_ended) noteLateWakeup(consumer, seen),
             .timed_out => {
                 consumer.countUp("waits_timed_out", 1);
                 return .timed_out;
@@ -47,12 +48,7 @@ pub fn park(consumer: *Consumer, spins: u32, timeout_ns: u64) Status {
 }
 
 /// A slice that ended by time although a message was there and nobody woke us is a defect.
-fn noteLateWakeup(consumer: *Consumer, seen: u32) void {
-    if (!consumer.sleeper.slice_ended or !consumer.hasNews()) return;
-    const signal = &consumer.ring.lines.data.signal;
-    for (0..10_000) |_| { // The waker may be between its store and its wake.
-        if (memory.load(u32, signal, .acquire) != seen) return;
-        std.atomic.spinLoopHint();
-    }
-    consumer.countUp("late_wakeups", 1);
+pub fn noteLateWakeup(consumer: *Consumer, seen: u32) void {
+    if (!consumer.hasNews()) return;
+    if (isForgotten(&consumer.ring.lines.data, seen)) consumer.countUp("late_wakeups", 1);
 }

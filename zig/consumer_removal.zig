@@ -18,7 +18,6 @@ const Detail = @import("detail.zig").Detail;
 const Status = @import("status.zig").Status;
 const memory = @import("memory.zig").direct;
 const ownerName = @import("channel.zig").ownerName;
-const wait = @import("wait.zig").Protocol(memory);
 
 /// `Busy`: it lives, in the process that `detail` names. `NotFound`: neither ring nor log know it.
 pub const Error = disk.Error || error{Busy};
@@ -55,8 +54,6 @@ pub fn remove(channel: *Channel, name: []const u8, detail: *Detail) Error!void {
         .name = name,
         .pid = @intCast(std.os.linux.getpid()),
     });
-    const lines = channel.ring.lines;
-    _ = wait.wake(&lines.space, &lines.control); // It may have held producers back.
 }
 
 fn removeLogged(

@@ -7,6 +7,7 @@ const Channel = @import("channel.zig").Channel;
 const Detail = @import("detail.zig").Detail;
 const memory = @import("memory.zig").direct;
 const ownerName = @import("channel.zig").ownerName;
+const wait = @import("wait.zig").Protocol(memory);
 
 pub const Error = error{ Busy, SlotsFull };
 
@@ -62,9 +63,18 @@ fn tryTake(channel: *Channel, index: u32) bool {
     liveness.tryLock(channel.fd, .consumer(index)) catch return false;
     channel.holds_consumer[index] = true;
     if (channel.identity.isDurable() and index == header.persister_index) return true;
-    const gating = &channel.ring.lines.control.gating;
-    _ = memory.clearBits(u64, gating, @as(u64, 1) << @intCast(index));
+    const lines = channel.ring.lines;
+    _ = memory.clearBits(u64, &lines.control.gating, @as(u64, 1) << @intCast(index));
+    _ = wait.wake(&lines.space, &lines.control); // Its last owner may have held producers back.
     return true;
+}
+
+/// Forgets the last owner of a slot that was just taken, but for how many there were.
+pub fn clear(slot: *header.ConsumerSlot) void {
+    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
+    std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
+    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
+    memory.store(u64, &slot.counters.resets, resets, .release);
 }
 
 /// Whether the last owner of a slot that was just taken has died there, unnoticed so far.

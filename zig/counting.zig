@@ -9,6 +9,7 @@ const linux = std.os.linux;
 const constants = @import("constants.zig");
 const counters_module = @import("counters.zig");
 const crc32c = @import("crc32c.zig");
+const fault_points = @import("testing/fault_points.zig");
 const file = @import("file.zig");
 const liveness = @import("liveness.zig");
 const process = @import("process.zig");
@@ -288,6 +289,7 @@ fn takeOver(
 
 fn removeNamed(place: file.Place, detail: *Detail) Error!?i32 {
     try file.remove(place, detail);
+    fault_points.hit(.mid_replacement);
     return null;
 }
 

@@ -223,7 +223,8 @@ pub export fn mt_channel_consumer(handle: u32, index: u32, out: [*]u8) callconv(
 }
 
 /// Hand-off latency of a consumer slot: `out[i]` gets the value in ns below which the share
-/// `shares[i]` (0 to 1) of its messages lies. Returns the number of messages measured.
+/// `shares[i]` of its messages lies. Returns the number of messages measured; `invalid_argument`
+/// if one of the shares is not from 0 to 1.
 pub export fn mt_channel_latency(
     handle: u32,
     index: u32,
@@ -235,6 +236,7 @@ pub export fn mt_channel_latency(
     if (index >= channel.ring.consumers_max) return codeAsFloat(.invalid_argument);
     const latency = &channel.ring.consumers[index].latency;
     for (shares[0..count], out[0..count]) |share, *value| {
+        if (!(share >= 0 and share <= 1)) return codeAsFloat(.invalid_argument);
         value.* = @floatFromInt(latency.percentile(share * 100));
     }
     return @floatFromInt(@atomicLoad(u64, &latency.count, .monotonic));

@@ -272,6 +272,8 @@ pub const Intent = extern struct {
 
 /// Counts are stored plainly by their one writer, on a line of its own.
 pub const ProducerCounters = extern struct {
+    /// Times that these counters were set to 0, for a producer of another name.
+    resets: u64,
     messages: u64,
     bytes: u64,
     back_pressured: u64,
@@ -285,13 +287,15 @@ pub const ProducerCounters = extern struct {
     waits_timed_out: u64,
     /// Claims refused because the log was full or had failed.
     log_refused: u64,
+    /// Waits that ended by time although there was room: a defect of the sleep protocol.
+    late_wakeups: u64,
 };
 
 pub const ProducerSlot = extern struct {
     intent: Intent align(line),
     reserved_0: [96]u8,
     counters: ProducerCounters,
-    reserved_1: [48]u8,
+    reserved_1: [32]u8,
     owner: Owner,
 
     comptime {
@@ -324,6 +328,8 @@ pub const Policy = enum(u32) {
 };
 
 pub const ConsumerCounters = extern struct {
+    /// Times that these counters were set to 0, for a consumer that did not come back.
+    resets: u64,
     messages: u64,
     bytes: u64,
     /// Times that the producer overran this consumer, and messages lost by it.
@@ -347,7 +353,7 @@ pub const ConsumerSlot = extern struct {
     cursor: Cursor align(line),
     reserved_0: [112]u8,
     counters: ConsumerCounters,
-    reserved_1: [32]u8,
+    reserved_1: [24]u8,
     owner: Owner,
     policy: u32,
     reserved_2: u32,

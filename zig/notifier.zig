@@ -13,6 +13,7 @@
 const std = @import("std");
 const clock = @import("clock.zig");
 const constants = @import("constants.zig");
+const consumer_park = @import("consumer_park.zig");
 const futex = @import("futex.zig");
 const memory = @import("memory.zig").direct;
 const Consumer = @import("consumer.zig").Consumer;
@@ -26,6 +27,8 @@ const Entry = struct {
     token: u32,
     /// Whether a call has slept for it.
     has_slept: bool = false,
+    /// The signal that a call sleeps on, or is about to.
+    seen: ?u32 = null,
 };
 
 var entries: [constants.notifier_entries_max]Entry = undefined;
@@ -133,6 +136,7 @@ fn lookAround(isolate: u32, is_claimed: bool) void {
         if (entry.isolate != isolate) continue;
         const consumer = entry.consumer orelse continue;
         consumer.channel.checkSize();
+        if (entry.seen) |seen| consumer_park.noteLateWakeup(consumer, seen);
         if (!is_claimed or !consumer.isClaimed()) continue;
         consumer.examineNext();
         entry.consumer = null;
@@ -169,11 +173,12 @@ fn countWaits(isolate: u32) void {
 /// Makes the isolate's consumers sleepers. The caller looks for news again before it waits.
 fn prepareAll(isolate: u32, waiters: []futex.Waiter, is_claimed: *bool) usize {
     var count: usize = 0;
-    for (entries[0..entries_count]) |entry| {
+    for (entries[0..entries_count]) |*entry| {
         if (entry.isolate != isolate) continue;
         const consumer = entry.consumer orelse continue;
         const lines = consumer.ring.lines;
         const seen = wait.prepare(&lines.data, &lines.control);
+        entry.seen = seen;
         if (consumer.isClaimed()) is_claimed.* = true;
         waiters[count] = .{ .expected = seen, .address = @intFromPtr(&lines.data.signal) };
         count += 1;

@@ -23,6 +23,7 @@ const Claim = ring_module.Claim;
 const Detail = @import("detail.zig").Detail;
 const Ring = ring_module.Ring;
 const Sleeper = @import("sleeper.zig").Sleeper;
+const isForgotten = @import("sleeper.zig").isForgotten;
 const Status = @import("status.zig").Status;
 const memory = memory_module.direct;
 const protocol = ring_module.Protocol(memory);
@@ -103,6 +104,7 @@ pub const Producer = struct {
             channel.noteOf(.producer_replaced, &slot.owner, next -| 1);
         }
         slot.intent.sequence = 0;
+        if (!std.mem.eql(u8, channel_module.ownerName(&slot.owner), name)) resetCounters(slot);
         channel_module.writeOwner(&slot.owner, name);
         memory.store(u32, &slot.owner.state, header.SlotState.taken, .release);
         if (channel.isPoisoned()) return error.Truncated;
@@ -389,6 +391,12 @@ pub const Producer = struct {
         return found;
     }
 
+    /// Position of that consumer. Whenever it changes, whoever waits for room is woken.
+    fn heldAt(producer: *const Producer) ?u64 {
+        const index = producer.slowest() orelse return null;
+        return memory.load(u64, &producer.ring.consumers[index].cursor.position, .acquire);
+    }
+
     /// Whether `bytes` could be claimed now.
     fn hasSpace(producer: *Producer, bytes: u64) Error!bool {
         if (producer.channel.isPoisoned()) return error.Truncated;
@@ -433,8 +441,12 @@ pub const Producer = struct {
             producer.lookAtSlowest();
             if (!has_slept) producer.countUp("waits", 1);
             has_slept = true;
+            const held_at = producer.heldAt();
             switch (producer.sleeper.sleep(line, seen, constants.wait_slice_ns, &end)) {
-                .look => if (producer.sleeper.slice_ended) producer.channel.checkSize(),
+                .look => if (producer.sleeper.slice_ended) {
+                    producer.channel.checkSize();
+                    if (producer.heldAt() != held_at) producer.noteLateWakeup(bytes, seen);
+                },
                 .timed_out => {
                     producer.countUp("waits_timed_out", 1);
                     return .timed_out;
@@ -444,7 +456,22 @@ pub const Producer = struct {
             }
         }
     }
+
+    /// A slice that ended by time although a consumer made room and nobody woke us is a defect.
+    /// That another producer's open claim has ended makes room too, and wakes nobody.
+    fn noteLateWakeup(producer: *Producer, bytes: u64, seen: u32) void {
+        if (!(producer.hasSpace(bytes) catch false)) return;
+        if (isForgotten(&producer.ring.lines.space, seen)) producer.countUp("late_wakeups", 1);
+    }
 };
+
+/// A producer goes on counting where one of its name was the last in the slot.
+fn resetCounters(slot: *header.ProducerSlot) void {
+    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
+    std.mem.asBytes(&slot.counters).* = @splat(0);
+    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
+    memory.store(u64, &slot.counters.resets, resets, .release);
+}
 
 /// Lengths of a batch: one for all, or an array.
 pub const Lengths = struct {

@@ -170,6 +170,27 @@ pub inline fn copyAndVerify(
     return checkTrailer(source + header_bytes + length, length, state);
 }
 
+/// Copies a whole record out of shared memory, with zeros up to `stride_bytes`, and checks the
+/// copy. Returns its checksum as it stands in the copy; null if the record is damaged.
+///
+/// Assumes what `copyAndVerify` does, and that `destination` has `stride_bytes` and is 8-aligned.
+pub fn copyWhole(
+    noalias destination: [*]u8,
+    noalias source: [*]const u8,
+    salt: u32,
+    sequence: u64,
+    head_word: u64,
+    length: u32,
+    stride_bytes: usize,
+) ?u32 {
+    var state = beginCrc(salt, sequence, head_word);
+    state = crc32c.copyAndUpdate(destination + header_bytes, source + header_bytes, length, state);
+    if (checkTrailer(source + header_bytes + length, length, state) == .damaged) return null;
+    std.mem.writeInt(u64, destination[0..8], sequence, .little);
+    seal(destination, head_word, length, state, stride_bytes);
+    return finishCrc(state);
+}
+
 /// Checks a record where it lies. For mappings that the reader's cursor protects, and for files.
 pub fn verifyInPlace(
     source: [*]const u8,

@@ -152,6 +152,7 @@ pub fn Protocol(comptime memory: type) type {
             if (bytes > ring.claim_max or bytes & (ring.alignment - 1) != 0) return null;
             if (count == 0 or count > bytes / ring.stride(0)) return null;
             if (bytes > count * ring.strideMax()) return null;
+            if (!ring.isPosition(position)) return null;
             if (position + bytes > protocol.readClaim(ring).position) return null;
             return .{ .bytes = bytes, .count = count, .is_won = noted & header.intent_won != 0 };
         }
@@ -175,7 +176,7 @@ pub fn Protocol(comptime memory: type) type {
 
         /// Bytes to the next record if a published record stands at (`position`, `sequence`).
         pub fn soundStride(ring: *const Ring, position: u64, sequence: u64) ?u64 {
-            if (!ring.isPosition(position)) return null;
+            if (!ring.isPosition(position) or !ring.isSequence(sequence)) return null;
             if (!protocol.isReady(ring, position, sequence)) return null;
             const source = ring.recordAt(position);
             const word: *const u64 = @ptrCast(@alignCast(source + 8));
@@ -238,8 +239,12 @@ pub fn Protocol(comptime memory: type) type {
                 memory.store(u64, &line.last, account.position - stride, .release);
             }
             account.claimed = memory.load(u64, &line.claim.position, .acquire);
+            const is_claim = ring.isClaim(.{
+                .position = account.claimed,
+                .sequence = account.sequence,
+            });
             const beyond = account.claimed -% account.position;
-            if (beyond > ring.claim_max) return error.CorruptHeader;
+            if (!is_claim or beyond > ring.claim_max) return error.CorruptHeader;
             eraseUnpublished(ring, &account);
             memory.store(u64, &line.claim.sequence, account.sequence, .monotonic);
             return account;

@@ -12,6 +12,7 @@ const memory = @import("memory.zig").direct;
 const recovery_module = @import("recovery.zig");
 const Channel = @import("channel.zig").Channel;
 const recovery = recovery_module.Protocol(memory);
+const wait = @import("wait.zig").Protocol(memory);
 
 /// Ends the claim at (`position`, `sequence`) if everybody who may own it is dead.
 pub fn repairClaim(channel: *Channel, position: u64, sequence: u64) recovery_module.Outcome {
@@ -28,7 +29,9 @@ pub fn detachDeadConsumer(channel: *Channel, index: u32) bool {
     defer liveness.unlock(channel.fd, .registration);
     if (!channel.isConsumerDead(index)) return false; // Somebody has joined in the meantime.
     const slot = &channel.ring.consumers[index];
-    _ = memory.clearBits(u64, &channel.ring.lines.control.gating, @as(u64, 1) << @intCast(index));
+    const lines = channel.ring.lines;
+    _ = memory.clearBits(u64, &lines.control.gating, @as(u64, 1) << @intCast(index));
+    _ = wait.wake(&lines.space, &lines.control);
     const state = &slot.owner.state;
     const is_free = memory.load(u32, state, .acquire) == header.SlotState.free; // It was removed.
     if (is_free) return true;

@@ -123,12 +123,14 @@ pub fn Replay(comptime Consumer: type, comptime Error: type) type {
             var sink: Sink = .{ .bytes = bytes, .in_place = false };
             while (sink.count < limit) {
                 const reader = consumer.replay.?;
-                if (reader.sequence > logged(consumer.channel)) {
+                var last = logged(consumer.channel); // Once: a peer may lower it meanwhile.
+                if (reader.sequence > last) {
                     if (sink.count > 0) break;
                     if (try leave(consumer)) return consumer.poll(bytes, limit, false);
-                    if (reader.sequence > logged(consumer.channel)) break;
+                    last = logged(consumer.channel);
+                    if (reader.sequence > last) break;
                 }
-                const found = (try reader.peek(logged(consumer.channel))).?;
+                const found = (try reader.peek(last)).?;
                 const body_bytes = std.mem.alignForward(usize, found.payload.len, 8);
                 const sink_end = sink.used + delivery.bytes + body_bytes;
                 if (sink_end > bytes.len) {

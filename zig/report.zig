@@ -69,6 +69,7 @@ pub const PeerReport = extern struct {
     waits: f64,
     waits_timed_out: f64,
     log_refused: f64,
+    resets: f64,
     index: u32,
     state: u32,
     policy: u32,
@@ -125,10 +126,11 @@ pub fn ofConsumer(channel: *const Channel, index: u32) ?PeerReport {
     return report;
 }
 
-/// Each counter has a field of its name in the report.
+/// Each counter has a field of its name in the report. The first is `resets`, so that what is read
+/// behind it was counted since.
 fn copyCounters(report: *PeerReport, counters: anytype) void {
     inline for (@typeInfo(@TypeOf(counters.*)).@"struct".fields) |field| {
-        const value = memory.load(u64, &@field(counters, field.name), .monotonic);
+        const value = memory.load(u64, &@field(counters, field.name), .acquire);
         @field(report, field.name) = toFloat(value);
     }
 }

@@ -87,15 +87,20 @@ pub const Ring = struct {
         return ring.stride(ring.record_payload_max);
     }
 
+    /// Whether a record may begin there. What has passed this can be added to without a check.
     pub inline fn isPosition(ring: *const Ring, position: u64) bool {
-        return position & (ring.alignment - 1) == 0;
+        return position & (ring.alignment - 1) == 0 and position <= constants.position_max;
+    }
+
+    /// Whether a record may have it.
+    pub inline fn isSequence(_: *const Ring, sequence: u64) bool {
+        return sequence -% 1 < constants.sequence_max;
     }
 
     /// Whether a claim word is one that sound peers write. Sequences begin with 1; 0 is what a file
     /// has that was cut off and made longer again.
     pub inline fn isClaim(ring: *const Ring, pair: Pair) bool {
-        return ring.isPosition(pair.position) and pair.position <= constants.position_max and
-            pair.sequence -% 1 < constants.sequence_max;
+        return ring.isPosition(pair.position) and ring.isSequence(pair.sequence);
     }
 
     /// Entry of the block index that `position` falls in.

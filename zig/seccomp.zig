@@ -7,6 +7,8 @@
 //!   flags lie in memory, where a filter does not see, and libc then takes `clone`.
 //! - Calls of another architecture (32 bits, x32) are all refused: their numbers mean other things.
 //! - `io_uring` is refused, as what it does passes no filter.
+//! - So is what puts input before the terminal that this process was started from: a shell would
+//!   run it.
 //!
 //! A list of what is refused and not of what is allowed: Deno's runtime changes, and a call that it
 //! begins to use must not end a service. What it does not do: keep files or addresses away, which
@@ -38,6 +40,7 @@ const @"return" = 0x06; // BPF_RET | BPF_K
 const number_offset = 0;
 const machine_offset = 4;
 const argument_offset = 16; // Lower half of the first argument: both machines are little-endian.
+const second_argument_offset = argument_offset + 8;
 
 const allow: Instruction = .{ .code = @"return", .operand = 0x7fff0000 };
 
@@ -95,6 +98,11 @@ const refused = [_][]const u8{
 const namespace_flags: u32 = 0x7e02_0000;
 const thread_flag: u32 = 0x0001_0000;
 
+/// Requests of `ioctl` that put input before a terminal: TIOCSTI, TIOCLINUX. The kernel takes the
+/// lower half of the argument, too.
+const terminal_input = 0x5412;
+const console_input = 0x541c;
+
 fn program(comptime machine: Machine) []const Instruction {
     comptime {
         @setEvalBranchQuota(100_000);
@@ -121,6 +129,12 @@ fn program(comptime machine: Machine) []const Instruction {
             };
         }
         return list ++ [_]Instruction{
+            .{ .code = jump_equal, .operand = @intFromEnum(Calls.ioctl), .jump_false = 5 },
+            .{ .code = load, .operand = second_argument_offset },
+            .{ .code = jump_equal, .operand = terminal_input, .jump_true = 1 },
+            .{ .code = jump_equal, .operand = console_input, .jump_false = 1 },
+            no,
+            allow,
             .{ .code = jump_equal, .operand = @intFromEnum(Calls.clone3), .jump_false = 1 },
             refuse(.NOSYS),
             .{ .code = jump_equal, .operand = @intFromEnum(Calls.clone), .jump_true = 1 },
@@ -180,7 +194,7 @@ fn interpret(list: []const Instruction, machine: u32, number: u32, argument: u32
                 accumulator = switch (step.operand) {
                     number_offset => number,
                     machine_offset => machine,
-                    argument_offset => argument,
+                    argument_offset, second_argument_offset => argument,
                     else => unreachable,
                 };
                 continue;
@@ -222,6 +236,11 @@ test "seccomp: the program of each machine refuses what is listed, and nothing e
             try testing.expectEqual(no, interpret(list, audit, clone, flags));
         }
         try testing.expectEqual(refuse(.NOSYS).operand, interpret(list, audit, clone3, thread));
+        const ioctl: u32 = @intFromEnum(Calls.ioctl);
+        for ([_]u32{ terminal_input, console_input }) |request| {
+            try testing.expectEqual(no, interpret(list, audit, ioctl, request));
+            try testing.expectEqual(allow.operand, interpret(list, audit, ioctl, request + 1));
+        }
     }
     const x32 = interpret(comptime program(.x86_64), Machine.x86_64.auditNumber(), 0x4000_0000, 0);
     try testing.expectEqual(no, x32);

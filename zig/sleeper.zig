@@ -9,6 +9,16 @@ const futex = @import("futex.zig");
 const header = @import("header.zig");
 const memory = @import("memory.zig").direct;
 
+/// Whether nobody has woken the sleepers of `line` since `seen` was read from its signal, nor is
+/// about to: a waker may be between its news and its wake-up.
+pub fn isForgotten(line: *const header.WaitLine, seen: u32) bool {
+    for (0..10_000) |_| {
+        if (memory.load(u32, &line.signal, .acquire) != seen) return false;
+        std.atomic.spinLoopHint();
+    }
+    return true;
+}
+
 /// What the waiter does next.
 pub const Turn = enum { look, timed_out, interrupted, closed };
 

@@ -8,6 +8,7 @@ import { ChannelClosedError, LayoutMismatchError } from "../errors.ts";
 import { type Durability, type LogReport, readDurability } from "../native/log.ts";
 import { type HistogramCounts, type HistogramKind, readHistogram } from "../native/histogram.ts";
 import { type HistoryEntry, readHistory } from "../native/history.ts";
+import { shownText } from "../native/failure.ts";
 import { checkSharedPath } from "../native/path.ts";
 import { type Peer, readConsumers, readProducers } from "../native/peers.ts";
 import * as ring from "../native/ring.ts";
@@ -125,6 +126,7 @@ export class Channel implements Disposable {
    * @param consumer Its slot: {@linkcode Peer.index} out of {@linkcode Channel.stats}.
    * @param shares Shares of the messages, 0 to 1: `[0.5, 0.99]` for the median and p99.
    * @returns Nanoseconds for each share (3 % wide), and how many messages were measured.
+   * @throws {RangeError} If there is no such slot, or a share is not from 0 to 1.
    */
   latency(consumer: number, shares: readonly number[]): { count: number; values: number[] } {
     return ring.readLatency(this.handle, consumer, shares);
@@ -327,8 +329,9 @@ export function openChannel(name: string, options: OpenChannelOptions = {}): Cha
     return channel;
   }
   channel.close();
-  const difference = describeSchemaDifference(schema.text, schemaText);
-  const found = schemaText === "" ? "none" : schemaText;
+  const shown = shownText(schemaText);
+  const difference = describeSchemaDifference(schema.text, shown);
+  const found = shown === "" ? "none" : shown;
   throw new LayoutMismatchError(path, "schema", schema.text, found, difference);
 }
 

@@ -18,8 +18,8 @@ import { checkDirectory } from "./directory.ts";
 /** Milliseconds between two looks whether the log's owner has made the ring. */
 const OWNER_INTERVAL_MS = 10;
 
-/** Looks after which an owner is taken for one that never will. */
-const OWNER_LOOKS = 1_000;
+/** Looks after which an owner is taken for one that never will: opening a log may take a while. */
+const OWNER_LOOKS = 6_000;
 
 /** A persister of this process. */
 export class ChannelLog {

@@ -15,7 +15,7 @@ import {
 } from "../native/_layout.ts";
 import type { PersisterSettings } from "../native/log.ts";
 import type { CreateSettings } from "../native/ring.ts";
-import type { ChannelPlace } from "./directory.ts";
+import { type ChannelPlace, checkGroup } from "./directory.ts";
 import type { Schema } from "./schema.ts";
 
 /** A size in bytes, or text such as `"64MB"` (KB, MB and GB are powers of 1024). */
@@ -124,6 +124,7 @@ export function toRingSettings(name: string, options: ChannelOptions): RingSetti
   if (!isPowerOfTwo(alignment) || alignment < 8 || alignment > ALIGNMENT_MAX) {
     throw outOfRange(name, "alignment", `a power of two from 8 to ${ALIGNMENT_MAX}`, alignment);
   }
+  checkGroup(options.group);
   const producers = oneOf(name, "producers", options.producers ?? "single", ["single", "many"]);
   return {
     name,

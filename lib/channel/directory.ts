@@ -38,6 +38,21 @@ export function checkName(name: string): void {
   );
 }
 
+/** Largest id of a group: the kernel takes the next one for none, and changes nothing then. */
+const GROUP_MAX = 2 ** 32 - 2;
+
+/**
+ * Checks the id of a group that is to share a file.
+ *
+ * @throws {RangeError} If it is none.
+ */
+export function checkGroup(group: number | undefined): void {
+  if (group === undefined || Number.isInteger(group) && group >= 0 && group <= GROUP_MAX) return;
+  throw new RangeError(
+    `Cannot share a file with group ${group}: expected an id from 0 to ${GROUP_MAX}`,
+  );
+}
+
 /** Returns the path of a channel's file. */
 export function bufferFileOf(
   name: string,

@@ -12,7 +12,7 @@ import {
   RingTruncatedError,
 } from "../errors.ts";
 import * as layout from "../native/_layout.ts";
-import { Detail, failure } from "../native/failure.ts";
+import { Detail, failure, shownText } from "../native/failure.ts";
 import { type Native, native } from "../native/library.ts";
 import { readDurability } from "../native/log.ts";
 import { type Peer, readGating } from "../native/peers.ts";
@@ -189,7 +189,7 @@ export class Producer implements ClaimOwner, Disposable, ChannelMember {
       return;
     }
     if (status === layout.WOULD_DEADLOCK) {
-      throw new DeadlockError(this.channelName, this.gating()?.name ?? "");
+      throw new DeadlockError(this.channelName, shownText(this.gating()?.name ?? ""));
     }
     this.#refuse(status, 0);
   }
@@ -202,7 +202,7 @@ export class Producer implements ClaimOwner, Disposable, ChannelMember {
       ? `no room for its log "${this.#channel.logDirectory}"`
       : slowest === undefined
       ? "no consumer in the way"
-      : `consumer "${slowest.name}" (process ${slowest.pid}) ` +
+      : `consumer "${shownText(slowest.name)}" (process ${slowest.pid}) ` +
         `${slowest.lagMessages} messages behind`;
     throw new Deno.errors.TimedOut(
       `Cannot write to channel "${this.channelName}" within ${timeoutMs} ms: found ${who}`,

@@ -71,8 +71,8 @@ export interface CheckpointSchedule {
 
 const DEFAULT_INTERVAL_MS = 5_000;
 
-/** Long enough for a persister that is started again. */
-const DEFAULT_LOG_TIMEOUT_MS = 10_000;
+/** Long enough for a persister that is started again, on a disk of seconds for each sync. */
+const DEFAULT_LOG_TIMEOUT_MS = 20_000;
 
 /** Milliseconds between two looks whether the log has got as far as the state. */
 const DURABLE_INTERVAL_MS = 1;

@@ -1,6 +1,6 @@
 // Generated from zig/ by "deno task gen". Do not edit.
 
-export const ABI_FINGERPRINT = 2336986834;
+export const ABI_FINGERPRINT = 2759835183;
 
 /** Result codes: what each means stands in zig/status.zig. */
 export const OK = 0;
@@ -276,7 +276,7 @@ export const CHANNEL_REPORT_NEXT_SEQUENCE_OFFSET = 8;
 export const CHANNEL_REPORT_OCCUPANCY_OFFSET = 16;
 export const CHANNEL_REPORT_HAS_NAME_OFFSET = 24;
 
-export const PEER_REPORT_SIZE = 264;
+export const PEER_REPORT_SIZE = 272;
 export const PEER_REPORT_MESSAGES_OFFSET = 0;
 export const PEER_REPORT_BYTES_OFFSET = 8;
 export const PEER_REPORT_LAG_MESSAGES_OFFSET = 16;
@@ -295,13 +295,14 @@ export const PEER_REPORT_ACKS_OFFSET = 112;
 export const PEER_REPORT_WAITS_OFFSET = 120;
 export const PEER_REPORT_WAITS_TIMED_OUT_OFFSET = 128;
 export const PEER_REPORT_LOG_REFUSED_OFFSET = 136;
-export const PEER_REPORT_INDEX_OFFSET = 144;
-export const PEER_REPORT_STATE_OFFSET = 148;
-export const PEER_REPORT_POLICY_OFFSET = 152;
-export const PEER_REPORT_PID_OFFSET = 156;
-export const PEER_REPORT_TID_OFFSET = 160;
-export const PEER_REPORT_NAME_BYTES_OFFSET = 164;
-export const PEER_REPORT_NAME_OFFSET = 168;
+export const PEER_REPORT_RESETS_OFFSET = 144;
+export const PEER_REPORT_INDEX_OFFSET = 152;
+export const PEER_REPORT_STATE_OFFSET = 156;
+export const PEER_REPORT_POLICY_OFFSET = 160;
+export const PEER_REPORT_PID_OFFSET = 164;
+export const PEER_REPORT_TID_OFFSET = 168;
+export const PEER_REPORT_NAME_BYTES_OFFSET = 172;
+export const PEER_REPORT_NAME_OFFSET = 176;
 
 export const HISTOGRAM_REPORT_SIZE = 8216;
 export const HISTOGRAM_REPORT_SUM_OFFSET = 0;

@@ -14,7 +14,8 @@ const EINVAL = 22;
 /**
  * Takes system calls away from this process, from all its threads and Workers and for good:
  * starting programs and processes, `ptrace` and reading other processes' memory, changing users,
- * namespaces, mounts, the kernel and the clock, `io_uring`. They fail with EPERM from then on.
+ * namespaces, mounts, the kernel and the clock, `io_uring`, input for its terminal. They fail with
+ * EPERM from then on.
  *
  * For a process that has been started and only has to work now: what takes it over can start
  * nothing. Files and addresses are not concerned; keep them away by Deno's permissions. Everything

@@ -68,10 +68,10 @@ export class Detail {
     };
   }
 
-  /** Name of a peer, a channel or a file. */
+  /** Name of a peer, a channel or a file, as it is shown. */
   get name(): string {
     const size = this.#view.getUint32(layout.DETAIL_NAME_BYTES_OFFSET, true);
-    return readText(this.bytes, layout.DETAIL_NAME_OFFSET, size);
+    return shownText(readText(this.bytes, layout.DETAIL_NAME_OFFSET, size));
   }
 }
 
@@ -94,6 +94,14 @@ export const LOG_FAULTS: Record<number, LogFaultKind> = {
 /** Reads text that the native side wrote into a fixed field. */
 export function readText(bytes: Uint8Array, offset: number, size: number): string {
   return new TextDecoder().decode(bytes.subarray(offset, offset + size));
+}
+
+/** A text of another process, as it is shown: it must not steer the terminal of who reads it. */
+export function shownText(text: string): string {
+  return text.replace(
+    /\p{Cc}/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** Where a call failed, for its error's text. */

@@ -78,18 +78,18 @@ export function grantedPath(path: string, ...uses: Access[]): GrantedPath {
  * @throws {Deno.errors.NotCapable} If one of the uses is not permitted; the text names the flag.
  */
 export function grantedSharedPath(path: string, ...uses: Access[]): GrantedPath {
-  return grantedPath(path, ...(isOwn(path) ? [] : uses));
+  return grantedPath(path, ...(isOwnPath(path) ? [] : uses));
 }
 
 /** Checks what {@linkcode grantedSharedPath} does, before anything is made. */
 export function checkSharedPath(path: string, ...uses: Access[]): void {
-  if (!isOwn(path)) checkPermitted(path, ...uses);
+  if (!isOwnPath(path)) checkPermitted(path, ...uses);
 }
 
 const SHARED_FILE = /^[A-Za-z0-9_-][A-Za-z0-9._-]*\.(ring|counters)$/;
 
 /** Whether a path is that of the default directory or of a file of ours in it. */
-function isOwn(path: string): boolean {
+export function isOwnPath(path: string): boolean {
   const own = defaultDirectory();
   const isInside = path.startsWith(`${own}/`) && SHARED_FILE.test(path.slice(own.length + 1));
   return path === own || isInside;

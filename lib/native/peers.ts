@@ -59,6 +59,8 @@ export interface Peer {
   aborted: number;
   /** Dead consumers and claims that this one has cleared away. */
   repaired: number;
+  /** Times that the counters of its slot began with 0, as another one took it. */
+  resets: number;
 }
 
 const STATES = {
@@ -109,6 +111,7 @@ function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
     damaged: f64(layout.PEER_REPORT_DAMAGED_OFFSET),
     aborted: f64(layout.PEER_REPORT_ABORTED_OFFSET),
     repaired: f64(layout.PEER_REPORT_REPAIRED_OFFSET),
+    resets: f64(layout.PEER_REPORT_RESETS_OFFSET),
   };
 }
 

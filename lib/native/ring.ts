@@ -303,6 +303,12 @@ export function readLatency(
   const wanted = Float64Array.from(shares);
   const out = new Float64Array(wanted.length);
   const count = native().mt_channel_latency(handle, index, wanted, out, wanted.length);
+  if (count === layout.INVALID_ARGUMENT) {
+    throw new RangeError(
+      `Cannot read the latency of consumer slot ${index} at ${shares}: expected a slot that ` +
+        `there is, and shares from 0 to 1`,
+    );
+  }
   return { count: Math.max(0, count), values: [...out] };
 }
 

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { checkName } from "../channel/directory.ts";
+import { checkGroup, checkName } from "../channel/directory.ts";
 import {
   COUNTER_HELP_BYTES_MAX,
   COUNTER_INSTANCE_BYTES_MAX,
@@ -278,6 +278,7 @@ export function openCounters<const D extends CounterDefinitions>(
   const entries = Object.values(definitions);
   checkEntries(entries);
   const { group } = options;
+  checkGroup(group);
   const file = openCounterFile({
     directory: directoryOf(options),
     instance,

@@ -56,7 +56,7 @@ const consumerCounter = countersOf("consumer");
 
 const LATE =
   "Waits that ended by time although something was there. Any is a defect of this library: " +
-  "report it.";
+  "report it, unless somebody was killed just then.";
 
 /** Of the producers of one name. */
 export const PRODUCER_COUNTERS: readonly PeerCounter[] = [

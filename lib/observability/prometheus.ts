@@ -11,6 +11,7 @@
 
 import { cpuUsage } from "node:process";
 import { type Metric, Registry } from "npm:prom-client@15.1.3";
+import { shownText } from "../native/failure.ts";
 import {
   CHANNEL_METRICS,
   CHANNEL_UP,
@@ -244,7 +245,8 @@ class Exporter {
   ): readonly number[] {
     const { bufferFile, createdMs } = group.channel;
     const parts = group.peers.map((peer) => ({
-      key: `${peer.index} ${peer.pid}`,
+      place: peer.index,
+      resets: peer.resets,
       values: read(peer),
     }));
     return this.#sums.sum(JSON.stringify([bufferFile, createdMs, what, nameOf(group)]), parts);
@@ -299,17 +301,17 @@ function serviceEntries(
   ];
 }
 
-/** Those of one name together. */
+/** Those of one name, as it is shown, together. */
 function groupsOf<P extends WatchedPeer>(
   channel: WatchedChannel,
   peers: readonly P[],
 ): PeerGroup<P>[] {
-  const byName = Map.groupBy(peers, ({ name }) => name);
+  const byName = Map.groupBy(peers, ({ name }) => shownText(name));
   return [...byName.values()].map((peers) => ({ channel, peers }));
 }
 
 function nameOf({ peers }: PeerGroup): string {
-  return peers[0]!.name;
+  return shownText(peers[0]!.name);
 }
 
 function channelEntries(

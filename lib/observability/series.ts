@@ -62,15 +62,18 @@ export class SampleSet {
   }
 }
 
-/** Counters of one participant: `key` says which one it is, beyond its name. */
+/** What was counted in one place. */
 export interface Part {
-  key: string;
+  place: number;
+  /** Changes whenever its counters begin with 0. */
+  resets: number;
   values: readonly number[];
 }
 
-interface Sums {
-  parts: Map<string, readonly number[]>;
-  totals: Map<string, number[]>;
+/** A sum, and what its parts were when it was made, by their places. */
+interface Sum {
+  totals: readonly number[];
+  parts: ReadonlyMap<number, Part>;
 }
 
 /**
@@ -80,30 +83,30 @@ interface Sums {
  * takes a counter that falls for one that began at 0, and would count the rest of the sum again.
  */
 export class RisingSums {
-  #before: Sums = { parts: new Map(), totals: new Map() };
-  #now: Sums = { parts: new Map(), totals: new Map() };
+  #before = new Map<string, Sum>();
+  #now = new Map<string, Sum>();
 
-  /** Begins the next look. What was not in the one before is forgotten. */
+  /** Begins the next look. A series that was not in the one before is forgotten. */
   turn(): void {
     this.#before = this.#now;
-    this.#now = { parts: new Map(), totals: new Map() };
+    this.#now = new Map();
   }
 
   /** Returns the sums of all parts of a series, those that are gone included. */
   sum(series: string, parts: readonly Part[]): readonly number[] {
-    const before = this.#before.totals.get(series);
-    const length = parts[0]?.values.length ?? 0;
-    const totals = before?.slice() ?? new Array<number>(length).fill(0);
-    for (const { key, values } of parts) {
-      const part = `${series} ${key}`;
-      const seen = this.#before.parts.get(part);
-      for (const [place, value] of values.entries()) {
-        const earlier = seen?.[place] ?? 0;
-        totals[place]! += value >= earlier ? value - earlier : value;
+    const before = this.#before.get(series);
+    const seen = new Map(before?.parts);
+    const totals = before?.totals.slice() ?? parts[0]?.values.map(() => 0) ?? [];
+    for (const part of parts) {
+      const earlier = seen.get(part.place);
+      const goesOn = earlier?.resets === part.resets;
+      for (const [index, value] of part.values.entries()) {
+        const counted = goesOn ? earlier.values[index]! : 0;
+        totals[index]! += value >= counted ? value - counted : value;
       }
-      this.#now.parts.set(part, values);
+      seen.set(part.place, part);
     }
-    this.#now.totals.set(series, totals);
+    this.#now.set(series, { totals, parts: seen });
     return totals;
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { shownText } from "../native/failure.ts";
 import type { CounterDefinition } from "./counters.ts";
 import { type MetricDefinition, single } from "./metric.ts";
 
@@ -46,7 +47,7 @@ export function serviceMetric(
   { name, kind, help }: CounterDefinition,
 ): MetricDefinition | undefined {
   if (!NAME.test(name)) return undefined;
-  return { name: `mt_${name}`, type: kind, labels: ["service"], help };
+  return { name: `mt_${name}`, type: kind, labels: ["service"], help: shownText(help) };
 }
 
 /** Of the one that looks. */

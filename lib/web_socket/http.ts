@@ -29,11 +29,11 @@ const HEADERS: Record<string, string> = {
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",
-  "connection": "close", // Nobody queues requests up, whose answers would wait here.
+  "connection": "close",
 };
 
 /**
- * Begins to listen, for requests whose heads are small and come soon.
+ * Begins to listen, for requests whose heads are small and come soon, one on each connection.
  *
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
@@ -49,6 +49,8 @@ export async function listenHttp(
     noDelay: true,
   });
   server.maxConnections = connectionsMax;
+  // Others that come with it would all be worked on, and their answers wait here.
+  server.maxRequestsPerSocket = 1;
   server.on("clientError", (_error, socket) => socket.destroy());
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (cause) => reject(listenFailure(cause, host, port)));

@@ -41,7 +41,7 @@ export function addChannelCommands(program: Command, end: End): void {
 
 function addPersist(program: Command, end: End): void {
   withPlace(program.command("persist"))
-    .description("write the log of a channel, until SIGTERM or SIGINT")
+    .description("write the log of a channel, made where there is none, until SIGTERM or SIGINT")
     .argument("<channel>", "its name")
     .requiredOption("--wal-dir <dir>", "directory of logs")
     .option("--sync <when>", '"group", "none", or a number of milliseconds', "group")

@@ -4,10 +4,13 @@
  * @module
  */
 
+import { dirname } from "node:path";
 import { currentSlot, decodeControl } from "../../lib/native/log_files.ts";
+import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
   peerName,
+  type ServiceCounters,
   type UnreadableChannel,
   type WatchedChannel,
   type WatchedPeer,
@@ -16,8 +19,10 @@ import { formatBytes, formatCount, formatShare } from "../_table.ts";
 
 /** Something that is not well. */
 export interface Finding {
-  /** Name of the channel. */
-  channel: string;
+  /** Name of the channel; null if it is about a service. */
+  channel: string | null;
+  /** Instance of the service; null if it is about a channel. */
+  service: string | null;
   kind:
     | "unreadable"
     | "gated"
@@ -56,7 +61,8 @@ export function findingsOf(
       : [{
         ...about(channel, "unreadable"),
         found: channel.error,
-        fix: "mt inspect shows what the file holds; mt remove removes it",
+        fix: `mt inspect ${channel.bufferFile} shows what it holds; ` +
+          `mt remove ${channel.name}${placeFlag(channel.bufferFile)} removes it`,
       }]
   );
 }
@@ -67,9 +73,28 @@ function about(
   peer?: Pick<WatchedPeer, "name" | "index" | "pid">,
 ) {
   return {
-    ...{ channel: channel.name, kind, sinceMs: sinceMs(channel, kind, peer) },
+    ...{ channel: channel.name, service: null, kind, sinceMs: sinceMs(channel, kind, peer) },
     ...{ peer: peer && peerName(peer) || null, pid: peer?.pid || null },
   };
+}
+
+/** Looks through the services that a look has seen. One that was stopped is as it should be. */
+export function serviceFindings(services: readonly ServiceCounters[]): Finding[] {
+  return services.filter(({ state }) => state === "dead" || state === "unreadable").map(
+    ({ instance, file, state, pid, error }) => ({
+      ...{ channel: null, service: instance, peer: null, pid: pid || null, sinceMs: null },
+      kind: state === "dead" ? "dead" : "unreadable",
+      found: error ?? `process ${pid} has died, or ended by an error`,
+      fix: "start it again; if it is done with for good, " +
+        (state === "dead" ? `mt clean${placeFlag(file)} removes its counters` : `remove ${file}`),
+    }),
+  );
+}
+
+/** What a command needs to find a channel or a service by its file. */
+function placeFlag(file: string): string {
+  const directory = dirname(file);
+  return directory === defaultDirectory() ? "" : ` --directory ${directory}`;
 }
 
 /** What a channel's history says when something has begun. */
@@ -154,7 +179,7 @@ function logFindings(channel: WatchedChannel): Finding[] {
         (writer?.state === "dead" ? ` since process ${writer.pid} has died` : "") +
         `; ${missing} messages are in the ring alone, and producers wait when it is full`,
       fix: `start a service that creates the channel, or ` +
-        `mt persist ${name} --wal-dir ${log.directory.replace(/\/[^/]*$/, "")}`,
+        `mt persist ${name} --wal-dir ${dirname(log.directory)}${placeFlag(channel.bufferFile)}`,
     });
   }
   if (log.state === "full") {
@@ -202,7 +227,8 @@ function forgotten(channel: WatchedChannel): Finding[] {
       found: `the log keeps ${formatCount(kept)} messages (about ` +
         `${formatBytes(Math.round(share * log.logBytes))}) for consumer "${peer.name}", which ` +
         `nobody has open`,
-      fix: `open it again, or, if it never comes back, mt remove-consumer ${name} ${peer.name}`,
+      fix: `open it again, or, if it never comes back, mt remove-consumer ${name} ${peer.name}` +
+        placeFlag(channel.bufferFile),
     };
   });
 }

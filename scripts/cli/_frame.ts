@@ -31,6 +31,12 @@ export function placeOf({ directory }: PlaceOptions): { directory?: string } {
   return directory === undefined ? {} : { directory: resolve(directory) };
 }
 
+/** The text of an error; where something was not found, also how to find it. */
+export function withHint(error: Error): string {
+  const isMissing = error instanceof Deno.errors.NotFound;
+  return error.message + (isMissing ? '; "mt status" lists those there are' : "");
+}
+
 /** Makes a command hand all its arguments on, also `--help`. */
 export function forwardTo(command: Command, action: (args: string[]) => Promise<void>): Command {
   return command

@@ -15,9 +15,11 @@ import {
   type SegmentHeader,
   toHex,
 } from "../../lib/native/log_files.ts";
+import type { ServiceCounters } from "../../lib/observability/mod.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { formatBytes, formatTable } from "../_table.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
+import { countersText, inspectCounters } from "./_inspect_counters.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
 import { fieldsText, inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
 import { filesIn, logsIn, lookAt, ringsIn } from "./_place.ts";
@@ -39,6 +41,7 @@ export type Inspection =
     | { kind: "torn"; content: SegmentContent }
     | { kind: "control"; slots: ControlSlot[]; current: number | null }
     | { kind: "ring"; ring: RingContent }
+    | { kind: "counters"; counters: ServiceCounters }
     | { kind: "logs" | "rings"; paths: string[] }
     | { kind: "store" | "checkpoints"; files: FileSize[]; found: VerifiedStores }
     | { kind: "unknown"; head: string }
@@ -82,6 +85,8 @@ export async function inspectPath(path: string, settings: InspectSettings): Prom
     }
     case "ring":
       return { ...base, kind, ring: inspectRing(place, settings) };
+    case "counters":
+      return { ...base, kind, counters: inspectCounters(path) };
     case "logs":
       return { ...base, kind, paths: logsIn(path) };
     case "rings":
@@ -136,6 +141,8 @@ export function isSound(inspection: Inspection): boolean {
       return inspection.slots.length === 2 && inspection.slots.every(({ sound }) => sound);
     case "ring":
       return inspection.ring.error === null && inspection.ring.damage === null;
+    case "counters":
+      return inspection.counters.state !== "unreadable";
     case "store":
     case "checkpoints":
       return inspection.found.sound;
@@ -167,6 +174,8 @@ export function inspectionText(inspection: Inspection): string {
       return controlText(inspection);
     case "ring":
       return ringText(path, inspection.ring);
+    case "counters":
+      return countersText(inspection.counters);
     case "logs":
       return [`Directory of ${inspection.paths.length} logs`, ...inspection.paths].join("\n  ");
     case "rings":

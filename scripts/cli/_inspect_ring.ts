@@ -42,8 +42,6 @@ export function inspectRing(
   { path, head }: Place,
   { limit }: { limit: number },
 ): RingContent {
-  const identity = head.length < IDENTITY_SIZE ? {} : { ...decodeIdentity(head) };
-  const nothing = { identity, stats: null, newest: [], damage: null };
   try {
     const handle = openRing(path, "", { prefault: false, lock: false, readOnly: true });
     using channel = new Channel(handle, path, true);
@@ -51,18 +49,12 @@ export function inspectRing(
     const newest: NewestMessage[] = [];
     const damage = readNewest(channel, Math.max(1, stats.nextSequence - limit), newest) ??
       verifyRing(path).damage?.message ?? null;
-    return {
-      identity,
-      stats,
-      newest,
-      damage,
-      error: null,
-      head: null,
-    };
+    return { identity: { ...channel.identity }, stats, newest, damage, error: null, head: null };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
+    const identity = head.length < IDENTITY_SIZE ? {} : { ...decodeIdentity(head) };
     const hex = toHex(head.subarray(0, HEAD_BYTES));
-    return { ...nothing, error: error.message, head: hex };
+    return { identity, stats: null, newest: [], damage: null, error: error.message, head: hex };
   }
 }
 
@@ -96,7 +88,7 @@ export function ringText(path: string, ring: RingContent): string {
   const { identity, stats, newest, damage, error, head } = ring;
   const fields = Object.keys(identity).length === 0 ? [] : [fieldsText(identity)];
   if (error !== null || stats === null) {
-    return [`Ring ${path}`, error, ...fields, `  ${head}`].join("\n");
+    return [`Ring ${path}`, error, ...fields, ...head === "" ? [] : [`  ${head}`]].join("\n");
   }
   const capacity = Number(identity.capacity);
   const parts = [

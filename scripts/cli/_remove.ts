@@ -6,7 +6,7 @@
 
 import { NoSpaceError, openChannel, removeChannel, removeConsumer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-import { placeOf, type PlaceOptions } from "./_frame.ts";
+import { placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 
 /** Removes a channel's file. */
 export function remove(name: string, options: PlaceOptions): void {
@@ -31,7 +31,7 @@ function attempt(action: () => void): void {
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message);
     if (OBSTACLES.some((kind) => error instanceof kind)) {
-      throw new ScriptError((error as Error).message);
+      throw new ScriptError(withHint(error as Error));
     }
     throw error;
   }

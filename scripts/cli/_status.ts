@@ -9,6 +9,7 @@ import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
   peerName,
+  type ServiceCounters,
   type UnreadableChannel,
   Watch,
   type WatchedChannel,
@@ -16,8 +17,9 @@ import {
 } from "../../lib/observability/mod.ts";
 import { paint, printable } from "../_output.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
-import { type Finding, findingsOf } from "./_findings.ts";
+import { type Finding, findingsOf, serviceFindings } from "./_findings.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
+import { startedText } from "./_inspect_counters.ts";
 
 /** Milliseconds between the two looks that rates and stalls are told from. */
 const INTERVAL_MS = 300;
@@ -27,13 +29,15 @@ export interface Status {
   /** Where was looked. */
   directory: string;
   channels: (WatchedChannel | UnreadableChannel)[];
+  /** Those that count, or have counted, without what they have counted. */
+  services: Omit<ServiceCounters, "values">[];
   findings: Finding[];
 }
 
 /** Adds the command. */
 export function addStatus(program: Command): void {
   withPlace(program.command("status"))
-    .description("show the channels, who takes part, and who gates, is stalled or dead")
+    .description("show channels and services, and who gates, is stalled or dead")
     .addHelpText("after", HELP)
     .action(async (options: PlaceOptions) => {
       const status = await readStatus(placeOf(options));
@@ -48,21 +52,24 @@ alive, behind, and does not move. What is found does not change the exit status.
 /** Looks at every channel of a directory. */
 export async function readStatus(place: { directory?: string }): Promise<Status> {
   const watch = new Watch(place);
-  let { channels } = watch.look();
+  let { channels, services } = watch.look();
   const isAlive = ({ state }: WatchedPeer) => state === "alive";
   if (
     channels.some((one) => isReadable(one) && [...one.producers, ...one.consumers].some(isAlive))
   ) {
     await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
-    channels = watch.look().channels;
+    ({ channels, services } = watch.look());
   }
-  const directory = place.directory ?? defaultDirectory();
-  return { directory, channels, findings: findingsOf(channels) };
+  return {
+    directory: place.directory ?? defaultDirectory(),
+    channels,
+    services: services.map(({ values: _, ...service }) => service),
+    findings: [...findingsOf(channels), ...serviceFindings(services)],
+  };
 }
 
 /** The status as tables. */
-export function statusText({ directory, channels, findings }: Status): string {
-  if (channels.length === 0) return `No channels in ${directory}\n${ELSEWHERE}`;
+export function statusText({ directory, channels, services, findings }: Status): string {
   const readable = channels.filter(isReadable);
   const peers = readable.flatMap(({ name, producers, consumers }) => [
     ...producers.map((peer) => producerRow(name, peer)),
@@ -72,12 +79,15 @@ export function statusText({ directory, channels, findings }: Status): string {
   const header = ["Channel", "Size", "Full", "Messages", "Per second", "Gated by"];
   if (hasLogs) header.push("Log", "Not durable", "Log size");
   const parts = [
-    `Channels in ${directory}`,
+    channels.length === 0
+      ? `No channels in ${directory}\n${ELSEWHERE}`
+      : `Channels in ${directory}`,
     table(header, readable.map((channel) => channelRow(channel, hasLogs))),
     table(
       ["Channel", "Role", "Name", "Process", "State", "Messages", "When slow", "Behind", "Lost"],
       peers,
     ),
+    table(["Service", "Process", "State", "Started", "Starts"], services.map(serviceRow)),
     findings.map(findingText).join("\n"),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
@@ -91,10 +101,11 @@ function table(header: string[], rows: string[][]): string {
   return rows.length === 0 ? "" : formatTable(header, rows);
 }
 
-function findingText({ channel, kind, sinceMs, found, fix }: Finding): string {
+function findingText({ channel, service, kind, sinceMs, found, fix }: Finding): string {
   const isBad = kind !== "forgotten" && kind !== "log-cut";
   const since = sinceMs === null ? "" : ` (since ${new Date(sinceMs).toISOString()})`;
-  return `${paint(isBad ? "red" : "yellow", channel)}: ${printable(found)}${since}\n    → ${
+  const subject = channel ?? service ?? "";
+  return `${paint(isBad ? "red" : "yellow", subject)}: ${printable(found)}${since}\n    → ${
     printable(fix)
   }`;
 }
@@ -132,6 +143,12 @@ function consumerRow(channel: string, peer: WatchedPeer): string[] {
 function sharedCells(peer: WatchedPeer): string[] {
   const cells = [printable(peerName(peer)), `${peer.pid}`, stateText(peer)];
   return [...cells, formatCount(peer.messages)];
+}
+
+function serviceRow({ instance, pid, state, startedMs, openings }: Status["services"][number]) {
+  if (state === "unreadable") return [instance, "–", paint("red", state), "–", "–"];
+  const shown = state === "dead" ? paint("red", state) : state;
+  return [instance, `${pid}`, shown, startedText(startedMs), formatCount(openings)];
 }
 
 function stateText({ state, stalledMs }: WatchedPeer): string {

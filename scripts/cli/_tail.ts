@@ -9,8 +9,9 @@ import { resolve } from "node:path";
 import { type Channel, openChannel } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
 import { write } from "../_output.ts";
+import { formatCount } from "../_table.ts";
 import { Decoder } from "./_decode.ts";
-import { type End, placeOf, type PlaceOptions } from "./_frame.ts";
+import { type End, placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 import { toPlace } from "./_journal.ts";
 import { messageLine, noteLine } from "./_tail_lines.ts";
 import { ChannelSource, type Item, readLogTo, segmentStarts } from "./_tail_source.ts";
@@ -69,8 +70,7 @@ async function tail(name: string, options: TailOptions): Promise<number> {
     if (!(error instanceof Error) || error instanceof UsageError) throw error;
     if (error instanceof RangeError) throw new UsageError(error.message);
     if (["Error", "TypeError", "ReferenceError"].includes(error.name)) throw error;
-    const isMissing = error instanceof Deno.errors.NotFound && options.walDir === undefined;
-    throw new ScriptError(error.message + (isMissing ? '; "mt status" lists those there are' : ""));
+    throw new ScriptError(options.walDir === undefined ? withHint(error) : error.message);
   }
 }
 
@@ -105,7 +105,7 @@ async function tailChannel(channel: Channel, options: TailOptions): Promise<numb
   }
   let isWanted = source.read(sink);
   isWanted = printer.endWindow() && isWanted;
-  if (!options.follow) return printer.status;
+  if (!options.follow) return printer.end();
   const stopped = Promise.withResolvers<"stopped">();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => stopped.resolve("stopped"));
@@ -134,7 +134,7 @@ function tailLog(directory: string, options: TailOptions, schemaText: string): n
     if (from === undefined || printer.isFull || printer.first !== undefined) break;
   }
   printer.endWindow();
-  return printer.status;
+  return printer.end();
 }
 
 /** Selects what is to be printed, keeps the newest of what was there, and prints. */
@@ -153,6 +153,9 @@ class Printer {
   #end = Infinity;
   #text = "";
   #isDamaged = false;
+  /** Messages that have met the conditions, and that have not. */
+  #met = 0;
+  #unmet = 0;
 
   constructor(schemaText: string, options: TailOptions) {
     const { where = [], layout, json, from, to, lines, limit, follow = false } = options;
@@ -177,6 +180,14 @@ class Printer {
     return Number(this.#isDamaged);
   }
 
+  /** Says if no message met the conditions, as in an empty channel. Returns the status. */
+  end(): number {
+    if (this.#unmet > 0 && this.#met === 0) {
+      console.error(`Found no such message among ${formatCount(this.#unmet)}`);
+    }
+    return this.status;
+  }
+
   /** Whether there are as many lines as are wanted of what was there. */
   get isFull(): boolean {
     return this.#window !== undefined && this.#window.length >= this.#lines;
@@ -197,6 +208,7 @@ class Printer {
   restart(): void {
     this.#window = this.#from === undefined ? [] : undefined;
     this.#isDamaged = false;
+    this.#met = this.#unmet = 0;
   }
 
   /** Takes what was read. False if no more is wanted. */
@@ -214,9 +226,13 @@ class Printer {
     if (this.#isBefore(message.sequence, publishTimeUs)) return true;
     if (this.#isBehind(message.sequence, publishTimeUs)) return false;
     const decoded = this.#decoder.decode(message.view, message.offset, message.length);
-    if (this.#conditions.length > 0) {
-      if (decoded === undefined || !this.#conditions.every((meets) => meets(decoded))) return true;
+    const isMet = this.#conditions.length === 0 ||
+      decoded !== undefined && this.#conditions.every((meets) => meets(decoded));
+    if (!isMet) {
+      this.#unmet++;
+      return true;
     }
+    this.#met++;
     return this.#add(messageLine(message, publishTimeUs, decoded, this.#isJson), 1);
   }
 

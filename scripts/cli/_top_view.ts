@@ -145,7 +145,7 @@ function bodyOf(look: Look, state: TopState, style: FrameStyle): Span[][] {
       [],
       ["No channels yet. They appear here as soon as a process makes one:"],
       [],
-      [["  deno task demo", "strong"], "    runs a whole pipeline"],
+      [["  mt demo", "strong"], "    runs a whole pipeline"],
       [],
       ["Looking in another place? --directory <dir> names it."],
     ];

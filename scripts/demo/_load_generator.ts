@@ -207,7 +207,7 @@ class LoadSession {
 }
 
 /** Milliseconds for what is on its way at the end; what is not answered then is told. */
-const SETTLE_MS_MAX = 30_000;
+const SETTLE_MS_MAX = 60_000;
 
 /** Sends orders until it is stopped. Made by {@linkcode startLoad}. */
 export class LoadGenerator {

@@ -139,6 +139,7 @@ export const ROWS: readonly Row[] = [
         "short",
         [`sum by (channel) (mt_consumer_damaged_total{${CHANNEL}})`, "{{channel}} damaged"],
         [`sum by (channel) (mt_consumer_late_wakeups_total{${CHANNEL}})`, "{{channel}} late"],
+        [`sum by (channel) (mt_producer_late_wakeups_total{${CHANNEL}})`, "{{channel}} late room"],
       ),
     ],
   },

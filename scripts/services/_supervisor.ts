@@ -32,8 +32,11 @@ export interface Restart {
 /** Deaths in a row, without being ready in between, after which a service is given up. */
 const DEATHS_MAX = 5;
 
-/** Milliseconds that a service may take to end after SIGTERM, before it is killed. */
-const STOP_MS_MAX = 30_000;
+/**
+ * Milliseconds that a service may take to end after SIGTERM, before it is killed: as systemd's
+ * default. Its last checkpoint and its log's end are some ten syncs, of a disk that may be slow.
+ */
+const STOP_MS_MAX = 90_000;
 
 /** A service under supervision. Made by {@linkcode Supervisor.start}. */
 export class Supervised {

@@ -53,7 +53,7 @@ const SCENARIOS: Record<string, (stage: Stage) => Promise<void>> = {
     await using _again = await Service.start(engine, true, ["--port", `${service.ready.port}`]);
     await visitor.until("live");
     await visitor.shows("#bids tr:first-child", "100.75");
-    assertEquals(await visitor.page.getAttribute("#content", "data-stale"), "false");
+    await visitor.page.locator('#content[data-stale="false"]').waitFor();
     // A browser itself writes down each refused connection; the page has no other complaint.
     const own = visitor.complaints.filter((text) => !text.includes("ERR_CONNECTION_REFUSED"));
     assertEquals(own, []);

@@ -6,6 +6,12 @@
 
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 
+/**
+ * What Chromium itself writes down where a page gives an attempt up: on a busy machine, also one
+ * that would have succeeded.
+ */
+const GIVEN_UP = /^WebSocket connection to .* failed: WebSocket is closed before/;
+
 /** A page, and what it has complained about. */
 export class Visitor implements AsyncDisposable {
   /** The page. */
@@ -17,7 +23,8 @@ export class Visitor implements AsyncDisposable {
     this.page = page;
     page.setDefaultTimeout(60_000);
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) this.complaints.push(message.text());
+      const isComplaint = ["error", "warning"].includes(message.type());
+      if (isComplaint && !GIVEN_UP.test(message.text())) this.complaints.push(message.text());
     });
     page.on("pageerror", (error) => this.complaints.push(`${error.stack}`));
   }

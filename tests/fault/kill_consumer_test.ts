@@ -254,9 +254,10 @@ async function runLane(
     const limit = 1 + random.below(40);
     const config = { channel: channel.name, name, from: "checkpoint", handle: "print", limit };
     await using child = new Child("consumer", config, { directory, isUnscoped: round % 2 === 1 });
-    // Every fourth while it starts and joins, the others soon after.
+    // Every fourth while it starts and joins, others soon after, others when they have done some.
     const isEarly = round % 4 === 0;
     if (isEarly) setTimeout(() => child.kill(), 20 + random.below(40));
+    let untilKill = round % 4 === 2 ? 1 + random.below(20) : Infinity;
     let next = 0;
     for (let line = await child.line(); line !== undefined; line = await child.line()) {
       const [word, first, last] = line.split(" ");
@@ -265,12 +266,13 @@ async function runLane(
         assert(cursor <= handled, `round ${round}: acknowledged ${cursor}, handled ${handled}`);
         redelivered += handled - cursor;
         next = cursor + 1;
-        if (!isEarly) setTimeout(() => child.kill(), random.below(60));
+        if (round % 2 === 1) setTimeout(() => child.kill(), random.below(60));
         continue;
       }
       assertEquals([word, Number(first)], ["handled", next], `round ${round} of ${name}`);
       next = Number(last) + 1;
       handled = Math.max(handled, next - 1);
+      if (--untilKill === 0) child.kill();
     }
     const { signal, stderr } = await child.ended();
     assertEquals(signal, "SIGKILL", stderr);

@@ -1,9 +1,11 @@
-// A hostile peer writes random bytes into the ring file while a producer and a consumer use it:
-// they get verified messages or errors of the library, and neither crashes nor hangs.
+// A hostile peer writes into the ring file while a producer and a consumer use it: they get
+// verified messages or errors of the library, and neither crashes nor hangs.
 
-import { assert } from "@std/assert";
-import { createChannel } from "../../mod.ts";
+import { assert, assertEquals } from "@std/assert";
+import { createChannel, openConsumer, openProducer, SequenceGapError } from "../../mod.ts";
 import { IDENTITY_SIZE } from "../../lib/native/_layout.ts";
+import { DURABILITY_LINE } from "../_format.ts";
+import { Logged, send } from "../_logged.ts";
 import { Child, IS_LONG, note, pause, Random, seedOf, TestDirectory } from "./_support.ts";
 
 const SIZE_BYTES = 8192;
@@ -61,5 +63,41 @@ async function scribble(path: string, random: Random): Promise<void> {
     file.seekSync(at, Deno.SeekMode.Start);
     file.writeSync(new Uint8Array(word.buffer));
     if (i % 16 === 0) await pause();
+  }
+}
+
+const LOGGED_MESSAGES = 5_000;
+
+/** Each of them is two chances for the peer to write between two looks. */
+const READINGS = IS_LONG ? 2_000 : 12;
+
+Deno.test("Consumer gets what is in the log while a peer rewrites how far that goes", async () => {
+  using logged = new Logged();
+  const channel = logged.create({ durability: "memory", maxConsumers: 1 });
+  send(openProducer(channel), LOGGED_MESSAGES, 200);
+  const worker = new Worker(new URL("./children/toggler.ts", import.meta.url), { type: "module" });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.onmessage = () => resolve();
+  worker.postMessage({
+    ...{ path: channel.bufferFile, offset: DURABILITY_LINE.logged },
+    values: [BigInt(LOGGED_MESSAGES), 3n],
+  });
+  await promise;
+  try {
+    for (let reading = 0; reading < READINGS; reading++) readAll(channel);
+  } finally {
+    worker.terminate();
+  }
+});
+
+/** Reads every message out of the log. It may seem not to have the first one at times. */
+function readAll(channel: ReturnType<typeof createChannel>): void {
+  try {
+    using consumer = openConsumer(channel, { from: 1 });
+    for (let last = 0; last < LOGGED_MESSAGES;) {
+      consumer.poll(({ sequence, length }) => assertEquals([sequence, length], [++last, 200]));
+    }
+  } catch (error) {
+    if (!(error instanceof SequenceGapError)) throw error;
   }
 }

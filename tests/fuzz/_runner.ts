@@ -10,14 +10,15 @@ import type { Answer, ChildTask, Finding } from "./_finding.ts";
 const ROOT = decodeURIComponent(new URL("../..", import.meta.url).pathname);
 const CHILD = decodeURIComponent(new URL("./_child.ts", import.meta.url).pathname);
 
-/**
- * Milliseconds after which an input hangs. Generous: the machine may be busy, and the slowest
- * takes some ten.
- */
-const HANG_MS = 60_000;
-
 /** Milliseconds between two looks at what a process is at. */
 const LOOK_MS = 500;
+
+/**
+ * Looks that find a process at the same input, after which it hangs: some five minutes, where the
+ * slowest input takes ten milliseconds, or some syncs of a slow disk. They are counted and not
+ * timed, as a machine that stands still makes none.
+ */
+const HANG_LOOKS = 600;
 
 /** Processes that are started to make the input smaller that ended one, and how long. Arbitrary. */
 const SHRINKS_MAX = 40;
@@ -106,7 +107,7 @@ async function runChild({ library, ...task }: Start): Promise<ChildEnd> {
     target: task.targets[index]!,
     kind: watch.hasHung ? "hang" : "crash",
     found: watch.hasHung
-      ? `no end within ${HANG_MS} ms`
+      ? `no end within ${HANG_LOOKS} looks, one every ${LOOK_MS} ms`
       : `ended by ${signal ?? `status ${code}`}\n${(await stderr).slice(-2000)}`,
     input: input.toHex(),
   };
@@ -115,7 +116,7 @@ async function runChild({ library, ...task }: Start): Promise<ChildEnd> {
 
 /** Makes the input smaller that ended a process: by halves, then by single bytes. */
 async function shrink(finding: Finding, task: Start): Promise<Finding> {
-  if (finding.kind === "hang") return finding; // Each try would take a minute.
+  if (finding.kind === "hang") return finding; // Each try would take minutes.
   const end = performance.now() + SHRINK_MS;
   let [best, tries] = [Uint8Array.fromHex(finding.input), 0];
   for (let size = best.length >> 1; size >= 1; size >>= 1) {
@@ -161,15 +162,15 @@ class HangWatch {
   hasHung = false;
   readonly #timer: ReturnType<typeof setInterval>;
   #executions = 0;
-  #since = performance.now();
+  #looks = 0;
 
   constructor(journal: string, end: () => void) {
     this.#timer = setInterval(() => {
       const { executions } = readJournal(journal);
       if (executions !== this.#executions) {
         this.#executions = executions;
-        this.#since = performance.now();
-      } else if (performance.now() - this.#since > HANG_MS && !this.hasHung) {
+        this.#looks = 0;
+      } else if (++this.#looks > HANG_LOOKS && !this.hasHung) {
         this.hasHung = true;
         end();
       }

@@ -5,7 +5,7 @@
  */
 
 /** Milliseconds in which a server has to answer or to close. Generous: the machine may be busy. */
-const ANSWER_MS = 20_000;
+const ANSWER_MS = 120_000;
 
 /** Sends bytes to a server, says that these were all, and reads what it answers to its end. */
 export async function exchangeBytes(port: number, bytes: Uint8Array): Promise<string> {

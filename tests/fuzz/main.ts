@@ -25,7 +25,7 @@ Usage: deno task fuzz [--minutes <n>] [--target <name>]... [--seed <n>] [--safe]
   --json           print one JSON object: { "seed", "targets", "findings" }
   --help           print this text
 
-A finding is an error that is none of ours, the end of the process, or no end within a minute. It is
+A finding is an error that is none of ours, the end of the process, or no end for minutes. It is
 made smaller and kept: "deno task test tests/fuzz" runs it from then on. Exit status: 0 nothing was
 found, 1 something was, 2 wrong arguments.`;
 

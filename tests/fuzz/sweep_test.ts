@@ -11,6 +11,9 @@ const SEED = 20240808;
 /** One of so many words of a header is spoilt, each word with MT_LONG=1. */
 const STRIDE = IS_LONG ? 1 : 3;
 
+/** Thousands of cases: longer than the usual watchdog where the machine is busy. */
+const WATCHDOG_MS = IS_LONG ? 3_600_000 : 600_000;
+
 interface Answer {
   cases: number;
   errors: Record<string, number>;
@@ -27,7 +30,8 @@ async function fuzz(script: string, task: object): Promise<Answer> {
     view ? "--allow-ffi" : `--allow-ffi=${ROOT}zig-out`,
   ];
   try {
-    return await runScript(script, flags, [JSON.stringify({ ...task, directory })]) as Answer;
+    const args = [JSON.stringify({ ...task, directory })];
+    return await runScript(script, flags, args, { watchdogMs: WATCHDOG_MS }) as Answer;
   } catch (cause) {
     const places = [...Deno.readDirSync(directory)].filter(({ name }) => /\.progress$/.test(name))
       .map(({ name }) => Deno.readTextFileSync(`${directory}/${name}`).trim());

@@ -97,15 +97,12 @@ pub const Opened = struct { fd: i32, size: u64 };
 
 /// Opens the data.mdb of a directory that is perhaps another process's. Null if there is none.
 pub fn openDataIn(directory: file.Directory, detail: *Detail) Error!?Opened {
-    checkFile(directory, data_name, detail) catch |err| {
-        return if (err == error.NotFound) null else err;
-    };
-    const flags: linux.O = .{ .NOFOLLOW = true, .CLOEXEC = true };
-    const rc = linux.openat(directory.fd, data_name, flags, 0);
-    const fd: i32 = @intCast(try file.check(rc, detail));
-    errdefer _ = linux.close(fd);
+    const place: file.Place = .{ .directory = directory, .name = data_name };
     var status: linux.Statx = undefined;
-    try file.statFile(fd, &status, detail);
+    const fd = file.openFile(place, .read_only, &status, detail) catch |err|
+        return if (err == error.NotFound) null else err;
+    errdefer _ = linux.close(fd);
+    try checkStatus(&status, detail);
     return .{ .fd = fd, .size = status.size };
 }
 
@@ -118,14 +115,6 @@ fn checkDirectory(directory: file.Directory, detail: *Detail) Error!void {
 }
 
 /// A file of a store is this user's, for nobody else, a regular one, and has one name.
-fn checkFile(directory: file.Directory, name: [*:0]const u8, detail: *Detail) Error!void {
-    var status: linux.Statx = undefined;
-    const no_follow = linux.AT.SYMLINK_NOFOLLOW;
-    const rc = linux.statx(directory.fd, name, no_follow, .BASIC_STATS, &status);
-    _ = try file.check(rc, detail);
-    try checkStatus(&status, detail);
-}
-
 fn checkStatus(status: *const linux.Statx, detail: *Detail) Error!void {
     detail.expected = 0o600;
     detail.actual = @floatFromInt(status.mode & 0o7777);

@@ -7,6 +7,7 @@
 //! - Less: a log that is not synced with each group has lost its end, or somebody has put an older
 //!   one in its place. The ring may still have what is missing.
 const std = @import("std");
+const batch = @import("batch.zig");
 const memory = @import("../memory.zig").direct;
 const protocol = @import("../ring.zig").Protocol(memory);
 const record = @import("../record.zig");
@@ -44,14 +45,15 @@ fn skipLogged(consumer: *Consumer, wanted: u64, detail: *Detail) Error!void {
     reader.seek(consumer.sequence) catch |err| {
         if (err == error.Os or err == error.OutOfMemory) return narrow(err);
     }; // What is not to be found is not the same: the first look repeats that.
+    var copy: batch.Copy align(8) = undefined;
     while (consumer.sequence < wanted) {
-        const found = inspect(consumer) orelse return differs(.regressed, detail);
+        const found = copyNext(consumer, &copy) orelse return differs(.regressed, detail);
         while (reader.sequence < consumer.sequence) {
             _ = reader.peek(wanted - 1) catch return differs(.order, detail);
             reader.advance();
         }
         const logged = (reader.peek(wanted - 1) catch null) orelse return differs(.order, detail);
-        const payload = consumer.ring.recordAt(consumer.position) + record.header_bytes;
+        const payload = copy[record.header_bytes..];
         const is_same = logged.sequence == consumer.sequence and logged.flags == found.flags and
             std.mem.eql(u8, logged.payload, payload[0..found.length]);
         if (!is_same) return differs(.order, detail);
@@ -73,28 +75,9 @@ fn differs(fault: scan.Fault, detail: *Detail) Error {
     return error.Corrupt;
 }
 
-/// The record at the consumer's place, if it is published and sound.
-fn inspect(consumer: *const Consumer) ?scan.Record {
+/// Copies the record at the consumer's place, if it is published and sound.
+fn copyNext(consumer: *const Consumer, copy: *align(8) batch.Copy) ?scan.Record {
     const ring = &consumer.ring;
     if (!protocol.isReady(ring, consumer.position, consumer.sequence)) return null;
-    return inspectAt(consumer, consumer.position, consumer.sequence);
-}
-
-/// The record that was published at a place in the ring, if it is sound.
-pub fn inspectAt(consumer: *const Consumer, position: u64, sequence: u64) ?scan.Record {
-    const ring = &consumer.ring;
-    const source = ring.recordAt(position);
-    const word: *const u64 = @ptrCast(@alignCast(source + 8));
-    const head_word = memory.load(u64, word, .monotonic);
-    const head = record.parseHeadWord(head_word, ring.record_payload_max) orelse return null;
-    if (head.flags & record.Flags.control != 0) return null;
-    const verdict = record.verifyInPlace(source, ring.salt, sequence, head_word, head.length);
-    if (verdict != .sound) return null;
-    const trailer = source + record.header_bytes + head.length;
-    return .{
-        .length = head.length,
-        .flags = head.flags,
-        .crc = std.mem.readInt(u32, trailer[0..4], .little),
-        .stride = ring.stride(head.length),
-    };
+    return batch.copyAt(consumer, consumer.position, consumer.sequence, copy);
 }

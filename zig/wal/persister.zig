@@ -1,9 +1,8 @@
 //! Persister: writes a channel's records to its log, in a thread of the process that opened it.
 //!
 //! It is a consumer that holds producers back, dead or alive. Each turn takes what has arrived
-//! during the last sync, appends it straight out of the ring's mapping as one group, syncs, tells
-//! how far the log is, and gives the room back. So groups grow with the load, and a lone record is
-//! durable after one sync.
+//! during the last sync (batch.zig), appends it as one group, syncs, tells how far the log is, and
+//! gives the room back. So groups grow with the load, and a lone record is durable after one sync.
 //!
 //! - One persister writes a log: the lock on its `LOCK` file says so, which the kernel releases
 //!   when its holder dies. Others wait for that and take over where the log ends.
@@ -11,6 +10,7 @@
 //!   and not told of is not written twice: sequences say where to go on.
 //! - A disk without room refuses producers and is asked again. A sync that fails ends it for good.
 const std = @import("std");
+const batch_module = @import("batch.zig");
 const build_options = @import("build_options");
 const catch_up = @import("catch_up.zig");
 const channel_module = @import("../channel.zig");
@@ -20,7 +20,6 @@ const control = @import("control.zig");
 const consumer_park = @import("../consumer_park.zig");
 const disk = @import("disk.zig");
 const file = @import("../file.zig");
-const format = @import("format.zig");
 const futex = @import("../futex.zig");
 const header = @import("../header.zig");
 const history = @import("../history.zig");
@@ -29,16 +28,15 @@ const open_module = @import("open.zig");
 const owner = @import("owner.zig");
 const planted = @import("../testing/planted.zig");
 const preparer_module = @import("preparer.zig");
-const record = @import("../record.zig");
 const retention = @import("retention.zig");
 const scan = @import("scan.zig");
 const Status = @import("../status.zig").Status;
+const Batch = batch_module.Batch;
 const Channel = channel_module.Channel;
 const Consumer = @import("../consumer.zig").Consumer;
 const Detail = @import("../detail.zig").Detail;
 const Log = log_module.Log(disk);
 const memory = @import("../memory.zig").direct;
-const protocol = @import("../ring.zig").Protocol(memory);
 const wait = @import("../wait.zig").Protocol(memory);
 
 pub const Opener = open_module.Opener(disk);
@@ -84,6 +82,7 @@ pub const Persister = struct {
     /// Its path, zero-ended; a ring names none that is longer.
     path: [constants.log_path_bytes_max:0]u8,
     lock: owner.Lock,
+    body: *batch_module.Body,
     log: ?Log = null,
     report: open_module.Report = .{},
     channel: ?*Channel = null,
@@ -109,11 +108,13 @@ pub const Persister = struct {
         const lock = try owner.Lock.init(directory, detail);
         errdefer lock.deinit();
         const persister = try allocator.create(Persister);
+        errdefer allocator.destroy(persister);
         persister.* = .{
             .options = options,
             .directory = directory,
             .path = @splat(0),
             .lock = lock,
+            .body = try allocator.create(batch_module.Body),
         };
         const text = std.mem.span(path);
         if (text.len < persister.path.len) @memcpy(persister.path[0..text.len], text);
@@ -191,6 +192,7 @@ pub const Persister = struct {
         }
         persister.lock.deinit();
         persister.directory.close();
+        allocator.destroy(persister.body);
         allocator.destroy(persister);
     }
 
@@ -315,21 +317,12 @@ pub const Persister = struct {
         try log.finish(&persister.detail);
     }
 
-    /// What goes into the next group.
-    const Batch = struct {
-        position: u64,
-        sequence: u64,
-        bytes: u64 = 0,
-        count: u32 = 0,
-        chain: u32,
-        has_critical: bool = false,
-        /// The next record is there and does not fit.
-        is_cut: bool = false,
-    };
-
     /// Writes one group, if there is anything to write; else sleeps. False if there was nothing.
     fn turn(persister: *Persister) Error!bool {
-        const batch = try persister.collect();
+        const log = &persister.log.?;
+        const room = log.roomInSegment();
+        const consumer = persister.consumer.?;
+        const batch: Batch = try .collect(consumer, log.place.chain, room, persister.body);
         if (batch.count == 0 and !batch.is_cut) {
             try persister.rest();
             return false;
@@ -342,37 +335,6 @@ pub const Persister = struct {
         }
         try persister.lookAround();
         return true;
-    }
-
-    fn collect(persister: *Persister) Error!Batch {
-        const consumer = persister.consumer.?;
-        const log = &persister.log.?;
-        const room = log.roomInSegment();
-        var batch: Batch = .{
-            .position = consumer.position,
-            .sequence = consumer.sequence,
-            .chain = log.place.chain,
-        };
-        while (protocol.isReady(&consumer.ring, batch.position, batch.sequence)) {
-            const found = catch_up.inspectAt(consumer, batch.position, batch.sequence) orelse {
-                if (batch.count > 0) break;
-                if (consumer.channel.isPoisoned()) return error.Truncated;
-                return error.CorruptRecord;
-            };
-            // A hostile ring may seem to go on for ever.
-            if (batch.bytes + found.stride > consumer.ring.capacity) break;
-            if (batch.bytes + found.stride > room) {
-                batch.is_cut = true;
-                break;
-            }
-            batch.chain = format.extendChain(batch.chain, found.crc);
-            if (found.flags & record.Flags.critical != 0) batch.has_critical = true;
-            batch.bytes += found.stride;
-            batch.count += 1;
-            batch.position += found.stride;
-            batch.sequence += 1;
-        }
-        return batch;
     }
 
     /// Whether a step was taken. If not, there is no room: producers are told, and it is tried
@@ -393,8 +355,7 @@ pub const Persister = struct {
     }
 
     fn append(persister: *Persister, batch: *const Batch) Error!void {
-        const consumer = persister.consumer.?;
-        const body = consumer.ring.recordAt(consumer.position)[0..batch.bytes];
+        const body = persister.body.bytes[0..batch.bytes];
         try persister.log.?.append(body, batch.count, batch.chain, &persister.detail);
     }
 

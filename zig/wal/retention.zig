@@ -99,8 +99,10 @@ fn gather(
     for (ring.consumers[0..ring.consumers_max], 0..) |*slot, index| {
         if (index == header.persister_index) continue;
         const state = memory.load(u32, &slot.owner.state, .acquire);
-        const name = channel_module.ownerName(&slot.owner);
+        const copy = slot.owner.name; // A peer may change it between two looks.
+        const name = copy[0..channel_module.ownerName(&slot.owner).len];
         if (state == header.SlotState.free or name.len == 0) continue;
+        if (!std.unicode.utf8ValidateSlice(name)) continue; // Nobody could remove it again.
         if (removed.has(name)) continue;
         const sequence = @min(memory.load(u64, &slot.cursor.sequence, .acquire), next);
         const needed = memory.load(u64, &slot.keep, .acquire);

@@ -52,8 +52,11 @@ export interface GatewayClientOptions {
 const RECONNECT_MS = 20;
 const RECONNECT_MS_MAX = 1_000;
 
-/** Milliseconds for a connection and its session, after which another try is made. */
-const LOGON_TIMEOUT_MS = 5_000;
+/**
+ * Milliseconds for a connection and its session, after which another try is made. A new session is
+ * two syncs of a disk: one that takes seconds for each must not let every try fail.
+ */
+const LOGON_TIMEOUT_MS = 20_000;
 
 /** Looks at heartbeats in each of their intervals. */
 const TICKS_PER_INTERVAL = 4;
@@ -328,7 +331,7 @@ export class GatewayClient implements Disposable {
   #tick(): void {
     const heartbeat = this.#heartbeat!;
     const nowMs = performance.now();
-    if (heartbeat.isGone(nowMs)) return this.#lose("heartbeat_timeout");
+    if (heartbeat.look(nowMs) === "silent") return this.#lose("heartbeat_timeout");
     if (!heartbeat.isDue(nowMs)) return;
     this.#transport!.heartbeat();
     heartbeat.sent(nowMs);

@@ -47,7 +47,7 @@ export class GatewayConnection implements AckReceiver {
   readonly #socket: Deno.TcpConn;
   readonly #owner: ConnectionOwner;
   readonly #heartbeat: Heartbeat;
-  readonly #logonDeadlineMs: number;
+  #logonDeadlineMs: number;
   readonly #buffer: Uint8Array<ArrayBuffer>;
   #session: GatewaySession | undefined;
   #batch = new AckBatch();
@@ -132,7 +132,10 @@ export class GatewayConnection implements AckReceiver {
       case "logout":
         return this.end();
       case "logon":
-        if (this.#session === undefined) return this.#owner.logon(this);
+        if (this.#session === undefined) {
+          this.#logonDeadlineMs = Infinity; // What takes long now is the gateway's own disk.
+          return this.#owner.logon(this);
+        }
         return this.end({ reason: "bad_logon", text: "logon: expected one, found a second" });
       case "order":
       case "refused":
@@ -241,7 +244,7 @@ export class GatewayConnection implements AckReceiver {
       if (nowMs < this.#logonDeadlineMs) return;
       const text = `logon: expected within ${this.#owner.limits.logonTimeoutMs} ms, found none`;
       void this.end({ reason: "logon_timeout", text });
-    } else if (this.#heartbeat.isGone(nowMs)) {
+    } else if (this.#heartbeat.look(nowMs) === "silent") {
       const text = `heartbeat: expected every ${this.#heartbeat.intervalMs} ms, found none`;
       void this.end({ reason: "heartbeat_timeout", text });
     } else if (this.#heartbeat.isDue(nowMs)) {

@@ -12,12 +12,13 @@ export class Heartbeat {
   /** Milliseconds of silence after which a side sends a heartbeat. */
   readonly intervalMs: number;
   #sentMs: number;
-  #receivedMs: number;
+  #lookedMs: number;
+  #silentMs = 0;
 
   /** Begins now. */
   constructor(intervalMs: number, nowMs: number) {
     this.intervalMs = intervalMs;
-    this.#sentMs = this.#receivedMs = nowMs;
+    this.#sentMs = this.#lookedMs = nowMs;
   }
 
   /** Something was sent. */
@@ -27,7 +28,8 @@ export class Heartbeat {
 
   /** Something was received. */
   received(nowMs: number): void {
-    this.#receivedMs = nowMs;
+    this.#lookedMs = nowMs;
+    this.#silentMs = 0;
   }
 
   /** Whether it is time to send a heartbeat. */
@@ -35,8 +37,14 @@ export class Heartbeat {
     return nowMs - this.#sentMs >= this.intervalMs;
   }
 
-  /** Whether the other side has been silent for three intervals. */
-  isGone(nowMs: number): boolean {
-    return nowMs - this.#receivedMs >= INTERVALS_UNTIL_GONE * this.intervalMs;
+  /**
+   * Looks, some times in each interval. Returns whether the other side has been silent for three
+   * intervals. Between two looks at most one counts: whoever has stood still must first read what
+   * has come meanwhile.
+   */
+  look(nowMs: number): "silent" | "alive" {
+    this.#silentMs += Math.min(this.intervalMs, nowMs - this.#lookedMs);
+    this.#lookedMs = nowMs;
+    return this.#silentMs >= INTERVALS_UNTIL_GONE * this.intervalMs ? "silent" : "alive";
   }
 }
