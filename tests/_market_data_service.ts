@@ -17,7 +17,7 @@ import {
 import { marketData } from "../scripts/services/market_data.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { encodeEvent, type Happening } from "./_market_data.ts";
-import { killChild } from "./_support.ts";
+import { ServiceProcess } from "./_service_process.ts";
 
 /** A channel of engine events that a test fills. */
 export class Engine implements Disposable {
@@ -64,21 +64,14 @@ export class Engine implements Disposable {
 }
 
 /** The service, which ends with its scope. */
-export class Service implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
+export class Service extends ServiceProcess {
   /** What it has said. */
   ready = { port: 0, checkpointSequence: 0, rebuiltTo: 0, isComplete: false };
-
-  private constructor(child: Deno.ChildProcess) {
-    this.#child = child;
-    this.#lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
 
   /** Starts it; returns when it is ready. */
   static async start(engine: Engine, hasLog: boolean, args: string[] = []): Promise<Service> {
     const service = Service.spawn(engine, hasLog, args);
-    service.ready = await service.#event("ready");
+    service.ready = await service.#told("ready");
     return service;
   }
 
@@ -93,35 +86,15 @@ export class Service implements AsyncDisposable {
   }
 
   // deno-lint-ignore no-explicit-any
-  async #event(name: string): Promise<any> {
-    const { value } = await this.#lines.read();
-    const event = JSON.parse(value!);
+  async #told(name: string): Promise<any> {
+    const event = await this.event();
     assertEquals(event.event, name);
     return event;
   }
 
   /** Ends it; what it has counted. */
   async stop(): Promise<Record<string, number>> {
-    this.#child.kill("SIGTERM");
-    const event = await this.#event("stopped");
-    assertEquals((await this.#child.status).code, 0);
-    return event;
-  }
-
-  /** Kills it. */
-  async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#child.status;
-  }
-
-  /** Halts it, or lets it go on. */
-  signal(signal: "SIGSTOP" | "SIGCONT"): void {
-    this.#child.kill(signal);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await killChild(this.#child);
-    await this.#child.stdin.abort().catch(() => {});
-    await this.#lines.cancel();
+    assertEquals((await this.end("SIGTERM")).code, 0);
+    return await this.#told("stopped");
   }
 }

@@ -15,7 +15,8 @@ import { openCounters } from "../lib/observability/mod.ts";
 import { mtHere } from "./_cli.ts";
 import { COUNTED } from "./_counters.ts";
 import { TestLog, textOf } from "./_log.ts";
-import { encode, killChild, range, ROOT, runChild, runScript } from "./_support.ts";
+import { ServiceProcess } from "./_service_process.ts";
+import { encode, range, ROOT, runChild, runScript } from "./_support.ts";
 import { runTask, taskArguments, TaskDirectory } from "./_task.ts";
 import { IS_LONG } from "./fault/_support.ts";
 
@@ -196,41 +197,16 @@ Deno.test("mt recover names the process that has the log", async () => {
   assertEquals(plan.value.writerPid, Deno.pid);
 });
 
-/** `mt persist` as a process. */
-class Persister implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  readonly #watchdog: ReturnType<typeof setTimeout>;
-
-  constructor(...args: string[]) {
-    this.#process = new Deno.Command(Deno.execPath(), {
+/** Starts `mt persist`. */
+function startPersist(...args: string[]): ServiceProcess {
+  return new ServiceProcess(
+    new Deno.Command(Deno.execPath(), {
       args: [...taskArguments("mt"), "persist", ...args, "--json"],
       cwd: ROOT,
-      stdin: "null",
+      stdin: "piped",
       stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    this.#lines = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    this.#watchdog = setTimeout(() => this.#process.kill("SIGKILL"), 300_000);
-  }
-
-  /** The next event that it prints. */
-  async event(): Promise<{ event: string; pid: number }> {
-    const { value } = await this.#lines.read();
-    assert(value !== undefined, "mt persist has ended");
-    return JSON.parse(value);
-  }
-
-  async end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
-    this.#process.kill(signal);
-    return await this.#process.status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearTimeout(this.#watchdog);
-    await killChild(this.#process);
-    await this.#lines.cancel();
-  }
+    }).spawn(),
+  );
 }
 
 Deno.test("mt persist writes for others, holds them back when killed, and goes on", async () => {
@@ -242,7 +218,7 @@ Deno.test("mt persist writes for others, holds them back when killed, and goes o
   const producer = openProducer(channel);
   let sequence = 0;
   {
-    await using persister = new Persister(...args);
+    await using persister = startPersist(...args);
     assertEquals((await persister.event()).event, "persisting");
     for (; sequence < 1_000;) sequence = producer.write(encode(textOf(sequence + 1)));
     assertEquals(await producer.durable(sequence), "disk");
@@ -258,7 +234,7 @@ Deno.test("mt persist writes for others, holds them back when killed, and goes o
   assertEquals(producer.gating()?.onSlow, "hold");
   assert(sequence > 1_000 && channel.stats().log!.durable === 1_000);
   {
-    await using persister = new Persister(...args);
+    await using persister = startPersist(...args);
     assertEquals((await persister.event()).event, "persisting");
     assertEquals(await producer.durable(sequence), "disk");
     sequence = producer.write(encode(textOf(sequence + 1)));
@@ -275,7 +251,7 @@ Deno.test("mt persist makes a channel where there is none, and refuses wrong opt
   using directory = new TaskDirectory();
   const args = ["orders", "--wal-dir", `${directory.path}/wal`, "--directory", directory.path];
   {
-    await using persister = new Persister(...args, "--sync", "5", "--size", "64KB");
+    await using persister = startPersist(...args, "--sync", "5", "--size", "64KB");
     await persister.event();
     using channel = openChannel("orders", { directory: directory.path });
     assertEquals([channel.durability, channel.sizeBytes], ["disk", 65536]);

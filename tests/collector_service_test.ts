@@ -17,6 +17,7 @@ import { collector } from "../scripts/services/collector.ts";
 import { spawnService } from "../scripts/services/_service.ts";
 import { BookConsumer } from "./_collector.ts";
 import { assertRecordedBook, HAS_RECORDING, RECORDING } from "./_recording.ts";
+import { ServiceProcess } from "./_service_process.ts";
 import { IS_UNSCOPED, runChild } from "./_support.ts";
 
 /** A line of the service, as far as it is looked at here. */
@@ -29,48 +30,9 @@ interface Told {
   collector: Record<string, number>;
 }
 
-/** A collector in a process of its own, with its own permissions only. */
-class Service implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(args: string[]) {
-    this.#child = spawnService(collector, [...args, "--json", "--tied"], "piped");
-    this.#lines = lines(this.#child.stdout);
-  }
-
-  /** The next line that it prints. */
-  async event(): Promise<Told> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`the service has ended: ${JSON.stringify(await this.#child.status)}`);
-    return JSON.parse(value);
-  }
-
-  async end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
-    this.#child.kill(signal);
-    return await this.status();
-  }
-
-  async status(): Promise<Deno.CommandStatus> {
-    const status = await this.#child.status;
-    await this.#child.stdin.abort().catch(() => {});
-    while (!(await this.#lines.next()).done);
-    return status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#child.stdin.abort().catch(() => {});
-    await this.status();
-  }
-}
-
-async function* lines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const found = (rest + text).split("\n");
-    rest = found.pop()!;
-    yield* found;
-  }
+/** Starts a collector with its own permissions only. */
+function startCollector(args: string[]): ServiceProcess {
+  return new ServiceProcess(spawnService(collector, [...args, "--json", "--tied"], "piped"));
 }
 
 /** A temporary directory, and the flags of a collector that has everything in it. */
@@ -91,8 +53,9 @@ Deno.test("mt collector goes on after kill -9, and ends at SIGTERM with its coun
       ...["--url", exchange.url, "--rest", exchange.restUrl, "--buffer-size", "1MB"],
     ];
     const watchdog = AbortSignal.timeout(300_000); // For five starts of a service.
-    await using first = new Service(args);
-    const { markets, source } = await first.event();
+    await using all = new AsyncDisposableStack();
+    let service = all.use(startCollector(args));
+    const { markets, source } = await service.event<Told>();
     assertEquals([source, markets], ["exchange", [{
       ...{ id: 1, symbol: "BTCUSDT", priceDecimals: 2, quantityDecimals: 5 },
       channel: "market.btcusdt",
@@ -109,16 +72,15 @@ Deno.test("mt collector goes on after kill -9, and ends at SIGTERM with its coun
         consumer.poll();
       }
     };
-    let service = first;
     for (let round = 1; round <= 3; round++) {
       await untilInStep(round);
       assertEquals((await service.end("SIGKILL")).signal, "SIGKILL");
-      service = new Service(args);
+      service = all.use(startCollector(args));
       await service.event();
     }
     await untilInStep(4);
     const ended = service.end("SIGTERM");
-    const { event, feed, collector: counts } = await service.event();
+    const { event, feed, collector: counts } = await service.event<Told>();
     assertEquals([event, feed["lost"], feed["connections"]], ["stopped", 0, 1]);
     assertGreater(counts["trades"]!, 0);
     assertEquals((await ended).code, 0);
@@ -211,10 +173,10 @@ Deno.test({
       const consumer = openConsumer(channel, { view: IS_UNSCOPED });
       const proof = new RecordingConsumer();
       const args = ["--feed", RECORDING, "--buffer-size", "256KB", ...inDirectory(directory)];
-      await using service = new Service(args);
-      assertEquals((await service.event()).source, "recording");
+      await using service = startCollector(args);
+      assertEquals((await service.event<Told>()).source, "recording");
       let stopped: Told | undefined;
-      const ended = service.event().then((event) => stopped = event);
+      const ended = service.event<Told>().then((event) => stopped = event);
       const handler = (message: Message) => proof.take(message);
       while (stopped === undefined || consumer.poll(handler) > 0) {
         await consumer.wait({ timeoutMs: 100 });

@@ -7,40 +7,11 @@ import { spawnService } from "../scripts/services/_service.ts";
 import { readSettings } from "../scripts/services/_settings.ts";
 import { gateway } from "../scripts/services/gateway.ts";
 import { restingOrder, within } from "./_gateway.ts";
+import { ServiceProcess } from "./_service_process.ts";
 
-/** The process, and what it tells. */
-class Service {
-  readonly child: Deno.ChildProcess;
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  #rest = "";
-
-  constructor(args: string[]) {
-    this.child = spawnService(gateway, [...args, "--json"], "piped");
-    this.#reader = this.child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  async line(): Promise<Record<string, unknown>> {
-    const read = async () => {
-      while (!this.#rest.includes("\n")) {
-        const { value, done } = await this.#reader.read();
-        if (done) throw new Error("Cannot read a line of the gateway: found its end");
-        this.#rest += value;
-      }
-      const end = this.#rest.indexOf("\n");
-      const line = this.#rest.slice(0, end);
-      this.#rest = this.#rest.slice(end + 1);
-      return JSON.parse(line);
-    };
-    return await within("a line of the gateway", read());
-  }
-
-  async end(signal: Deno.Signal): Promise<Deno.CommandStatus> {
-    this.child.kill(signal);
-    const status = await within("the end of the gateway", this.child.status);
-    await this.child.stdin.close().catch(() => {});
-    await this.#reader.cancel();
-    return status;
-  }
+/** Starts the service. */
+function startGateway(args: string[]): ServiceProcess {
+  return new ServiceProcess(spawnService(gateway, [...args, "--json"], "piped"));
 }
 
 Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTERM", async () => {
@@ -52,8 +23,8 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     ...["--heartbeat-ms", "3600000"], // Nobody is given up because the machine is busy.
   ];
   try {
-    const first = new Service(args);
-    const { event, url, port, tcpPort } = await first.line();
+    await using first = startGateway(args);
+    const { event, url, port, tcpPort } = await first.event();
     assertEquals(event, "ready");
     const acked: number[] = [];
     using client = await connectGateway({
@@ -65,14 +36,14 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     assertEquals((await first.end("SIGKILL")).signal, "SIGKILL");
 
     client.send(restingOrder(2)); // Waits for the gateway.
-    const second = new Service([...args, "--port", `${port}`, "--tcp-port", `${tcpPort}`]);
-    assertEquals((await second.line()).sessions, 1);
+    await using second = startGateway([...args, "--port", `${port}`, "--tcp-port", `${tcpPort}`]);
+    assertEquals((await second.event()).sessions, 1);
     await within("an acknowledgement", client.idle());
     assertEquals(acked, [1, 2]);
     assertEquals(client.session!.isResumed, true);
     client.close();
     const ended = second.end("SIGTERM");
-    const stopped = await second.line();
+    const stopped = await second.event();
     assertEquals([stopped.event, stopped.acknowledged, stopped.resumed], ["stopped", 1, 1]);
     assertEquals((await ended).code, 0);
     const [counters] = readCounters({ directory });

@@ -6,46 +6,25 @@ import { readCounters } from "../lib/observability/mod.ts";
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { journal } from "../scripts/services/journal.ts";
 import { spawnService } from "../scripts/services/_service.ts";
-import { readLines } from "../scripts/services/_lines.ts";
 import { mtHere } from "./_cli.ts";
 import { eventOf, sequencesIn, tradeOf } from "./_journal.ts";
+import { ServiceProcess } from "./_service_process.ts";
 import { range } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
 
-/** The service in a process of its own. */
-class Running implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: AsyncIterator<string>;
+/** Starts the service. */
+function startJournal(directory: TaskDirectory, ...args: string[]): ServiceProcess {
+  const places = ["--directory", directory.channels, "--journal-dir", `${directory.path}/j`];
+  return new ServiceProcess(spawnService(journal, [...places, "--json", ...args], "piped"));
+}
 
-  constructor(directory: TaskDirectory, ...args: string[]) {
-    const places = ["--directory", directory.channels, "--journal-dir", `${directory.path}/j`];
-    this.#child = spawnService(journal, [...places, "--json", ...args], "piped");
-    this.#lines = readLines(this.#child.stdout)[Symbol.asyncIterator]();
-  }
-
-  async event(): Promise<Record<string, unknown>> {
-    const { value, done } = await this.#lines.next();
-    if (done) throw new Error("the service has ended without a word");
-    return JSON.parse(value);
-  }
-
-  async stop(signal: Deno.Signal): Promise<Record<string, unknown>> {
-    this.#child.kill(signal);
-    const stopped = await this.event();
-    assertEquals((await this.#child.status).code, 0);
-    return stopped;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // It has ended.
-    }
-    await this.#child.stdin.abort().catch(() => {});
-    while (!(await this.#lines.next()).done);
-    await this.#child.status;
-  }
+/** Ends it; what it tells then. */
+async function stop(
+  service: ServiceProcess,
+  signal: Deno.Signal,
+): Promise<Record<string, unknown>> {
+  assertEquals((await service.end(signal)).code, 0);
+  return await service.event();
 }
 
 Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", async () => {
@@ -53,7 +32,7 @@ Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", 
   Deno.mkdirSync(directory.channels, { mode: 0o700 });
   const place = { directory: directory.channels };
   using orders = createChannel("gateway.orders", { ...place, producers: "many" });
-  await using service = new Running(directory, "--channel", "gateway.orders,engine.events");
+  await using service = startJournal(directory, "--channel", "gateway.orders,engine.events");
   const ready = await service.event();
   assertEquals([ready.event, ready.service], ["ready", "journal"]);
   assertEquals(ready.waiting, ["engine.events"]);
@@ -66,7 +45,7 @@ Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", 
     first.write(tradeOf(id));
     second.write(eventOf(id));
   }
-  const stopped = await service.stop("SIGTERM");
+  const stopped = await stop(service, "SIGTERM");
   const channels = stopped.channels as Record<string, { records: number; lastSequence: number }>;
   for (const name of ["gateway.orders", "engine.events"]) {
     assertEquals([channels[name]?.records, channels[name]?.lastSequence], [500, 500], name);
@@ -81,9 +60,9 @@ Deno.test("mt journal writes channels, also later ones, to the end at SIGTERM", 
 
 Deno.test("mt journal that waits for its channel still ends at SIGINT", async () => {
   using directory = new TaskDirectory();
-  await using service = new Running(directory, "--channel", "never");
+  await using service = startJournal(directory, "--channel", "never");
   await service.event();
-  assertEquals((await service.stop("SIGINT")).channels, { never: {} });
+  assertEquals((await stop(service, "SIGINT")).channels, { never: {} });
 });
 
 Deno.test("mt journal refuses settings that make no sense", async () => {
@@ -106,9 +85,9 @@ Deno.test("mt journal read prints what verifies, and mt journal replay publishes
   using channel = createChannel("feed", { directory: directory.channels });
   const producer = openProducer(channel);
   for (let id = 1; id <= 5; id++) producer.write(tradeOf(id));
-  await using service = new Running(directory, "--channel", "feed");
+  await using service = startJournal(directory, "--channel", "feed");
   await service.event();
-  await service.stop("SIGTERM");
+  await stop(service, "SIGTERM");
   const files = `${directory.path}/j/feed`;
   const args = ["journal", "read", files, "--from", "2", "--to", "3"];
   const { code, stdout, stderr } = await runTask("mt", args, { env: directory.env });

@@ -25,7 +25,7 @@ Deno.test("mt market-data serves what the engine publishes, also after kill -9",
   await client.until("the update came", ({ markets }) => markets.get("BTC-USD")?.sequence === 3001);
   const before = client.view.markets.get("BTC-USD")!;
   assertEquals(Object.keys(before.bids).length, 51);
-  await first.kill();
+  await first.end("SIGKILL");
   await client.closed;
   await engine.happen(level(99_00, { levelQuantity: 0 }), level(98_00));
 
@@ -54,7 +54,7 @@ Deno.test("mt market-data says that its books lack the beginning where it is gon
   await using first = await Service.start(engine, false);
   assertEquals(first.ready.isComplete, true);
   await engine.happen(...Array.from({ length: 3000 }, (_, at) => level(100_00 + at % 50)));
-  await first.kill();
+  await first.end("SIGKILL");
   await using second = await Service.start(engine, false);
   assertEquals([second.ready.rebuiltTo, second.ready.isComplete], [3000, false]);
 });
@@ -79,7 +79,7 @@ Deno.test("mt market-data goes on from its checkpoint, whenever it is killed", a
       trading.trade(50);
       return engine.channel.stats().log!.oldest > 1;
     });
-    await service.kill();
+    await service.end("SIGKILL");
   });
   const seed = Date.now() % 1_000_000;
   const random = new Random(seed);
@@ -92,7 +92,7 @@ Deno.test("mt market-data goes on from its checkpoint, whenever it is killed", a
         trading.trade(random.below(50));
         return performance.now() >= endMs;
       });
-      await service.kill();
+      await service.end("SIGKILL");
     });
   }
   const { oldest } = engine.channel.stats().log!; // Rises with the checkpoints of the next one.

@@ -6,22 +6,13 @@ import { createChannel, openProducer } from "../mod.ts";
 import { type AnyService, spawnService } from "../scripts/services/_service.ts";
 import { fakeExchange } from "../scripts/services/fake_exchange.ts";
 import { persister } from "../scripts/services/persister.ts";
-import { killChild, Scratch } from "./_support.ts";
+import { ServiceProcess } from "./_service_process.ts";
+import { Scratch } from "./_support.ts";
 import { until } from "./fault/_support.ts";
 
-/** A service in a process of its own. */
-class Spawned implements AsyncDisposable {
-  readonly child: Deno.ChildProcess;
-
-  constructor(service: AnyService, args: string[]) {
-    this.child = spawnService(service, args, "piped");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await killChild(this.child);
-    await this.child.stdout.cancel();
-    await this.child.stdin.abort().catch(() => {});
-  }
+/** Starts a service. */
+function start(service: AnyService, args: string[]): ServiceProcess {
+  return new ServiceProcess(spawnService(service, args, "piped"));
 }
 
 function valueOf(counters: ServiceCounters | undefined, wanted: string): number {
@@ -48,15 +39,15 @@ Deno.test("Services count beside their channels, each under its own name", async
   const find = (wanted: string) =>
     readCounters({ directory }).find(({ instance }) => instance === wanted);
   {
-    await using _persister = new Spawned(persister, [
+    await using _persister = start(persister, [
       ...[...place, "--channels", "orders", "--wal-dir", log.walDir, "--segment-bytes", "256KB"],
     ]);
-    await using first = new Spawned(fakeExchange, [...place, "--rate-hz", "100"]);
+    await using first = start(fakeExchange, [...place, "--rate-hz", "100"]);
     await until(
       "it counts",
       () => valueOf(find("p.fake-exchange"), "fake_exchange_steps_total") > 0,
     );
-    await using second = new Spawned(fakeExchange, place);
+    await using second = start(fakeExchange, place);
     for (const name of ["p.fake-exchange", "p.fake-exchange-2", "p.persister"]) {
       await until(`${name} has looked at itself`, () => lagOf(find(name)) > 0);
     }

@@ -45,7 +45,7 @@ const SCENARIOS: Record<string, (stage: Stage) => Promise<void>> = {
   async restart({ browser, engine, service, url }) {
     await using visitor = await Visitor.open(browser, url);
     await visitor.shows("#bids tr:first-child", "100.00");
-    await service.kill();
+    await service.end("SIGKILL");
     await visitor.until("lost");
     await visitor.shows("#state", "Connection lost");
     assertEquals(await visitor.page.getAttribute("#content", "data-stale"), "true");
@@ -61,9 +61,9 @@ const SCENARIOS: Record<string, (stage: Stage) => Promise<void>> = {
 
   async silence({ browser, service, url }) {
     await using visitor = await Visitor.open(browser, url);
-    service.signal("SIGSTOP");
+    service.child.kill("SIGSTOP");
     await visitor.until("lost");
-    service.signal("SIGCONT");
+    service.child.kill("SIGCONT");
     await visitor.until("live");
     await visitor.shows("#bids tr:first-child", "100.00");
   },
