@@ -2,7 +2,7 @@
 // and words that fit them. Nobody hangs, is given a message that no producer can have sent, or
 // writes a log that is damaged.
 
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertLess, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   BACK_PRESSURED,
   CorruptHeaderError,
@@ -115,6 +115,19 @@ Deno.test("A log does not write down a consumer whose name is no text", () => {
   send(openProducer(channel), 1);
   channel.close();
   assertEquals(indexOf(Deno.readFileSync(`${channel.logDirectory}/control`), junk), -1);
+});
+
+Deno.test("openChannel() takes no memory for a file with holes", () => {
+  using scratch = new Scratch();
+  scratch.create({ sizeBytes: "16MB" }).close();
+  const path = scratch.path();
+  const { size } = Deno.statSync(path);
+  const { headerBytes } = readShape(Deno.readFileSync(path));
+  for (const length of [headerBytes, size]) Deno.truncateSync(path, length);
+  const { blocks } = Deno.statSync(path);
+  const producer = openProducer(scratch.open({ prefault: true }));
+  assertEquals(producer.offer(pattern(21, 1)), 1);
+  assertLess(Deno.statSync(path).blocks! - blocks!, 2 * 1024 * 1024 / 512);
 });
 
 Deno.test("Errors that name a peer steer no terminal", () => {

@@ -255,5 +255,8 @@ pub fn open(
 ) Error!*Channel {
     var identity: header.Identity = undefined;
     const fd = try file.open(place, name, options.access, abi.fingerprint, &identity, detail);
-    return Channel.init(fd, &identity, options, detail);
+    var wanted = options;
+    // Of a file with holes, whoever touches a page pays for it: that is not for us to do.
+    if (!file.isAllocated(fd, identity.header_bytes + identity.capacity)) wanted.prefault = false;
+    return Channel.init(fd, &identity, wanted, detail);
 }

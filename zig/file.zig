@@ -395,6 +395,15 @@ pub fn hasSize(fd: i32, size: u64) bool {
     return status.size >= size;
 }
 
+/// Whether the file behind `fd` has no holes in its `size` bytes, as ours have none from the
+/// beginning. True on doubt.
+pub fn isAllocated(fd: i32, size: u64) bool {
+    var detail: Detail = .{};
+    var status: linux.Statx = undefined;
+    statFile(fd, &status, &detail) catch return true;
+    return status.blocks * 512 >= size;
+}
+
 /// Whether the file behind `fd` still has a name.
 pub fn hasName(fd: i32) bool {
     var detail: Detail = .{};
