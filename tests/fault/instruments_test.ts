@@ -94,7 +94,7 @@ Deno.test("Processes that are killed at random lose no instrument that they had"
   const acked = new Set<string>();
   const rounds = IS_LONG ? 200 : 6;
   for (let round = 0; round < rounds; round++) {
-    const children = [0, 1, 2].map((index) => start(places, `r${round}c${index}`, 1_000));
+    const children = [0, 1, 2].map((index) => start(places, `r${round}c${index}`, 1_000_000));
     await Promise.all(children.map(async (child) => {
       for (let left = random.below(20); left >= 0; left--) {
         const line = await child.line();

@@ -42,6 +42,8 @@ class Victim {
   readonly #lane: Lane;
   /** The process that writes the log, where that is not the producer. */
   #persister: Child | undefined;
+  /** Whether that one is killed, so that nothing is acknowledged any more. */
+  #isPersisterKilled = false;
 
   constructor(lane: Lane, directory: TestDirectory, random: Random) {
     this.#lane = lane;
@@ -74,19 +76,17 @@ class Victim {
     }
     const options = isOutside ? {} : { options: this.#options };
     await using child = this.#start({ seed: random.below(1e9), roundMax: 20, ...options });
-    // Every fourth while it starts, opens and repairs; the others soon after.
+    // Every fourth while it starts, opens and repairs; the others soon after they have had some
+    // acknowledgements, however long the disk takes.
     const isEarly = random.below(4) === 0;
     if (isEarly) setTimeout(() => child.kill(), 30 + random.below(100));
+    let untilKill = isEarly ? Infinity : this.#isPersisterKilled ? 0 : random.below(8);
     const life: Life = { id: this.#nextLife, begin: 0, acked: 0 };
     for (let line = await child.line(); line !== undefined; line = await child.line()) {
       const [word, number] = line.split(" ");
-      if (word === "open") {
-        life.begin = Number(number);
-        if (!isEarly) setTimeout(() => child.kill(), 1 + random.below(40));
-        // The persister first, half the time: the producer waits then.
-        const persister = this.#persister; // This one: the next life may have another.
-        if (persister !== undefined && random.below(2) === 0) setTimeout(() => persister.kill(), 5);
-      } else if (word === "acked") life.acked = Number(number);
+      if (word === "open") life.begin = Number(number);
+      else if (word === "acked") life.acked = Number(number);
+      if (untilKill-- === 0) this.#killSoon(child);
     }
     const { signal, stderr } = await child.ended();
     assertEquals(signal, "SIGKILL", stderr);
@@ -97,10 +97,20 @@ class Victim {
     if (random.below(2) === 0) await this.#endPersister();
   }
 
+  /** The persister first, half the time: the producer waits then. */
+  #killSoon(child: Child): void {
+    setTimeout(() => child.kill(), 1 + this.#random.below(40));
+    const persister = this.#persister; // This one: the next life may have another.
+    if (persister === undefined || this.#random.below(2) === 0) return;
+    this.#isPersisterKilled = true;
+    setTimeout(() => persister.kill(), 5);
+  }
+
   async #endPersister(): Promise<void> {
     this.#persister?.kill();
     await this.#persister?.[Symbol.asyncDispose]();
     this.#persister = undefined;
+    this.#isPersisterKilled = false;
   }
 
   /** Reads what is new; now and then everything. */
