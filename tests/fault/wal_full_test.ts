@@ -159,8 +159,8 @@ testUnless(
     using directory = new TestDirectory();
     const { path } = directory;
     const options = { ...WAL_OPTIONS, directory: path, walDir: `${path}/wal` };
-    // Of the thread that writes, on that file: a group, and the empty one that is to settle it.
-    const faults = ["pwritev:error=ENOSPC:when=2..81"];
+    // Of the thread that writes, on that file: a group, and from then on whatever settles it.
+    const faults = ["pwritev:error=ENOSPC:when=2+"];
     const segment = `${options.walDir}/idle/00000001-00000000000000000001.wal`;
     const config = { channel: "idle", options, role: "persister", life: 0, seed: 0 };
     await using child = new Child("wal_writer", config, {
@@ -173,6 +173,7 @@ testUnless(
     assertEquals(await producer.durable(producer.write(new Uint8Array(8))), "disk");
     await until("the log is full", () => channel.stats().log!.state === "full");
     assertEquals(producer.offer(new Uint8Array(8)), WAL_FULL);
+    Deno.renameSync(segment, `${segment}.aside`); // Calls on that file are not hit: it has room.
     assertEquals(producer.write(new Uint8Array(8), { timeoutMs: 60_000 }), 2);
     assertEquals(await producer.durable(2), "disk");
     assertEquals(channel.stats().log!.state, "running");

@@ -146,7 +146,7 @@ for (const round of IS_LONG ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1, 2]) {
       await using disk = await FsyncGateDisk.create();
       using directory = new TestDirectory();
       const place = new Place(directory, `${disk.path}/wal`);
-      await using child = place.start({ rounds: 5000, pauseMs: 2 }, {});
+      await using child = place.start({ rounds: 50_000, pauseMs: 2 }, {}); // It ends before.
       let starving: Promise<void> | undefined;
       const told = await listen(child, (sequence) => {
         if (sequence <= 20 * round) return;
