@@ -55,8 +55,10 @@ export interface Found {
 /** A Prometheus that scrapes one target. It ends with its scope. */
 export class Prometheus implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
-  readonly #url: string;
-  readonly #errors: Promise<string>;
+  /** Where it listens, of its own choice: a port that a test had chosen could be taken by then. */
+  #address: string | undefined;
+  #errors = "";
+  readonly #reading: Promise<void>;
 
   /**
    * @param directory For what it writes.
@@ -69,29 +71,35 @@ export class Prometheus implements AsyncDisposable {
       "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +
         `  - {job_name: mt, static_configs: [{targets: ["${target}"]}]}\n`,
     );
-    const port = freePort();
-    this.#url = `http://127.0.0.1:${port}`;
     this.#child = new Deno.Command(PROMETHEUS, {
       args: [
         `--config.file=${config}`,
         `--storage.tsdb.path=${directory}/tsdb`,
-        `--web.listen-address=127.0.0.1:${port}`,
+        "--web.listen-address=127.0.0.1:0",
       ],
       stdin: "null",
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    this.#errors = new Response(this.#child.stderr).text();
+    this.#reading = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      this.#errors += text;
+      this.#address ??= /msg="Listening on" address=(\S+)\n/.exec(this.#errors)?.[1];
+    }
   }
 
   /** Asks until it has an answer that is not empty. */
-  async query(expression: string, watchdogMs = 60_000): Promise<Found[]> {
+  async query(expression: string, watchdogMs = 300_000): Promise<Found[]> {
     const startMs = performance.now();
     let last = "";
-    while (performance.now() - startMs < watchdogMs) {
+    for (; performance.now() - startMs < watchdogMs; await setTimeout(100)) {
+      if (this.#address === undefined) continue;
       try {
         const query = new URLSearchParams({ query: expression });
-        const response = await fetch(`${this.#url}/api/v1/query?${query}`);
+        const response = await fetch(`http://${this.#address}/api/v1/query?${query}`);
         last = await response.text();
         if (response.ok) {
           const { data } = JSON.parse(last) as {
@@ -103,12 +111,12 @@ export class Prometheus implements AsyncDisposable {
         }
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
-        last = error.message; // It does not listen yet.
+        last = error.message; // It does not answer yet.
       }
-      await setTimeout(100);
     }
     this.#child.kill("SIGKILL");
-    throw new Error(`Prometheus has no ${expression}: ${last}\n${await this.#errors}`);
+    await this.#reading;
+    throw new Error(`Prometheus has no ${expression}: ${last}\n${this.#errors}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,6 +126,6 @@ export class Prometheus implements AsyncDisposable {
       if (!(error instanceof TypeError)) throw error; // It has ended.
     }
     await this.#child.status;
-    await this.#errors;
+    await this.#reading;
   }
 }

@@ -108,7 +108,7 @@ Deno.test("Log is not continued out of a ring that was replaced", () => {
   assertThrows(
     () => {
       for (let i = 0; i < 3; i++) producer.write(encode("lost"));
-      producer.waitDurable(13, { timeoutMs: 10_000 });
+      producer.waitDurable(13, { timeoutMs: 60_000 });
     },
     DurabilityError,
   );

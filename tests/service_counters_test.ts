@@ -62,7 +62,9 @@ Deno.test("Services count beside their channels, each under its own name", async
       () => valueOf(find("p.fake-exchange"), "fake_exchange_steps_total") > 0,
     );
     await using second = new Spawned(fakeExchange, place);
-    await until("it has looked at itself", () => lagOf(find("p.fake-exchange-2")) > 0);
+    for (const name of ["p.fake-exchange", "p.fake-exchange-2", "p.persister"]) {
+      await until(`${name} has looked at itself`, () => lagOf(find(name)) > 0);
+    }
     assertEquals(find("p.fake-exchange")?.pid, first.child.pid);
     assertEquals(find("p.fake-exchange-2")?.pid, second.child.pid);
     await until("it writes", () => valueOf(find("p.persister"), "persister_logs") === 1);

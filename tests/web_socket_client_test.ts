@@ -17,7 +17,7 @@ import { MessageStream } from "../lib/web_socket/message_stream.ts";
 import { encode, pattern } from "./_support.ts";
 import { join, peerFrame } from "./_web_socket.ts";
 
-const LIMITS = { messageBytesMax: 1_000, timeoutMs: 10_000 };
+const LIMITS = { messageBytesMax: 1_000, timeoutMs: 60_000 };
 const KEY = /sec-websocket-key: (\S+)/i;
 
 /** A server of one connection that says what it is told, whatever that is. */
