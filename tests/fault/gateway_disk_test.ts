@@ -16,6 +16,7 @@ async function start(directory: string, trace?: Trace): Promise<{ child: Child; 
     gatewayId: 1,
     ports: [0, 0],
     heartbeatMs: HEARTBEAT_MS,
+    logonTimeoutMs: HEARTBEAT_MS,
   }, {
     ...{ directory, permissions: ["--allow-net=127.0.0.1"] },
     ...(trace === undefined ? {} : { trace }),
