@@ -18,9 +18,10 @@ import { encode, pattern, range, Scratch } from "./_support.ts";
 /** Messages that fill more than two segments. */
 const COUNT = 5_000;
 
-/** Offset of a segment's first group, and of the first record in it: docs/format.md. */
+/** Offset of a segment's first group and of its first record, bytes of a slot: docs/format.md. */
 const FIRST_GROUP = 4096;
 const FIRST_RECORD = FIRST_GROUP + 64;
+const CONTROL_SLOT_BYTES = 12_288;
 
 Deno.test("verifyLog() finds a closed log whole, and reads all of it", async () => {
   using log = new TestLog(COUNT);
@@ -64,6 +65,25 @@ Deno.test("verifyLog() finds no damage in a log that is being written and cut", 
   const last = producer.write(message);
   assertEquals(await producer.durable(last), "disk");
   assertEquals((await verifyLog(log.directory)).lastSequence, last);
+});
+
+Deno.test("verifyLog() finds no damage in a slot that a live writer may be at", async () => {
+  using log = new TestLog(100);
+  {
+    using channel = createChannel("test", { ...log.options, snapshotIntervalMs: 1e6 });
+    const producer = openProducer(channel);
+    // Twice: in its first turn it also writes down who needs what, and then no more.
+    for (let turn = 0; turn < 2; turn++) producer.waitDurable(producer.write(encode("turn")));
+    for (const slot of [0, CONTROL_SLOT_BYTES]) {
+      log.flip("control", slot + 100);
+      const { verdict, findings, soundSlots, isWritten } = await verifyLog(log.directory);
+      assertEquals([verdict, findings, soundSlots, isWritten], ["whole", [], 1, true]);
+      log.flip("control", slot + 100);
+    }
+  }
+  log.flip("control", 100);
+  const { verdict, findings } = await verifyLog(log.directory);
+  assertEquals([verdict, findings.map(({ kind }) => kind)], ["whole", ["control-slot"]]);
 });
 
 Deno.test("verifyLog() names lost intervals, and salvageLog() hands over the rest", async () => {

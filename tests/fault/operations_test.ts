@@ -227,11 +227,12 @@ testSection("Moving", async () => {
   assertThrows(() => Deno.statSync(old), Deno.errors.NotFound);
 });
 
-/** Waits until a log has written down that a consumer needs everything. */
-async function untilKept(logDirectory: string, consumer: string): Promise<void> {
-  await until("what it needs is written down", () => {
-    const slot = currentSlot(decodeControl(Deno.readFileSync(`${logDirectory}/control`)));
-    return slot!.cursors.some(({ name, keep }) => name === consumer && keep === 1);
+/** Waits until a log has written down from where on consumers need it. Then it stands still. */
+async function untilKept(logDirectory: string, needs: Record<string, number>): Promise<void> {
+  await until("what they need is written down", () => {
+    const { cursors } = currentSlot(decodeControl(Deno.readFileSync(`${logDirectory}/control`)))!;
+    const kept = new Map(cursors.map(({ name, keep }) => [name, keep]));
+    return Object.entries(needs).every(([name, keep]) => kept.get(name) === keep);
   });
 }
 
@@ -250,7 +251,7 @@ testSection("Disk full", async () => {
       sequence = producer.offer(new Uint8Array(1000));
     }
     assertMatch(await mt(0, "status", "--directory", directory.path), /^full .* full +\d/m);
-    await untilKept(channel.logDirectory!, "reader");
+    await untilKept(channel.logDirectory!, { reader: 1 });
     assertMatch(await mt(0, "inspect", `${channel.logDirectory}/control`), /^reader +1 +1$/m);
     disk.free();
     assertEquals(producer.write(new Uint8Array(1000), { timeoutMs: 60_000 }), last + 1);
@@ -265,8 +266,7 @@ testSection("Disk full", async () => {
   while (capped.stats().log!.forcedCuts === 0) {
     producer.write(new Uint8Array(1000), { timeoutMs: 60_000 });
   }
-  const gap = assertThrows(() => reader.poll(() => {}), SequenceGapError);
-  assertMatch(gap.message, /\d/);
+  assertMatch(assertThrows(() => reader.poll(() => {}), SequenceGapError).message, /\d/);
 }, await SmallDisk.obstacle());
 
 testSection("A consumer is gone for good", async () => {
@@ -289,7 +289,7 @@ testSection("A consumer is gone for good", async () => {
   reader.keep(last - 10);
   producer.waitDurable(last);
   assertMatch(await mt(0, "status", "--directory", directory.path), / gone .* detached /);
-  await untilKept(channel.logDirectory!, "gone");
+  await untilKept(channel.logDirectory!, { gone: 1, reader: last - 10 });
   assertMatch(await mt(0, "inspect", `${channel.logDirectory}/control`), /^gone +1 +1$/m);
   assertEquals(channel.stats().log!.oldest, 1);
   await mt(0, "remove-consumer", "orders", "gone", "--directory", directory.path);

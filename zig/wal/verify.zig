@@ -155,7 +155,9 @@ pub const Verifier = struct {
         defer file.close();
         var slots: ?control_module.Slots = null;
         // A slot that is being written while it is read is read again.
+        var is_written = false;
         for (0..attempts_max) |_| {
+            is_written = verifier.isWritten();
             slots = control_module.read(file, detail) catch null;
             if (slots != null and slots.?.sound == 2) break;
             std.Thread.yield() catch {};
@@ -163,7 +165,9 @@ pub const Verifier = struct {
         const found = slots orelse return;
         verifier.control = found.control;
         verifier.overview.sound_slots = found.sound;
-        if (found.sound < 2) {
+        // A live writer may stand still in the middle of one for long. It is the one that it writes
+        // next in any case, or the one after.
+        if (found.sound < 2 and !is_written and !verifier.isWritten()) {
             const bad_slot = 1 - found.control.generation % 2;
             try verifier.find(.control_slot, name, bad_slot * control_module.slot_bytes, 0, 0);
         }
