@@ -5,7 +5,7 @@
  */
 
 import { monotonicNs, openChannel, openConsumer, openProducer } from "../mod.ts";
-import { pace } from "../scripts/demo/_pace.ts";
+import { pace } from "../scripts/load/pace.ts";
 import { percentilesOf } from "./_context.ts";
 import { answer, checkAnswers, ready, takeJob } from "./_peer.ts";
 

@@ -24,7 +24,7 @@ import { HOPS, type LatencySummary } from "../lib/exchange/mod.ts";
 import { openInstruments } from "../lib/market/mod.ts";
 import { ScriptError } from "../scripts/_command.ts";
 import { Audit } from "../scripts/demo/_audit.ts";
-import type { LoadOutcome } from "../scripts/demo/_load_generator.ts";
+import type { LoadOutcome } from "../scripts/load/load_generator.ts";
 import { MarketDataClient } from "../scripts/demo/_market_data_client.ts";
 import { Pipeline } from "../scripts/demo/_pipeline.ts";
 import { RunPlace } from "../scripts/demo/_place.ts";

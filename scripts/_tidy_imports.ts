@@ -17,7 +17,8 @@ interface Import {
 
 type Imports = Map<string, Import[]>;
 
-// From the bottom to the top, as docs/style.md draws it; what shares a line may import each other.
+// Beginnings of paths from the bottom to the top, as docs/style.md draws it; what shares a line may
+// import each other.
 const LAYERS = [
   ["lib/errors.ts"],
   ["lib/native/"],
@@ -28,6 +29,12 @@ const LAYERS = [
   ["lib/web_socket/"],
   ["lib/market/", "lib/exchange/"],
   ["mod.ts"],
+  ["scripts/_"],
+  ["scripts/page/", "scripts/doctor/", "scripts/records/", "scripts/load/"],
+  ["scripts/inspector/"],
+  ["scripts/services/"],
+  ["scripts/demo", "scripts/metrics/"],
+  ["scripts/cli/", "scripts/soak/"],
   ["scripts/", "bench/"],
   ["tests/", "testing/"],
 ];
@@ -72,9 +79,7 @@ function resolve(from: string, specifier: string): string {
 }
 
 function layerOf(path: string): number {
-  return LAYERS.findIndex((layer) =>
-    layer.some((place) => place.endsWith("/") ? path.startsWith(place) : path === place)
-  );
+  return LAYERS.findIndex((layer) => layer.some((place) => path.startsWith(place)));
 }
 
 function* checkLayers(imports: Imports): Iterable<Finding> {

@@ -12,10 +12,10 @@ import {
 } from "../lib/exchange/mod.ts";
 import { formatDecimal, type Instrument } from "../lib/market/mod.ts";
 import { openProducer, type Producer } from "../mod.ts";
-import { SessionAccount } from "../scripts/demo/_account.ts";
+import { SessionAccount } from "../scripts/load/account.ts";
 import { Audit, type Told, type Verdict } from "../scripts/demo/_audit.ts";
 import type { BookText, LevelText } from "../scripts/demo/_market_data_client.ts";
-import { OrderFlow } from "../scripts/demo/_order_flow.ts";
+import { OrderFlow } from "../scripts/load/order_flow.ts";
 import { Scratch } from "./_support.ts";
 
 const SESSIONS = 3;

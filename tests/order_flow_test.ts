@@ -13,7 +13,7 @@ import {
   MatchingEngine,
   OrderRequest,
 } from "../lib/exchange/mod.ts";
-import { type FlowRequest, OrderFlow } from "../scripts/demo/_order_flow.ts";
+import { type FlowRequest, OrderFlow } from "../scripts/load/order_flow.ts";
 
 const SESSIONS = 4;
 const INSTRUMENTS = [

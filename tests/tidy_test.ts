@@ -199,6 +199,19 @@ const RULES: Rule[] = [
     good: { "scripts/a.ts": `import type { b } from "../mod.ts";\n`, "mod.ts": "" },
   },
   {
+    name: "a service that imports a command",
+    bad: {
+      "scripts/services/a.ts": `import { b } from "../cli/_b.ts";\n`,
+      "scripts/cli/_b.ts": "",
+    },
+    finding: "scripts/services/a.ts:1: imports scripts/cli/_b.ts, which is above it",
+    good: {
+      "scripts/cli/_b.ts": `import { a } from "../services/a.ts";\nimport { c } from "../_c.ts";\n`,
+      "scripts/services/a.ts": `import { c } from "../_c.ts";\n`,
+      "scripts/_c.ts": "",
+    },
+  },
+  {
     name: "a library file outside of the order of imports",
     bad: { "lib/tools/a.ts": "" },
     finding: "lib/tools/a.ts:1: file without a place in the order of imports",

@@ -14,7 +14,7 @@ import {
 import { ScriptError } from "../_command.ts";
 import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
-import { lookAt } from "./_place.ts";
+import { lookAt } from "../records/place.ts";
 import { ByteProgress } from "./_progress.ts";
 
 /** What one store or a directory of checkpoints was found to be. */

@@ -16,7 +16,7 @@ import { OWN } from "../services/_service.ts";
 import { type Settings, toFlag } from "../services/_settings.ts";
 import { metrics } from "../services/metrics.ts";
 import { SERVICES } from "../services/mod.ts";
-import { layoutNames } from "./_decode.ts";
+import { layoutNames } from "../records/decoder.ts";
 import { placeOf } from "./_frame.ts";
 
 type Root = ReturnType<typeof tab>;

@@ -22,7 +22,7 @@ import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts
 import { countersText, inspectCounters } from "./_inspect_counters.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
 import { fieldsText, inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
-import { filesIn, logsIn, lookAt, ringsIn } from "./_place.ts";
+import { filesIn, logsIn, lookAt, ringsIn } from "../records/place.ts";
 import { cursorsText } from "./_recover.ts";
 import { verifiedText } from "./_verify.ts";
 

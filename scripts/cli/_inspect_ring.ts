@@ -10,7 +10,7 @@ import { IDENTITY_SIZE } from "../../lib/native/_layout.ts";
 import { toHex } from "../../lib/native/log_files.ts";
 import { printable } from "../_output.ts";
 import { formatBytes, formatShare, formatTable } from "../_table.ts";
-import type { Place } from "./_place.ts";
+import type { Place } from "../records/place.ts";
 
 /** A message that is in the ring. */
 export interface NewestMessage {

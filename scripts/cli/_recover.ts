@@ -18,7 +18,7 @@ import { closeHandle } from "../../lib/native/ring.ts";
 import { ScriptError } from "../_command.ts";
 import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
-import { type Kind, lookAt, segmentsIn } from "./_place.ts";
+import { type Kind, lookAt, segmentsIn } from "../records/place.ts";
 import { findingsText } from "./_verify.ts";
 
 /** What opening a log to write would do. */

@@ -10,11 +10,11 @@ import { type Channel, openChannel } from "../../mod.ts";
 import { isFailure, ScriptError, UsageError } from "../_command.ts";
 import { write } from "../_output.ts";
 import { formatCount } from "../_table.ts";
-import { Decoder } from "./_decode.ts";
+import { Decoder } from "../records/decoder.ts";
 import { type End, placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 import { toPlace } from "./_journal.ts";
 import { messageLine, noteLine } from "./_tail_lines.ts";
-import { ChannelSource, type Item, readLogTo, segmentStarts } from "./_tail_source.ts";
+import { ChannelSource, type Item, readLogTo, segmentStarts } from "../records/channel_source.ts";
 import { type Condition, parseCondition } from "./_where.ts";
 
 /** Options of the command, as they were typed. */

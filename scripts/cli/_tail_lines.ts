@@ -8,8 +8,8 @@ import type { Message } from "../../mod.ts";
 import { toHex } from "../../lib/native/log_files.ts";
 import { formatCount } from "../_table.ts";
 import { paint, printable } from "../_output.ts";
-import type { Decoded, FieldValue } from "./_decode.ts";
-import type { Item } from "./_tail_source.ts";
+import type { Decoded, FieldValue } from "../records/decoder.ts";
+import type { Item } from "../records/channel_source.ts";
 
 /** Bytes of a message without a layout that are shown to people. */
 const SHOWN_BYTES = 48;

@@ -5,7 +5,7 @@
  */
 
 import { UsageError } from "../_command.ts";
-import type { Decoded, FieldValue } from "./_decode.ts";
+import type { Decoded, FieldValue } from "../records/decoder.ts";
 
 /** Tells whether a message meets a condition. */
 export type Condition = (decoded: Decoded) => boolean;

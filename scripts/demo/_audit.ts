@@ -18,7 +18,7 @@ import {
 } from "../../lib/exchange/mod.ts";
 import { type Instrument, parseDecimal } from "../../lib/market/mod.ts";
 import { type Channel, type Consumer, type Message, openConsumer } from "../../mod.ts";
-import type { OpenOrder, SessionReport } from "./_account.ts";
+import type { OpenOrder, SessionReport } from "../load/account.ts";
 import type { BookText, LevelText } from "./_market_data_client.ts";
 
 /** What an engine says of its state when it ends. */

@@ -13,7 +13,7 @@ import { Supervisor } from "../services/_supervisor.ts";
 import { formatCount } from "../_table.ts";
 import { Audit } from "./_audit.ts";
 import { Interruption } from "./_interruption.ts";
-import type { LoadOutcome } from "./_load_generator.ts";
+import type { LoadOutcome } from "../load/load_generator.ts";
 import { MarketDataClient } from "./_market_data_client.ts";
 import { Pipeline } from "./_pipeline.ts";
 import { RunPlace } from "./_place.ts";

@@ -6,8 +6,8 @@
 
 import { toHex } from "../../lib/native/log_files.ts";
 import { type Message, openChannel } from "../../mod.ts";
-import { Decoder } from "../cli/_decode.ts";
-import { ChannelSource } from "../cli/_tail_source.ts";
+import { Decoder } from "../records/decoder.ts";
+import { ChannelSource } from "../records/channel_source.ts";
 
 /** A record as the page shows it. */
 export interface InspectedRecord {

@@ -7,7 +7,7 @@
 import { dirname } from "node:path";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { UsageError } from "../_command.ts";
-import { startLoad } from "../demo/_load_generator.ts";
+import { startLoad } from "../load/load_generator.ts";
 import { CHANNEL_SETTINGS } from "./_channels.ts";
 import { LOAD_COUNTERS } from "./_counters.ts";
 import { allow } from "./_permissions.ts";

@@ -6,7 +6,7 @@
 
 import { Pipeline } from "../demo/_pipeline.ts";
 import { RunPlace } from "../demo/_place.ts";
-import type { LoadOutcome } from "../demo/_load_generator.ts";
+import type { LoadOutcome } from "../load/load_generator.ts";
 import { loadGenerator } from "../services/load_generator.ts";
 import { type Restart, type Supervised, Supervisor } from "../services/_supervisor.ts";
 

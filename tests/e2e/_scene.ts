@@ -10,7 +10,7 @@ import {
   type LoadGenerator,
   type LoadOutcome,
   startLoad,
-} from "../../scripts/demo/_load_generator.ts";
+} from "../../scripts/load/load_generator.ts";
 import { MarketDataClient } from "../../scripts/demo/_market_data_client.ts";
 import { Pipeline } from "../../scripts/demo/_pipeline.ts";
 import { RunPlace } from "../../scripts/demo/_place.ts";

@@ -12,9 +12,9 @@ import { inspectionText, inspectPath, isSound } from "../../../scripts/cli/_insp
 import { planRecovery, planText } from "../../../scripts/cli/_recover.ts";
 import { readStatus, statusText } from "../../../scripts/cli/_status.ts";
 import { verifiedText, verifyPath } from "../../../scripts/cli/_verify.ts";
-import { Decoder } from "../../../scripts/cli/_decode.ts";
+import { Decoder } from "../../../scripts/records/decoder.ts";
 import { messageLine, noteLine } from "../../../scripts/cli/_tail_lines.ts";
-import { ChannelSource, type Item, readLogTo } from "../../../scripts/cli/_tail_source.ts";
+import { ChannelSource, type Item, readLogTo } from "../../../scripts/records/channel_source.ts";
 import { createChannel, openChannel, openProducer, openStore } from "../../../mod.ts";
 import { encode } from "../../_support.ts";
 import { sealLog, writeLog } from "../_log.ts";

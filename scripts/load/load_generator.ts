@@ -9,11 +9,11 @@ import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { GatewayClient, type LatencySummary, type SessionEvent } from "../../lib/exchange/mod.ts";
 import type { Timer } from "../../lib/observability/mod.ts";
 import { monotonicNs } from "../../mod.ts";
-import { type AccountCounts, SessionAccount, type SessionReport } from "./_account.ts";
+import { type AccountCounts, SessionAccount, type SessionReport } from "./account.ts";
 import { type SessionInstrument, toClientRequest } from "./_client_request.ts";
-import { type FlowRequest, OrderFlow } from "./_order_flow.ts";
-import { pace } from "./_pace.ts";
-import { type LoadCounts, summaryOf } from "./_report.ts";
+import { type FlowRequest, OrderFlow } from "./order_flow.ts";
+import { pace } from "./pace.ts";
+import { type LoadCounts, summaryOf } from "./counts.ts";
 
 /** What is sent, and where. */
 export interface LoadOptions {

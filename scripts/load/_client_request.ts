@@ -19,7 +19,7 @@ import {
   TYPE_MARKET,
 } from "../../lib/exchange/mod.ts";
 import { formatDecimal } from "../../lib/market/mod.ts";
-import type { FlowRequest } from "./_order_flow.ts";
+import type { FlowRequest } from "./order_flow.ts";
 
 /** What is traded, as a gateway names it. */
 export interface SessionInstrument {

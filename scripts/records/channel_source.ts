@@ -16,7 +16,7 @@ import {
   readLog,
   SequenceGapError,
 } from "../../mod.ts";
-import { segmentsIn } from "./_place.ts";
+import { segmentsIn } from "./place.ts";
 
 /** What is told of a message, or instead of one. */
 export type Item =
