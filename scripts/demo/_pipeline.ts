@@ -26,6 +26,8 @@ export interface PipelineOptions {
   instruments: readonly string[];
   /** Requests of a session in a second, at most. */
   ordersPerSecond: number;
+  /** Events that are kept for a session that is away. Default: the gateway's. */
+  resendWindow?: number;
   /** Whether its processes give up system calls that they do not need. Default: false. */
   isConfined?: boolean;
 }
@@ -48,7 +50,7 @@ export class Pipeline implements Disposable {
   /** Starts all of them; see {@linkcode Pipeline.ready}. */
   constructor(options: PipelineOptions) {
     this.#options = options;
-    const { supervisor, ordersPerSecond } = options;
+    const { supervisor, ordersPerSecond, resendWindow } = options;
     const { directory } = options.place;
     for (const name of ["gateway", "engine"]) Deno.mkdirSync(`${directory}/state/${name}`);
     const instruments = [
@@ -62,6 +64,7 @@ export class Pipeline implements Disposable {
     this.engine = start(matchingEngine, [...instruments, ...state("engine")]);
     this.gateway = start(gateway, [
       ...[...instruments, ...state("gateway"), "--orders-per-second", `${ordersPerSecond}`],
+      ...(resendWindow === undefined ? [] : ["--resend-window", `${resendWindow}`]),
     ]);
     this.persister = start(persister, []);
     this.marketData = start(marketData, instruments);

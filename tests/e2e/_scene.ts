@@ -25,6 +25,12 @@ export const SESSIONS = 4;
 /** Requests a second: many enough that every kill meets some on every hop. */
 const RATE = 400;
 
+/**
+ * Events that are kept for each client: those of more than a minute. A machine that stands still
+ * for some seconds, or starts a process in 20, must not cost any.
+ */
+const RESEND_WINDOW = 16_384;
+
 /** What came out. */
 export interface Judgement {
   verdict: Verdict;
@@ -65,6 +71,7 @@ export class Scene implements AsyncDisposable {
     const pipeline = stack.use(
       new Pipeline({
         ...{ place, supervisor, durability: "disk", ordersPerSecond: 100_000, isConfined },
+        resendWindow: RESEND_WINDOW,
         instruments: SYMBOLS.map((symbol) => `${symbol}:2:4`),
       }),
     );
