@@ -159,7 +159,7 @@ function textOf(unit: Unit): string {
     `ExecStart=${commandOf(unit)}`,
     "Restart=on-failure",
     "RestartSec=1",
-    "TimeoutStopSec=30",
+    "TimeoutStopSec=90",
     "RuntimeDirectory=message_transport",
     "RuntimeDirectoryMode=0700",
     "# The rings outlive whoever ends, and are others' as well.",
