@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { EventOutbox } from "../lib/exchange/engine/event_outbox.ts";
 import { IdTable } from "../lib/exchange/engine/id_table.ts";
 import { EngineEvent } from "../lib/exchange/mod.ts";
+import { LevelPool } from "../lib/exchange/engine/level_pool.ts";
 import { NONE } from "../lib/exchange/engine/order_pool.ts";
 import { PriceLadder } from "../lib/exchange/engine/price_ladder.ts";
 import { readSafe, writeSafe } from "../lib/exchange/engine/safe_integer.ts";
@@ -23,43 +24,52 @@ function keyAt(step: number, random: Random): number {
 
 Deno.test("PriceLadder keeps thousands of levels in order", () => {
   const random = new Random(SEED);
-  const ladder = new PriceLadder();
-  const keys = new Set<number>();
+  const pool = new LevelPool();
+  const ladder = new PriceLadder(pool, 3);
+  const levels = new Map<number, number>();
   for (let step = 0; step < 12_000; step++) {
     const key = keyAt(step, random);
     // Grows for a while, then shrinks to nothing.
     const removes = step > 7_000 ? random.below(100) < 70 : random.below(100) < 20;
-    const some = removes ? [...keys][random.below(keys.size)] : undefined;
+    const some = removes ? [...levels][random.below(levels.size)] : undefined;
     if (some !== undefined) {
-      ladder.remove(some);
-      keys.delete(some);
-    } else if (!keys.has(key)) {
-      ladder.add(key, key + 5_000);
-      keys.add(key);
+      ladder.remove(some[1]);
+      levels.delete(some[0]);
+    } else {
+      const level = ladder.obtain(key);
+      if (level !== (levels.get(key) ?? level)) throw new Error(`key ${key}: another level`);
+      levels.set(key, level);
     }
-    if (ladder.find(key) !== (keys.has(key) ? key + 5_000 : NONE)) throw new Error(`key ${key}`);
+    if (ladder.find(key) !== (levels.get(key) ?? NONE)) throw new Error(`key ${key}`);
     if (step % 100 !== 0) continue;
-    const best = keys.size === 0 ? -Infinity : Math.max(...keys);
-    assertEquals([ladder.bestKey, ladder.best], [best, best === -Infinity ? NONE : best + 5_000]);
-    checkOrder(ladder, keys);
+    const best = levels.size === 0 ? -Infinity : Math.max(...levels.keys());
+    assertEquals([ladder.bestKey, ladder.best], [best, levels.get(best) ?? NONE]);
+    const inOrder = [...levels].sort(([a], [b]) => b - a).map(([, level]) => level);
+    assertEquals(levelsOf(ladder, pool), inOrder);
+    for (const [key, level] of levels) {
+      if (pool.key(level) !== key || pool.side(level) !== 3) throw new Error(`level ${level}`);
+    }
   }
 });
 
-function checkOrder(ladder: PriceLadder, keys: Set<number>): void {
+/** From the best to the worst. */
+function levelsOf(ladder: PriceLadder, pool: LevelPool): number[] {
   const found: number[] = [];
-  for (let level = ladder.best; level !== NONE; level = ladder.behind(found.at(-1)!)) {
-    found.push(level - 5_000);
+  for (let level = ladder.best; level !== NONE; level = ladder.behind(pool.key(level))) {
+    found.push(level);
   }
-  assertEquals(found, [...keys].sort((a, b) => b - a));
+  return found;
 }
 
 Deno.test("PriceLadder.behind() finds the next worse level of any key", () => {
-  const ladder = new PriceLadder();
+  const pool = new LevelPool();
+  const ladder = new PriceLadder(pool, 0);
   assertEquals(ladder.behind(5), NONE);
-  for (let key = 0; key < 500; key += 2) ladder.add(key, key);
+  for (let key = 0; key < 500; key += 2) ladder.obtain(key);
   for (let key = -1; key < 502; key++) {
-    const worse = key <= 0 ? NONE : Math.min(498, key % 2 === 0 ? key - 2 : key - 1);
-    assertEquals(ladder.behind(key), worse);
+    const worse = ladder.behind(key);
+    const expected = key <= 0 ? NONE : Math.min(498, key % 2 === 0 ? key - 2 : key - 1);
+    assertEquals(worse === NONE ? NONE : pool.key(worse), expected);
   }
 });
 

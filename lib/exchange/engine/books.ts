@@ -46,7 +46,9 @@ export class Books {
     this.all = instrumentIds.map((instrumentId, i) => ({ instrumentId, bids: 2 * i }));
     for (const book of this.all) {
       this.#byInstrument[book.instrumentId] = book;
-      this.#ladders.push(new PriceLadder(), new PriceLadder());
+      for (const side of [book.bids, book.bids + 1]) {
+        this.#ladders.push(new PriceLadder(this.levels, side));
+      }
     }
   }
 
@@ -86,13 +88,8 @@ export class Books {
   rest(book: Book, incoming: OrderImage): number {
     const { orders, levels } = this;
     const order = orders.add(incoming);
-    const key = keyOf(incoming.side, incoming.price);
-    const ladder = this.ladder(book, incoming.side);
-    let level = ladder.find(key);
-    if (level === NONE) {
-      level = levels.add(incoming.side === SIDE_BUY ? book.bids : book.bids + 1, key);
-      ladder.add(key, level);
-    }
+    const { side, price } = incoming;
+    const level = this.ladder(book, side).obtain(keyOf(side, price));
     const last = levels.last(level);
     orders.setLevel(order, level);
     orders.setPrevious(order, last);
@@ -131,10 +128,7 @@ export class Books {
     levels.setQuantity(level, rest);
     this.#byClientOrder.delete(orders.session(order), orders.clientOrderId(order));
     orders.remove(order);
-    if (levels.first(level) === NONE) {
-      this.#ladders[levels.side(level)]!.remove(levels.key(level));
-      levels.remove(level);
-    }
+    if (levels.first(level) === NONE) this.#ladders[levels.side(level)]!.remove(level);
     return rest;
   }
 

@@ -4,157 +4,203 @@
  * @module
  */
 
+import type { LevelPool } from "./level_pool.ts";
 import { NONE } from "./order_pool.ts";
 
 /** Levels of a block: a search within takes six steps, and an insertion moves 32 at most often. */
 const BLOCK_LEVELS = 64;
 
-/** Neighbouring levels, ascending by key. */
-interface Block {
-  readonly keys: Float64Array;
-  readonly levels: Int32Array;
-  count: number;
-}
-
 /**
  * Levels of one side, ascending by key: the price of a bid, the negated price of an offer. So the
  * best level is the one with the highest key on both sides.
  *
- * A row of blocks, each a sorted array: next to the best price little moves, and with a million
- * levels an insertion still moves one block and, rarely, the row.
+ * A row of blocks, each a sorted part of the same arrays: next to the best price little moves, and
+ * with a million levels an insertion still moves one block and, rarely, the row.
  */
 export class PriceLadder {
-  readonly #blocks: Block[] = [];
-  /** First key of each block, side by side: a search through the blocks stays in few lines. */
-  #firsts = new Float64Array(8);
   /** Level with the highest key; `NONE` if there is no level. */
   best = NONE;
   /** Its key; -Infinity if there is none. */
   bestKey = -Infinity;
+  readonly #pool: LevelPool;
+  readonly #side: number;
+  /** Keys of all blocks, and levels at the same places. */
+  #keys = new Float64Array(0);
+  #levels = new Int32Array(0);
+  /** Where the levels of each block end. */
+  #ends = new Int32Array(0);
+  /** Blocks in the order of their keys; behind them those that are free. */
+  #row = new Int32Array(0);
+  /**
+   * From which key on each block of the row takes levels, though it may have none there any more;
+   * the first one takes those below, too. Apart, so that a search stays in few lines.
+   */
+  #bounds = new Float64Array(0);
+  /** Blocks in the row. */
+  #count = 0;
+
+  /** Takes where levels are made, and the index of this side among all. */
+  constructor(pool: LevelPool, side: number) {
+    this.#pool = pool;
+    this.#side = side;
+  }
 
   /** Returns the level with that key; `NONE` if there is none. */
   find(key: number): number {
     if (key >= this.bestKey) return key === this.bestKey ? this.best : NONE;
-    const block = this.#blocks[this.#blockOf(key)]!;
-    const place = lowerBound(block, key);
-    return place < block.count && block.keys[place] === key ? block.levels[place]! : NONE;
+    const block = this.#row[this.#indexOf(key)]!;
+    const place = this.#placeOf(block, key);
+    return this.#isAt(block, place, key) ? this.#levels[place]! : NONE;
   }
 
-  /** Adds a level. Assumes that none has its key. */
-  add(key: number, level: number): void {
+  /** Returns the level with that key: a new one, without orders, if there is none. */
+  obtain(key: number): number {
+    if (key === this.bestKey) return this.best;
+    if (this.#count === 0) this.#insertBlock(0, -Infinity);
+    const index = this.#indexOf(key);
+    const block = this.#row[index]!;
+    const place = this.#placeOf(block, key);
+    if (this.#isAt(block, place, key)) return this.#levels[place]!;
+    const level = this.#pool.add(this.#side, key);
     if (key > this.bestKey) {
       this.bestKey = key;
       this.best = level;
     }
-    if (this.#blocks.length === 0) this.#insertBlock(0, newBlock());
-    let index = this.#blockOf(key);
-    if (this.#blocks[index]!.count === BLOCK_LEVELS) {
-      this.#split(index);
-      index = this.#blockOf(key);
-    }
-    const block = this.#blocks[index]!;
-    const place = lowerBound(block, key);
-    for (let i = block.count; i > place; i--) {
-      block.keys[i] = block.keys[i - 1]!;
-      block.levels[i] = block.levels[i - 1]!;
-    }
-    block.keys[place] = key;
-    block.levels[place] = level;
-    block.count++;
-    if (place === 0) this.#firsts[index] = key;
+    const isFull = this.#ends[block] === (block + 1) * BLOCK_LEVELS;
+    if (isFull) this.#insertInHalf(index, key, level);
+    else this.#insert(block, place, level);
+    return level;
   }
 
-  /** Removes the level with that key. Assumes that there is one. */
-  remove(key: number): void {
-    const index = this.#blockOf(key);
-    const block = this.#blocks[index]!;
-    const place = lowerBound(block, key);
-    block.count--;
-    for (let i = place; i < block.count; i++) {
-      block.keys[i] = block.keys[i + 1]!;
-      block.levels[i] = block.levels[i + 1]!;
+  /** Removes a level, which has no orders. */
+  remove(level: number): void {
+    const key = this.#pool.key(level);
+    const index = this.#indexOf(key);
+    const block = this.#row[index]!;
+    const place = this.#placeOf(block, key);
+    const end = --this.#ends[block]!;
+    for (let i = place; i < end; i++) {
+      this.#keys[i] = this.#keys[i + 1]!;
+      this.#levels[i] = this.#levels[i + 1]!;
     }
-    if (block.count === 0) this.#removeBlock(index);
-    else if (place === 0) this.#firsts[index] = block.keys[0]!;
+    if (end === block * BLOCK_LEVELS) this.#removeBlock(index);
+    this.#pool.remove(level);
     if (key === this.bestKey) this.#findBest();
   }
 
   /** Returns the next worse level than that key; `NONE` if there is none. */
   behind(key: number): number {
-    if (this.#blocks.length === 0) return NONE;
-    const index = this.#blockOf(key);
-    const block = this.#blocks[index]!;
-    const place = lowerBound(block, key);
-    if (place > 0) return block.levels[place - 1]!;
-    const worse = this.#blocks[index - 1];
-    return worse === undefined ? NONE : worse.levels[worse.count - 1]!;
+    if (this.#count === 0) return NONE;
+    const index = this.#indexOf(key);
+    const block = this.#row[index]!;
+    const place = this.#placeOf(block, key);
+    if (place > block * BLOCK_LEVELS) return this.#levels[place - 1]!;
+    return index === 0 ? NONE : this.#levels[this.#ends[this.#row[index - 1]!]! - 1]!;
   }
 
   #findBest(): void {
-    const block = this.#blocks[this.#blocks.length - 1];
-    this.best = block === undefined ? NONE : block.levels[block.count - 1]!;
-    this.bestKey = block === undefined ? -Infinity : block.keys[block.count - 1]!;
+    const last = this.#count === 0 ? NONE : this.#ends[this.#row[this.#count - 1]!]! - 1;
+    this.best = last === NONE ? NONE : this.#levels[last]!;
+    this.bestKey = last === NONE ? -Infinity : this.#keys[last]!;
   }
 
-  /** Index of the block that has that key or would take it: the last to begin at or below. */
-  #blockOf(key: number): number {
-    const firsts = this.#firsts;
-    let high = this.#blocks.length - 1; // Most often it is the last one: next to the best price.
-    if (high <= 0 || firsts[high]! <= key) return high;
+  /** Where in the row the block is that has that key or would take it. */
+  #indexOf(key: number): number {
+    const bounds = this.#bounds;
+    let high = this.#count - 1; // Most often it is the last one: next to the best price.
+    if (high <= 0 || bounds[high]! <= key) return high;
     let low = 0;
     while (low + 1 < high) {
       const middle = (low + high) >>> 1;
-      if (firsts[middle]! <= key) low = middle;
+      if (bounds[middle]! <= key) low = middle;
       else high = middle;
     }
     return low;
   }
 
-  /** Cuts a full block in two. */
-  #split(index: number): void {
-    const block = this.#blocks[index]!;
-    const upper = newBlock();
-    const half = BLOCK_LEVELS / 2;
-    upper.keys.set(block.keys.subarray(half));
-    upper.levels.set(block.levels.subarray(half));
-    upper.count = BLOCK_LEVELS - half;
-    block.count = half;
-    this.#insertBlock(index + 1, upper);
+  /** First place of a block whose key is not below; its end if there is none. */
+  #placeOf(block: number, key: number): number {
+    const keys = this.#keys;
+    let low = block * BLOCK_LEVELS;
+    for (let high = this.#ends[block]!; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (keys[middle]! < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
-  #insertBlock(index: number, block: Block): void {
-    this.#blocks.splice(index, 0, block);
-    const count = this.#blocks.length;
-    if (count > this.#firsts.length) {
-      const firsts = new Float64Array(count * 2);
-      firsts.set(this.#firsts);
-      this.#firsts = firsts;
+  #isAt(block: number, place: number, key: number): boolean {
+    return place < this.#ends[block]! && this.#keys[place] === key;
+  }
+
+  /** Inserts a level at a place of a block, which has room. */
+  #insert(block: number, place: number, level: number): void {
+    for (let i = this.#ends[block]!++; i > place; i--) {
+      this.#keys[i] = this.#keys[i - 1]!;
+      this.#levels[i] = this.#levels[i - 1]!;
     }
-    this.#firsts.copyWithin(index + 1, index, count - 1);
-    this.#firsts[index] = block.keys[0]!;
+    this.#keys[place] = this.#pool.key(level);
+    this.#levels[place] = level;
+  }
+
+  /** Cuts a full block in two, and inserts the level in one of them. */
+  #insertInHalf(index: number, key: number, level: number): void {
+    const block = this.#row[index]!;
+    const from = (block + 0.5) * BLOCK_LEVELS;
+    const bound = this.#keys[from]!;
+    const upper = this.#insertBlock(index + 1, bound);
+    const to = upper * BLOCK_LEVELS;
+    const end = this.#ends[block]!;
+    this.#keys.copyWithin(to, from, end);
+    this.#levels.copyWithin(to, from, end);
+    this.#ends[block] = from;
+    this.#ends[upper] = to + end - from;
+    const half = key < bound ? block : upper;
+    this.#insert(half, this.#placeOf(half, key), level);
+  }
+
+  /** Puts an empty block into the row, which is to take levels from that key on. Returns it. */
+  #insertBlock(index: number, bound: number): number {
+    if (this.#count === this.#row.length) this.#grow();
+    const block = this.#row[this.#count]!;
+    this.#row.copyWithin(index + 1, index, this.#count);
+    this.#bounds.copyWithin(index + 1, index, this.#count);
+    this.#row[index] = block;
+    this.#bounds[index] = bound;
+    this.#ends[block] = block * BLOCK_LEVELS;
+    this.#count++;
+    return block;
   }
 
   #removeBlock(index: number): void {
-    this.#blocks.splice(index, 1);
-    this.#firsts.copyWithin(index, index + 1);
+    const block = this.#row[index]!;
+    this.#row.copyWithin(index, index + 1, this.#count);
+    this.#bounds.copyWithin(index, index + 1, this.#count);
+    this.#row[--this.#count] = block;
+  }
+
+  #grow(): void {
+    const capacity = Math.max(1, this.#count * 2);
+    this.#keys = doublesOf(capacity * BLOCK_LEVELS, this.#keys);
+    this.#bounds = doublesOf(capacity, this.#bounds);
+    this.#levels = wordsOf(capacity * BLOCK_LEVELS, this.#levels);
+    this.#ends = wordsOf(capacity, this.#ends);
+    this.#row = wordsOf(capacity, this.#row);
+    for (let block = this.#count; block < capacity; block++) this.#row[block] = block;
   }
 }
 
-function newBlock(): Block {
-  return {
-    keys: new Float64Array(BLOCK_LEVELS),
-    levels: new Int32Array(BLOCK_LEVELS),
-    count: 0,
-  };
+/** Returns an array of that length that begins as the other one. */
+function doublesOf(length: number, begin: Float64Array): Float64Array<ArrayBuffer> {
+  const array = new Float64Array(length);
+  array.set(begin);
+  return array;
 }
 
-/** First place of a block whose key is not below. */
-function lowerBound({ keys, count }: Block, key: number): number {
-  let low = 0;
-  for (let high = count; low < high;) {
-    const middle = (low + high) >>> 1;
-    if (keys[middle]! < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** Returns one of words. */
+function wordsOf(length: number, begin: Int32Array): Int32Array<ArrayBuffer> {
+  const array = new Int32Array(length);
+  array.set(begin);
+  return array;
 }

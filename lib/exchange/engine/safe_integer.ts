@@ -12,6 +12,7 @@ const HIGH_MAX = 0x1f_ffff;
 /** Returns a whole number from 0 to 2^53 - 1; -1 for one that is below or beyond. */
 export function readSafe(view: DataView, at: number): number {
   const high = view.getInt32(at + 4, true);
+  if (high === 0) return view.getUint32(at, true); // Most are, and need no multiplication.
   return high >= 0 && high <= HIGH_MAX ? high * TWO_POW_32 + view.getUint32(at, true) : -1;
 }
 
