@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 674352,
-    sha256: "ae4cfd874fd53a471e7704e4a2f62c37c607f9bc9e2ceb187a92b428aba300e8",
+    bytes: 676912,
+    sha256: "0d30a6f21bdba610f920b53770e05c35622d2b0cc967b2a1b7beb27f141b81cf",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 606712,
-    sha256: "caf2e5d7bf087db0f905730909ae656093924ff3634b2d517bfe12decbf9e059",
+    bytes: 608888,
+    sha256: "b4c1fe31523f31c89705e014af664c02b2baf755c3e940a69a1b9c1a2e3eeb96",
   },
 };
