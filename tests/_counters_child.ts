@@ -1,7 +1,7 @@
 // Counts in the directory given, says its instance, and then what the lines of its input tell.
 
-import { COUNTED } from "./_counters.ts";
 import { openCounters } from "../lib/observability/mod.ts";
+import { COUNTED } from "./_counters.ts";
 
 const [directory, instance] = Deno.args as [string, string];
 const counters = openCounters(instance, COUNTED, { directory });

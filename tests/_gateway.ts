@@ -13,8 +13,8 @@ import {
   MatchingEngine,
   startGateway,
 } from "../lib/exchange/mod.ts";
-import { openChannels } from "./_gateway_channels.ts";
 import { type Instruments, openInstruments } from "../lib/market/mod.ts";
+import { openChannels } from "./_gateway_channels.ts";
 import {
   type Channel,
   type ChannelOptions,

@@ -18,11 +18,11 @@ import {
 import type { ServiceCounters } from "../../lib/observability/mod.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { formatBytes, formatTable } from "../_table.ts";
+import { filesIn, logsIn, lookAt, ringsIn } from "../records/place.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { countersText, inspectCounters } from "./_inspect_counters.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
 import { fieldsText, inspectRing, type RingContent, ringText } from "./_inspect_ring.ts";
-import { filesIn, logsIn, lookAt, ringsIn } from "../records/place.ts";
 import { cursorsText } from "./_recover.ts";
 import { verifiedText } from "./_verify.ts";
 

@@ -11,10 +11,10 @@ import { isFailure, ScriptError, UsageError } from "../_command.ts";
 import { write } from "../_output.ts";
 import { formatCount } from "../_table.ts";
 import { Decoder } from "../records/decoder.ts";
+import { ChannelSource, type Item, readLogTo, segmentStarts } from "../records/channel_source.ts";
 import { type End, placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 import { toPlace } from "./_journal.ts";
 import { messageLine, noteLine } from "./_tail_lines.ts";
-import { ChannelSource, type Item, readLogTo, segmentStarts } from "../records/channel_source.ts";
 import { type Condition, parseCondition } from "./_where.ts";
 
 /** Options of the command, as they were typed. */

@@ -17,8 +17,8 @@ import {
 import { ScriptError } from "../_command.ts";
 import { printable } from "../_output.ts";
 import { formatBytes, formatCount, formatTable } from "../_table.ts";
-import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { logsIn, lookAt, ringsIn } from "../records/place.ts";
+import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { ByteProgress } from "./_progress.ts";
 
 /** What one log, ring file, store or directory of checkpoints was found to be. */
