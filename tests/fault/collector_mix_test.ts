@@ -38,6 +38,7 @@ async function playRound(seed: number): Promise<number> {
       refreshMs: random.below(2) * 50,
       times: { silenceMs: 200, lifetimeMs: 100 + random.below(1_000) },
     },
+    restTimeoutMs: 1_000, // Of those that are never answered.
     sizeBytes: 2 ** (15 + random.below(5)),
   });
   const { exchange, consumers } = station;
