@@ -33,8 +33,8 @@ const FLAGS_WITH_VALUE = new Set([
  */
 const SHARES = 32;
 
-/** What runs side by side: one more than there are cores, as most tests wait for something. */
-const LANES = navigator.hardwareConcurrency + 1;
+/** What runs side by side: two more than there are cores, as most tests wait for something. */
+const LANES = navigator.hardwareConcurrency + 2;
 
 /** A part of the tests. */
 type Job = () => Promise<TestCounts>;
