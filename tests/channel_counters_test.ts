@@ -277,6 +277,28 @@ Deno.test("Channel.history() does not show an entry whose writer was killed over
   assertEquals(channel.history().map(({ name }) => name), ["next"]);
 });
 
+Deno.test("Peer.resets goes on counting where one has died over taking a slot", async () => {
+  using scratch = new Scratch();
+  const channel = scratch.create();
+  openConsumer(channel).close();
+  openProducer(channel, { name: "before" }).close();
+  const flags = ["--no-prompt", "--no-lock", "--allow-read", "--allow-write", "--allow-env=MT_LIB"];
+  const script = `${ROOT}tests/_channel_counters_child.ts`;
+  const dieAt = async (reset: number) => {
+    const { signal } = await runChild(
+      ["run", ...flags, `--allow-ffi=${ROOT}zig-out`, script, scratch.directory],
+      { env: { MT_LIB: FAULTY_LIBRARY, MT_FAULT: `mid_reset:${reset}` } },
+    );
+    assertEquals(signal, "SIGKILL");
+  };
+  await dieAt(1); // As a consumer.
+  openConsumer(channel, { name: "after" }).close();
+  assertEquals(channel.stats().consumers.map(({ name, resets }) => [name, resets]), [["after", 2]]);
+  await dieAt(2); // As a producer, being a consumer in another slot already.
+  using _ = openProducer(channel, { name: "after" });
+  assertEquals(channel.stats().producers.map(({ name, resets }) => [name, resets]), [["after", 2]]);
+});
+
 for (const producers of ["single", "many"] as const) {
   Deno.test(`What a killed process has counted is there, and its end (${producers})`, async () => {
     using scratch = new Scratch();

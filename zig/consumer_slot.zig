@@ -1,6 +1,7 @@
 //! Consumer slots: who gets which, under the registration lock. A slot is free, or its holder is
 //! proven dead by its lock, or somebody else's.
 const std = @import("std");
+const fault_points = @import("testing/fault_points.zig");
 const header = @import("header.zig");
 const liveness = @import("liveness.zig");
 const Channel = @import("channel.zig").Channel;
@@ -71,10 +72,16 @@ fn tryTake(channel: *Channel, index: u32) bool {
 
 /// Forgets the last owner of a slot that was just taken, but for how many there were.
 pub fn clear(slot: *header.ConsumerSlot) void {
-    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
-    std.mem.asBytes(slot)[0..@sizeOf(header.ConsumerSlot)].* = @splat(0);
-    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
-    memory.store(u64, &slot.counters.resets, resets, .release);
+    const resets = slot.counters.resets; // Stays, should the process end in the middle.
+    const bytes = std.mem.asBytes(slot);
+    const kept = comptime @offsetOf(header.ConsumerSlot, "counters") +
+        @offsetOf(header.ConsumerCounters, "resets");
+    @memset(bytes[0..kept], 0);
+    @memset(bytes[kept + @sizeOf(u64) ..], 0);
+    fault_points.hit(.mid_reset);
+    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it sees
+    // counters that began with 0.
+    memory.store(u64, &slot.counters.resets, resets +% 1, .release);
 }
 
 /// Whether the last owner of a slot that was just taken has died there, unnoticed so far.

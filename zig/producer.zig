@@ -467,10 +467,13 @@ pub const Producer = struct {
 
 /// A producer goes on counting where one of its name was the last in the slot.
 fn resetCounters(slot: *header.ProducerSlot) void {
-    const resets = slot.counters.resets +% 1; // A peer may have spoilt it.
-    std.mem.asBytes(&slot.counters).* = @splat(0);
-    // Pairs with the acquire in report.zig: who sees it sees counters that began with 0.
-    memory.store(u64, &slot.counters.resets, resets, .release);
+    var counters = std.mem.zeroes(header.ProducerCounters);
+    counters.resets = slot.counters.resets; // Stays, should the process end here.
+    slot.counters = counters;
+    fault_points.hit(.mid_reset);
+    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it sees
+    // counters that began with 0.
+    memory.store(u64, &slot.counters.resets, counters.resets +% 1, .release);
 }
 
 /// Lengths of a batch: one for all, or an array.

@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 676912,
-    sha256: "0d30a6f21bdba610f920b53770e05c35622d2b0cc967b2a1b7beb27f141b81cf",
+    bytes: 676944,
+    sha256: "b0ed1171a172cc453028f63c7c6539bb2aa50f78d52dc1068ce6806687873510",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 608888,
-    sha256: "b4c1fe31523f31c89705e014af664c02b2baf755c3e940a69a1b9c1a2e3eeb96",
+    bytes: 608936,
+    sha256: "7a858afd33cc5cbab32cf67cd80cc33a2b538aaada0d648db89cbd956752e510",
   },
 };

@@ -52,6 +52,8 @@ pub const Label = enum {
     after_removal,
     /// Cursors are written down, without those of the removed, of whom the log is still told.
     mid_forget,
+    /// The counters of a slot are 0 again, and it does not say so yet.
+    mid_reset,
     /// A file of counters with another table is removed, and the new one is not there.
     mid_replacement,
     /// A store's transaction is put together, and nothing of it is written.
