@@ -79,8 +79,8 @@ pub fn clear(slot: *header.ConsumerSlot) void {
     @memset(bytes[0..kept], 0);
     @memset(bytes[kept + @sizeOf(u64) ..], 0);
     fault_points.hit(.mid_reset);
-    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it sees
-    // counters that began with 0.
+    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it
+    // sees counters that began with 0.
     memory.store(u64, &slot.counters.resets, resets +% 1, .release);
 }
 

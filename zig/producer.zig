@@ -471,8 +471,8 @@ fn resetCounters(slot: *header.ProducerSlot) void {
     counters.resets = slot.counters.resets; // Stays, should the process end here.
     slot.counters = counters;
     fault_points.hit(.mid_reset);
-    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it sees
-    // counters that began with 0.
+    // A peer may have spoilt it, so it wraps. Pairs with the acquire in report.zig: who sees it
+    // sees counters that began with 0.
     memory.store(u64, &slot.counters.resets, counters.resets +% 1, .release);
 }
 
