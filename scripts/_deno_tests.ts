@@ -31,7 +31,9 @@ const PROMETHEUS = ["/usr/bin/prometheus", "/usr/bin/promtool"];
 const SIGNALS: Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /** Programs beside Deno that make disks and faults: tests/fault/_disk.ts and _trace.ts. */
-const DISK_PROGRAMS = ["mount", "umount", "mkfs.ext4", "fallocate", "dd", "perl", "strace"];
+const DISK_PROGRAMS = [
+  ...["mount", "umount", "mkfs.ext4", "fsfreeze", "fallocate", "dd", "perl", "strace"],
+];
 
 /** Programs that give children another user, and that judge units. */
 const SECURITY_PROGRAMS = ["setpriv", "systemd-analyze"];

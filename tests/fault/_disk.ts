@@ -244,12 +244,19 @@ export class FsyncGateDisk extends Disk {
    * when they are used up, be it new, reserved by fallocate, or filled with zeros and synced.
    * Blocks that have content can still be rewritten.
    *
-   * Sync what is to stay first: pages that are still dirty are what fails.
+   * Sync what is to stay first: pages that are still dirty are what fails. Who writes meanwhile is
+   * held up: what came between seeing zeros and punching the hole would be lost, although its
+   * fdatasync had succeeded.
    */
   async starve({ freeBytes = 0 }: { freeBytes?: number } = {}): Promise<void> {
-    await run("fallocate", "--dig-holes", this.#image);
-    const { blocks } = await Deno.stat(this.#image);
-    await this.#resize(blocks! * 512 + freeBytes);
+    await run("fsfreeze", "--freeze", this.mountPoint);
+    try {
+      await run("fallocate", "--dig-holes", this.#image);
+      const { blocks } = await Deno.stat(this.#image);
+      await this.#resize(blocks! * 512 + freeBytes);
+    } finally {
+      await run("fsfreeze", "--unfreeze", this.mountPoint);
+    }
   }
 
   /** Gives all space back. What was lost stays lost. */
