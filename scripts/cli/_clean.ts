@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { listChannels, openChannel, removeUnusedChannel } from "../../mod.ts";
 import { readCounters, removeCounters, type ServiceCounters } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount } from "../_table.ts";
-import { printable } from "../_output.ts";
+import { jsonText, printable } from "../_output.ts";
 import { type End, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 
 /** A file, and what became of it. */
@@ -41,7 +41,7 @@ export function addClean(program: Command, end: End): void {
       ];
       const removed = all.filter(({ kept }) => kept === null);
       const kept = all.filter(({ kept }) => kept !== null);
-      console.log(json ? JSON.stringify({ dryRun, removed, kept }) : cleanText(all, dryRun));
+      console.log(json ? jsonText({ dryRun, removed, kept }) : cleanText(all, dryRun));
       end(0);
     });
 }

@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
 import { isFailure, runScript, ScriptError, UsageError } from "../_command.ts";
-import { write } from "../_output.ts";
+import { jsonText, write } from "../_output.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
   CHANNEL_SETTINGS,
@@ -249,10 +249,10 @@ function isRefusal(error: unknown): boolean {
 
 function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const words = Object.entries(facts).map(([name, value]) =>
-    `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`
+    `${name}=${typeof value === "object" ? jsonText(value) : value}`
   );
   const line = isJson
-    ? JSON.stringify({ event, service, ...facts })
+    ? jsonText({ event, service, ...facts })
     : `${service} ${event}: ${words.join(" ")}`;
   write(`${line}\n`); // Nobody may listen any more.
 }
