@@ -21,7 +21,7 @@ import { openVerifier } from "../../lib/native/verify.ts";
 import type { ServiceCounters } from "../../lib/observability/mod.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { formatBytes, formatTable } from "../_table.ts";
-import { filesIn, logsIn, lookAt, ringsIn } from "../records/place.ts";
+import { filesIn, logsIn, lookAt, readControl, ringsIn } from "../records/place.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { countersText, inspectCounters } from "./_inspect_counters.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
@@ -138,11 +138,6 @@ function sizeOf(path: string): number {
     if (error instanceof Deno.errors.NotFound) return 0; // Cut meanwhile.
     throw error;
   }
-}
-
-function readControl(path: string): ControlSlot | undefined {
-  if (!filesIn(path).includes("control")) return undefined;
-  return currentSlot(decodeControl(lookAt(`${path}/control`).head));
 }
 
 /** Whether everything that was looked at verifies. */
