@@ -42,6 +42,11 @@ export function printable(text: string): string {
   );
 }
 
+/** A value as JSON, on one line: any name may stand in it, and none steers a terminal. */
+export function jsonText(value: unknown): string {
+  return printable(JSON.stringify(value)); // Such characters stand in texts only, as `\u009b`.
+}
+
 /**
  * Writes text to the standard output, all of it.
  *

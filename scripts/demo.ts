@@ -7,6 +7,7 @@
 
 import { parseArgs } from "node:util";
 import { runScript, ScriptError, UsageError } from "./_command.ts";
+import { jsonText } from "./_output.ts";
 import { runFeed } from "./demo/_feed_run.ts";
 import { toFeedText } from "./demo/_feed_report.ts";
 import { InterruptedError } from "./demo/_interruption.ts";
@@ -72,7 +73,7 @@ export async function demo(args: string[]): Promise<number> {
   try {
     const { report, text } = await run(values);
     for (const problem of report.problems) console.error(`error: ${problem}`);
-    console.log(values.json ? JSON.stringify(report) : text);
+    console.log(values.json ? jsonText(report) : text);
     return report.problems.length === 0 ? 0 : 1;
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;

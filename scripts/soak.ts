@@ -7,6 +7,7 @@
 
 import { parseArgs } from "node:util";
 import { runScript, UsageError } from "./_command.ts";
+import { jsonText } from "./_output.ts";
 import { InterruptedError } from "./demo/_interruption.ts";
 import { soak } from "./soak/_soak_run.ts";
 import { soakText } from "./soak/_print.ts";
@@ -61,7 +62,7 @@ async function main(args: string[]): Promise<number> {
   try {
     const report = await soak(options);
     for (const problem of report.problems) console.error(`error: ${problem}`);
-    console.log(values.json ? JSON.stringify(report) : soakText(report));
+    console.log(values.json ? jsonText(report) : soakText(report));
     return report.problems.length === 0 ? 0 : 1;
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;

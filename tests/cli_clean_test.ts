@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
+  type Channel,
   CorruptHeaderError,
   createChannel,
   openChannel,
@@ -87,6 +88,42 @@ Deno.test("mt clean removes what no living process has open, and says what and w
   const texts: string[] = [];
   openObserver(again, { from: 1 }).poll(({ text }) => void texts.push(text));
   assertEquals(texts, ["in the ring alone"]);
+});
+
+Deno.test("mt clean says what comes to consumers again, as only the ring knows them", async () => {
+  using scratch = new Logged();
+  const { directory } = scratch;
+  const poll = (channel: Channel, name: string): number[] => {
+    const sequences: number[] = [];
+    using consumer = openConsumer(channel, { name });
+    while (consumer.poll(({ sequence }) => void sequences.push(sequence)) > 0);
+    return sequences;
+  };
+  {
+    using channel = scratch.create();
+    const producer = openProducer(channel);
+    send(producer, 3);
+    assertEquals(poll(channel, "known"), [1, 2, 3]);
+    assertEquals(poll(channel, "older"), [1, 2, 3]);
+    send(producer, 2);
+  }
+  {
+    using channel = openChannel("test", { directory }); // Nobody writes the log any more.
+    assertEquals(poll(channel, "older"), [4, 5]);
+    assertEquals(poll(channel, "new"), [1, 2, 3, 4, 5]);
+  }
+  const repeated = [{ consumer: "older", messages: 2 }, { consumer: "new", messages: 5 }];
+  const place = ["--directory", directory];
+  const plan = await clean("--dry-run", ...place);
+  assertEquals(plan.removed.map((channel: unknown) => Object(channel).repeated), [repeated]);
+  const { stdout } = await runTask("mt", ["clean", ...place]);
+  const told = '2 messages that "older" has acknowledged come again, ' +
+    '5 messages that "new" has acknowledged come again';
+  assertMatch(stdout, new RegExp(`^Removed .*/test\\.ring \\(\\d+ KiB, ${told}\\)$`, "m"));
+  using again = scratch.create();
+  assertEquals(poll(again, "older"), [4, 5]);
+  assertEquals(poll(again, "new"), [1, 2, 3, 4, 5]);
+  assertEquals(poll(again, "known"), [4, 5]); // It had not got them yet.
 });
 
 Deno.test("removeUnusedChannel() takes no file from whoever opens it meanwhile", async () => {

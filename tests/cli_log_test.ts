@@ -22,6 +22,7 @@ import { IS_LONG } from "./fault/_support.ts";
 
 const COUNT = 5_000;
 const FIRST_RECORD = 4160;
+const CONTROL_SLOT_BYTES = 12_288;
 
 async function mt(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return await runTask("mt", args);
@@ -101,6 +102,34 @@ Deno.test("mt inspect shows every file of ours, and where a segment stops to ver
   assertEquals(directory.code, 1);
   assertStringIncludes(directory.stdout, "control-slot");
   assertEquals((await mtHere("inspect", log.directory, "--limit", "many")).code, 2);
+});
+
+Deno.test("mt inspect takes no slot for damaged that a live writer may be at", async () => {
+  using log = new TestLog(100);
+  const slots = [0, CONTROL_SLOT_BYTES] as const;
+  const control = log.path("control");
+  {
+    using channel = createChannel("test", { ...log.options, snapshotIntervalMs: 1e6 });
+    const producer = openProducer(channel);
+    // Twice: in its first turn it also writes down who needs what, and then no more.
+    for (let turn = 0; turn < 2; turn++) producer.waitDurable(producer.write(encode("turn")));
+    for (const [index, slot] of slots.entries()) {
+      log.flip("control", slot + 100);
+      const { code, stdout } = await mtHere("inspect", control);
+      assertEquals(code, 0, stdout);
+      assertStringIncludes(stdout, `Slot ${index}: being written, or damaged\n`);
+      Deno.copyFileSync(control, log.path("copy")); // Nobody writes that.
+      assertEquals((await mtHere("inspect", log.path("copy"))).code, 1);
+      log.flip("control", slot + 100);
+    }
+    for (const slot of slots) log.flip("control", slot + 100);
+    assertEquals((await mtHere("inspect", control)).code, 1);
+    log.flip("control", 100);
+  }
+  log.flip("control", 100);
+  const { code, stdout } = await mtHere("inspect", control);
+  assertEquals(code, 1);
+  assertStringIncludes(stdout, ": does not verify\n");
 });
 
 Deno.test("mt inspect shows what a service has counted, also when it is gone", async () => {

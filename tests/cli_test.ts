@@ -158,6 +158,30 @@ Deno.test("mt status shows a damaged file with its error, which is not fatal", a
   assertMatch(text, /^damaged: Cannot use .* found 12 bytes/m);
 });
 
+Deno.test("mt --json has names of others as they are, and steers no terminal by them", async () => {
+  using directory = new TaskDirectory();
+  const place = ["--directory", directory.path];
+  using channel = createChannel("orders", { directory: directory.path, sizeBytes: 4096 });
+  const name = "\x9b31mred\x7f\u202e";
+  openConsumer(channel, { name });
+  for (
+    const args of [
+      ["status", ...place],
+      ["top", "--once", "--interval", "100", ...place],
+      ["inspect", `${directory.path}/orders.ring`],
+    ]
+  ) {
+    const { stdout } = await mtHere(...args, "--json");
+    assertEquals(/[^\n\P{C}]/u.exec(stdout)?.[0], undefined, args[0]);
+    const names: unknown[] = [];
+    JSON.parse(stdout, (key, value) => {
+      if (key === "name") names.push(value);
+      return value;
+    });
+    assert(names.includes(name), args[0]);
+  }
+});
+
 Deno.test("mt status says where it has looked when there are no channels", async () => {
   using directory = new TaskDirectory();
   for (const place of [directory.path, `${directory.path}/none`]) {

@@ -1,12 +1,12 @@
 // How the main job ends when it is not let to finish: no process and no file stays behind.
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { readCounters } from "../lib/observability/mod.ts";
 import { type Channel, openChannel } from "../mod.ts";
 import { DemoDirectory } from "./_demo.ts";
 import { until } from "./fault/_support.ts";
-import { ROOT } from "./_support.ts";
-import { taskArguments } from "./_task.ts";
+import { ROOT, runChild } from "./_support.ts";
+import { taskArguments, TaskDirectory } from "./_task.ts";
 
 /** A wait that takes longer has failed. Generous, as machines may be busy: for several starts. */
 const WATCHDOG_MS = 300_000;
@@ -121,6 +121,19 @@ Deno.test("demo leaves no process and no file when it is killed", async () => {
   await demo.ended();
   await until("the services have ended", () => alive(orders) === 0);
   await until("everything is removed", () => demo.leftovers().length === 0);
+});
+
+Deno.test("demo leaves nothing when it is killed as soon as its cleaner runs", async () => {
+  using directory = new TaskDirectory();
+  const left = `${directory.path}/left`;
+  Deno.mkdirSync(left); // As far as it had come.
+  const task = { directory: left, lockFile: `${left}/alive`, channelPrefix: "demo-0-x." };
+  const script = `${ROOT}scripts/demo/cleaner.ts`;
+  const flags = [`--allow-read=${left}`, `--allow-write=${left}`, "--allow-ffi"];
+  const args = ["run", "--no-prompt", "--no-config", ...flags, script, JSON.stringify(task)];
+  const { code, stderr } = await runChild(args, { env: directory.env });
+  assertEquals([code, stderr], [0, ""]);
+  assertThrows(() => Deno.statSync(left), Deno.errors.NotFound);
 });
 
 Deno.test("demo fails when a service does for good, and leaves nothing", async () => {

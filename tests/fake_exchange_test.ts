@@ -30,6 +30,16 @@ class Client {
   }
 }
 
+Deno.test("FakeExchange.start() says that a port is taken", async () => {
+  await using exchange = await FakeExchange.start({ rateHz: 0 });
+  const { port } = new URL(exchange.url);
+  await assertRejects(
+    () => FakeExchange.start({ rateHz: 0, port: Number(port) }),
+    Deno.errors.AddrInUse,
+    port,
+  );
+});
+
 Deno.test("FakeExchange serves combined and raw streams, as subscribed", async () => {
   await using exchange = await FakeExchange.start({ symbols: ["A", "B"], rateHz: 0 });
   const combined = new Client(`${exchange.url}/stream?streams=a@trade/b@depth@100ms`);

@@ -1,13 +1,14 @@
 // Services that no other test looks into: what they count, and under which names.
 
-import { assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { readCounters, type ServiceCounters } from "../lib/observability/mod.ts";
 import { createChannel, openProducer } from "../mod.ts";
-import { type AnyService, spawnService } from "../scripts/services/_service.ts";
+import { type AnyService, runArguments, spawnService } from "../scripts/services/_service.ts";
 import { fakeExchange } from "../scripts/services/fake_exchange.ts";
+import { marketData } from "../scripts/services/market_data.ts";
 import { persister } from "../scripts/services/persister.ts";
 import { ServiceProcess } from "./_service_process.ts";
-import { Scratch } from "./_support.ts";
+import { runChild, Scratch } from "./_support.ts";
 import { until } from "./fault/_support.ts";
 
 /** Starts a service. */
@@ -74,4 +75,38 @@ Deno.test("Services count beside their channels, each under its own name", async
     assertGreater(valueOf(counters, "process_resident_bytes"), 1e6);
     assertGreater(lagOf(counters), 0);
   }
+});
+
+/** Runs a service that cannot start, and returns what it says. */
+async function refuse(service: AnyService, args: string[]): Promise<string> {
+  const { code, stderr } = await runChild([...runArguments(service, args), ...args]);
+  assert(code === 1 || code === 2, stderr);
+  return stderr;
+}
+
+Deno.test("A service that refuses its settings leaves no counters where it had none", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const place = ["--directory", directory];
+  const states = () =>
+    readCounters({ directory }).map(({ instance, state }) => `${instance} ${state}`);
+  assertMatch(await refuse(marketData, place), /without instruments_file/);
+  assertEquals(states(), []);
+  {
+    await using first = start(fakeExchange, [...place, "--json"]);
+    const { url } = await first.event<{ url: string }>();
+    const taken = [...place, "--port", new URL(url).port];
+    assertMatch(await refuse(fakeExchange, taken), /found it taken/);
+    assertEquals(states(), ["fake-exchange alive"]);
+    await first.end("SIGKILL");
+    assertMatch(await refuse(fakeExchange, [...place, "--faults", "x=2"]), /Cannot use fault/);
+    assertEquals(states(), ["fake-exchange dead"]); // It has run, and is not there any more.
+  }
+  const file = `${directory}/instruments`;
+  Deno.writeTextFileSync(file, "damaged");
+  assertMatch(
+    await refuse(marketData, [...place, "--instruments-file", file]),
+    /no such beginning/,
+  );
+  assertEquals(states(), ["fake-exchange dead", "market-data dead"]); // Nothing that was asked for.
 });

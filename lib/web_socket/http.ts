@@ -52,11 +52,23 @@ export async function listenHttp(
   // Others that come with it would all be worked on, and their answers wait here.
   server.maxRequestsPerSocket = 1;
   server.on("clientError", (_error, socket) => socket.destroy());
+  await listen(server, { host, port });
+  return server;
+}
+
+/**
+ * Lets a server listen.
+ *
+ * @throws {Deno.errors.AddrInUse} If the port is taken.
+ */
+export async function listen(
+  server: Server,
+  { host, port }: { host: string; port: number },
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", (cause) => reject(listenFailure(cause, host, port)));
   server.listen(port, host.replace(/^\[|\]$/g, ""), () => resolve());
   await promise;
-  return server;
 }
 
 function listenFailure(cause: Error, host: string, port: number): Error {

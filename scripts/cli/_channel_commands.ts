@@ -6,6 +6,7 @@
 
 import type { Command } from "commander";
 import { resolve } from "node:path";
+import { jsonText } from "../_output.ts";
 import { type End, JSON_OPTION, withPlace } from "./_frame.ts";
 import { findLayouts, layoutsText } from "./_layouts.ts";
 import { persist, type PersistOptions } from "./_persist.ts";
@@ -21,7 +22,7 @@ export function addLookCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action((names: string[], { json }: { json?: boolean }) => {
       const layouts = findLayouts(names);
-      console.log(json ? JSON.stringify({ layouts }) : layoutsText(layouts));
+      console.log(json ? jsonText({ layouts }) : layoutsText(layouts));
     });
 }
 

@@ -6,9 +6,12 @@
 
 import type { Command } from "commander";
 import { listChannels, openChannel, removeUnusedChannel } from "../../mod.ts";
+import type { ControlSlot } from "../../lib/native/log_files.ts";
+import type { Peer } from "../../lib/native/peers.ts";
 import { readCounters, removeCounters, type ServiceCounters } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount } from "../_table.ts";
-import { printable } from "../_output.ts";
+import { jsonText, printable } from "../_output.ts";
+import { readControl } from "../records/place.ts";
 import { type End, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 
 /** A file, and what became of it. */
@@ -21,8 +24,17 @@ interface Cleaned {
   /** Bytes that its removal gives back; 0 of what remains. */
   bytes: number;
   /** Messages that consumers have left unread, and which are gone with it. */
-  unread: { consumer: string; messages: number }[];
+  unread: MessagesOf[];
+  /** Messages that consumers have acknowledged, which only the ring knows: they come again. */
+  repeated: MessagesOf[];
 }
+
+interface MessagesOf {
+  consumer: string;
+  messages: number;
+}
+
+const NOTHING = { bytes: 0, unread: [], repeated: [] };
 
 /** Adds the command. */
 export function addClean(program: Command, end: End): void {
@@ -41,7 +53,7 @@ export function addClean(program: Command, end: End): void {
       ];
       const removed = all.filter(({ kept }) => kept === null);
       const kept = all.filter(({ kept }) => kept !== null);
-      console.log(json ? JSON.stringify({ dryRun, removed, kept }) : cleanText(all, dryRun));
+      console.log(json ? jsonText({ dryRun, removed, kept }) : cleanText(all, dryRun));
       end(0);
     });
 }
@@ -55,8 +67,9 @@ interface CleanPlace {
 const HELP = `
 Kept: what a living process has open, also only to look (mt tail, mt top); a
 channel whose log lacks messages that are in the ring alone; what is no sound
-ring. Never touched: logs, checkpoints, journals. What was unread in a channel
-without a log is gone with it, and is told.`;
+ring. Never touched: logs, checkpoints, journals. Told: what was unread in a
+channel without a log, and is gone with it; what consumers have acknowledged
+and the log was not yet told, so that it comes to them again.`;
 
 function cleanChannel(
   name: string,
@@ -64,7 +77,7 @@ function cleanChannel(
   { dryRun, ...place }: CleanPlace,
 ): Cleaned {
   const what = "channel";
-  const remains = (kept: string): Cleaned => ({ what, name, path, kept, bytes: 0, unread: [] });
+  const remains = (kept: string): Cleaned => ({ what, name, path, kept, ...NOTHING });
   try {
     const { users, ...before } = useOf(name, place);
     const { verdict, unloggedBytes } = removeUnusedChannel(name, { ...place, onlyLook: dryRun });
@@ -91,15 +104,15 @@ function cleanCounters(
   { dryRun, ...place }: CleanPlace,
 ): Cleaned {
   const bytes = sizeOf(file);
-  const cleaned = { what: "counters", name: instance, path: file, unread: [] } as const;
-  const remains = (kept: string) => ({ ...cleaned, kept, bytes: 0, unread: [] });
+  const cleaned = { ...NOTHING, what: "counters", name: instance, path: file } as const;
+  const remains = (kept: string) => ({ ...cleaned, kept });
   if (state === "alive") return remains(`in use by process ${pid}`);
   if (state === "unreadable") {
     return remains("it is no sound file of counters, or another version's");
   }
   try {
     if (!dryRun) removeCounters(instance, place);
-    return { ...cleaned, kept: null, bytes, unread: [] };
+    return { ...cleaned, kept: null, bytes };
   } catch (error) {
     if (!(error instanceof Error) || error.name === "Error") throw error;
     return remains(error.message);
@@ -115,27 +128,53 @@ function sizeOf(path: string): number {
   }
 }
 
-/** What a channel has, as far as it can be seen: who uses it, and what nobody has read. */
+/** What a channel has, as far as it can be seen: who uses it, and what is lost with its ring. */
 export function useOf(
   name: string,
   place: { directory?: string },
-): Pick<Cleaned, "bytes" | "unread"> & { users: string } {
+): Pick<Cleaned, "bytes" | "unread" | "repeated"> & { users: string } {
   try {
     using channel = openChannel(name, { ...place, readOnly: true, prefault: false });
     const { producers, consumers } = channel.stats();
     const alive = [...producers, ...consumers].filter(({ state }) => state === "alive");
     const users = new Map(alive.map(({ pid, name }) => [pid, name]));
-    const isKept = channel.logDirectory !== undefined;
+    const { logDirectory } = channel;
     return {
       bytes: channel.identity.headerBytes + channel.sizeBytes,
       unread: consumers
-        .filter(({ name, lagMessages }) => !isKept && name !== "" && lagMessages > 0)
+        .filter(({ name, lagMessages }) =>
+          logDirectory === undefined && name !== "" && lagMessages > 0
+        )
         .map(({ name, lagMessages }) => ({ consumer: name, messages: lagMessages })),
+      repeated: logDirectory === undefined ? [] : repeatedOf(logDirectory, consumers),
       users: alive.length === 0 ? "" : `in use by ${[...users].map(userText).join(", ")}`,
     };
   } catch (error) {
     if (!(error instanceof Error) || error.name === "Error") throw error;
-    return { bytes: 0, unread: [], users: "" };
+    return { ...NOTHING, users: "" };
+  }
+}
+
+/** A log is told now and then, by its writer, where named consumers are. */
+function repeatedOf(logDirectory: string, consumers: readonly Peer[]): MessagesOf[] {
+  const control = controlOf(logDirectory);
+  if (control === undefined) return [];
+  const next = new Map(control.cursors.map(({ name, sequence }) => [name, sequence]));
+  return consumers
+    .filter(({ name, onSlow }) => name !== "" && onSlow !== "hold")
+    .map(({ name, cursor }) => ({
+      consumer: name,
+      messages: cursor + 1 - (next.get(name) ?? control.oldestSequence),
+    }))
+    .filter(({ messages }) => messages > 0);
+}
+
+/** Undefined where the log is gone, or not ours to read. */
+function controlOf(logDirectory: string): ControlSlot | undefined {
+  try {
+    return readControl(logDirectory);
+  } catch {
+    return undefined;
   }
 }
 
@@ -146,13 +185,16 @@ function userText([pid, name]: [number, string]): string {
 function cleanText(all: readonly Cleaned[], isDry: boolean): string {
   if (all.length === 0) return "Nothing to clean: found no channels and no counters";
   const [removes, keeps] = isDry ? ["Would remove", "Would keep"] : ["Removed", "Kept"];
-  const lines = all.map(({ path, kept, bytes, unread }) => {
+  const lines = all.map(({ path, kept, bytes, unread, repeated }) => {
     if (kept !== null) return `${keeps} ${path}: ${printable(kept)}`;
     const lost = unread.map(({ consumer, messages }) =>
       `${formatCount(messages)} messages that "${printable(consumer)}" had not read`
     );
+    const again = repeated.map(({ consumer, messages }) =>
+      `${formatCount(messages)} messages that "${printable(consumer)}" has acknowledged come again`
+    );
     const size = bytes === 0 ? [] : [formatBytes(bytes)];
-    const content = [...size, ...lost].join(", ");
+    const content = [...size, ...lost, ...again].join(", ");
     return `${removes} ${path}${content === "" ? "" : ` (${content})`}`;
   });
   const removed = all.filter(({ kept }) => kept === null);

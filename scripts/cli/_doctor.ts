@@ -7,7 +7,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { UsageError } from "../_command.ts";
-import { paint, printable, type Style } from "../_output.ts";
+import { jsonText, paint, printable, type Style } from "../_output.ts";
 import { formatTable } from "../_table.ts";
 import { examineMachine, type Line, summaryOf, type Verdict, worstOf } from "../doctor/mod.ts";
 import { type End, placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
@@ -31,7 +31,7 @@ export function addDoctor(program: Command, end: End): void {
         walDir: walDir === undefined ? undefined : resolve(walDir),
         cores: cores === undefined ? [] : parseChosen(cores),
       });
-      console.log(options.json ? JSON.stringify(reportOf(lines)) : doctorText(lines, walDir));
+      console.log(options.json ? jsonText(reportOf(lines)) : doctorText(lines, walDir));
       end(worstOf(lines) === "fail" ? 1 : 0);
     });
 }

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { basename, dirname } from "node:path";
 import {
   type ControlSlot,
   currentSlot,
@@ -15,10 +16,12 @@ import {
   type SegmentHeader,
   toHex,
 } from "../../lib/native/log_files.ts";
+import { closeHandle } from "../../lib/native/ring.ts";
+import { openVerifier } from "../../lib/native/verify.ts";
 import type { ServiceCounters } from "../../lib/observability/mod.ts";
 import { type LogVerification, verifyLog } from "../../mod.ts";
 import { formatBytes, formatTable } from "../_table.ts";
-import { filesIn, logsIn, lookAt, ringsIn } from "../records/place.ts";
+import { filesIn, logsIn, lookAt, readControl, ringsIn } from "../records/place.ts";
 import { storesText, type VerifiedStores, verifyStores } from "./_checkpoints.ts";
 import { countersText, inspectCounters } from "./_inspect_counters.ts";
 import { inspectGroups, type SegmentContent, segmentText } from "./_inspect_groups.ts";
@@ -39,7 +42,7 @@ export type Inspection =
     | { kind: "log"; files: FileSize[]; control: ControlSlot | null; log: LogVerification }
     | { kind: "segment"; header: SegmentHeader | null; content: SegmentContent }
     | { kind: "torn"; content: SegmentContent }
-    | { kind: "control"; slots: ControlSlot[]; current: number | null }
+    | { kind: "control"; slots: ControlSlot[]; current: number | null; isWritten: boolean }
     | { kind: "ring"; ring: RingContent }
     | { kind: "counters"; counters: ServiceCounters }
     | { kind: "logs" | "rings"; paths: string[] }
@@ -73,16 +76,8 @@ export async function inspectPath(path: string, settings: InspectSettings): Prom
     }
     case "torn":
       return { ...base, kind, content: inspectGroups(path, settings) };
-    case "control": {
-      const slots = decodeControl(head);
-      const current = currentSlot(slots);
-      return {
-        ...base,
-        kind,
-        slots,
-        current: current === undefined ? null : slots.indexOf(current),
-      };
-    }
+    case "control":
+      return { ...base, kind, ...inspectControl(path) };
     case "ring":
       return { ...base, kind, ring: inspectRing(place, settings) };
     case "counters":
@@ -97,6 +92,27 @@ export async function inspectPath(path: string, settings: InspectSettings): Prom
     case "unknown":
       return { ...base, kind, head: toHex(head.subarray(0, HEAD_BYTES)) };
   }
+}
+
+function inspectControl(
+  path: string,
+): { slots: ControlSlot[]; current: number | null; isWritten: boolean } {
+  const wasWritten = isWritten(path);
+  const slots = decodeControl(lookAt(path).head);
+  const current = currentSlot(slots);
+  return {
+    slots,
+    current: current === undefined ? null : slots.indexOf(current),
+    isWritten: wasWritten || isWritten(path),
+  };
+}
+
+/** Whether it is the control file of a log that a live process writes, and no copy of one. */
+function isWritten(path: string): boolean {
+  if (basename(path) !== "control") return false;
+  const { handle, overview } = openVerifier(dirname(path));
+  closeHandle(handle);
+  return overview.isWritten;
 }
 
 async function inspectLog(
@@ -124,11 +140,6 @@ function sizeOf(path: string): number {
   }
 }
 
-function readControl(path: string): ControlSlot | undefined {
-  if (!filesIn(path).includes("control")) return undefined;
-  return currentSlot(decodeControl(lookAt(`${path}/control`).head));
-}
-
 /** Whether everything that was looked at verifies. */
 export function isSound(inspection: Inspection): boolean {
   switch (inspection.kind) {
@@ -138,7 +149,9 @@ export function isSound(inspection: Inspection): boolean {
       return inspection.header?.sound === true && inspection.content.findings.length === 0 &&
         inspection.content.error === null;
     case "control":
-      return inspection.slots.length === 2 && inspection.slots.every(({ sound }) => sound);
+      // A live writer may stand in the middle of a slot, as for verifying.
+      return inspection.slots.length === 2 && inspection.current !== null &&
+        (inspection.isWritten || inspection.slots.every(({ sound }) => sound));
     case "ring":
       return inspection.ring.error === null && inspection.ring.damage === null;
     case "counters":
@@ -207,11 +220,14 @@ function filesText(files: readonly FileSize[]): string {
   return formatTable(["File", "Size"], files.map(({ name, bytes }) => [name, formatBytes(bytes)]));
 }
 
-function controlText({ path, size, slots, current }: Inspection & { kind: "control" }): string {
+function controlText(
+  { path, size, slots, current, isWritten }: Inspection & { kind: "control" },
+): string {
+  const unsound = isWritten ? "being written, or damaged" : "does not verify";
   const parts = [`Control file ${path}, ${formatBytes(size)}, ${slots.length} of 2 slots there`];
   for (const [index, { cursors, ...fields }] of slots.entries()) {
     const { sound } = fields;
-    const state = !sound ? "does not verify" : index === current ? "sound, the newest" : "sound";
+    const state = !sound ? unsound : index === current ? "sound, the newest" : "sound";
     parts.push(`Slot ${index}: ${state}`, fieldsText(fields));
     if (cursors.length > 0) parts.push(cursorsText(cursors));
   }

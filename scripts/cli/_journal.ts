@@ -14,7 +14,7 @@ import {
 } from "../../lib/market/mod.ts";
 import { createChannel, openProducer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
-import { write } from "../_output.ts";
+import { jsonText, write } from "../_output.ts";
 import { placeOf, type PlaceOptions } from "./_frame.ts";
 
 /** Options of reading, as they were typed. */
@@ -32,9 +32,9 @@ export interface ReplayArguments extends ReadArguments, PlaceOptions {
 export async function readToOutput(path: string, options: ReadArguments): Promise<void> {
   const counts = newJournalCounts();
   for await (const record of records(path, options, counts)) {
-    if (!write(`${JSON.stringify(toJson(record))}\n`)) return;
+    if (!write(`${jsonText(toJson(record))}\n`)) return;
   }
-  console.error(JSON.stringify(counts));
+  console.error(jsonText(counts));
 }
 
 function toJson({ payload, ...record }: JournalRecord): Record<string, unknown> {
@@ -62,7 +62,7 @@ export async function replayInto(
   const stats = await replayJournal(found, producer, { pace, signal: stop.signal });
   console.log(
     options.json
-      ? JSON.stringify({ ...stats, counts })
+      ? jsonText({ ...stats, counts })
       : `Published ${stats.published} messages into channel "${channelName}" ` +
         `(${counts.damaged} damaged, ${counts.torn} torn, ${counts.missing} missing)`,
   );

@@ -7,6 +7,7 @@
 import type { Command } from "commander";
 import { resolve } from "node:path";
 import { UsageError } from "../_command.ts";
+import { jsonText } from "../_output.ts";
 import { checkpointsPlanText, isCheckpoints, planCheckpoints } from "./_checkpoints.ts";
 import { type End, JSON_OPTION } from "./_frame.ts";
 import { inspectionText, inspectPath, isSound } from "./_inspect.ts";
@@ -34,7 +35,7 @@ export function addLogCommands(program: Command, end: End): void {
     .action(async (path: string, options: VerifyOptions) => {
       if (options.progress) showProgressAsLines();
       const results = await verifyPath(resolve(path), { direct: options.direct ?? false });
-      console.log(options.json ? JSON.stringify({ results }) : verifiedText(results));
+      console.log(options.json ? jsonText({ results }) : verifiedText(results));
       end(results.every(({ sound }) => sound) ? 0 : 1);
     });
   program.command("inspect")
@@ -47,7 +48,7 @@ export function addLogCommands(program: Command, end: End): void {
         throw new UsageError(`Cannot show "${options.limit}" groups: expected a number`);
       }
       const found = await inspectPath(resolve(path), { limit: Number(options.limit) });
-      console.log(options.json ? JSON.stringify(found) : inspectionText(found));
+      console.log(options.json ? jsonText(found) : inspectionText(found));
       end(isSound(found) ? 0 : 1);
     });
   addRecover(program, end);
@@ -66,14 +67,14 @@ function addRecover(program: Command, end: End): void {
       if (options.dryRun) {
         if (isCheckpoints(resolve(path))) {
           const plan = await planCheckpoints(resolve(path));
-          console.log(options.json ? JSON.stringify(plan) : checkpointsPlanText(plan));
+          console.log(options.json ? jsonText(plan) : checkpointsPlanText(plan));
           return end(plan.states.some(({ action }) => action === "refuse") ? 1 : 0);
         }
         const plan = await planRecovery(resolve(path));
-        console.log(options.json ? JSON.stringify(plan) : planText(plan));
+        console.log(options.json ? jsonText(plan) : planText(plan));
         return end(plan.action === "refuse" ? 1 : 0);
       }
       const found = recover(resolve(path));
-      console.log(options.json ? JSON.stringify(found) : recoveryText(found));
+      console.log(options.json ? jsonText(found) : recoveryText(found));
     });
 }

@@ -6,6 +6,7 @@
 
 import type { Command } from "commander";
 import { Watch } from "../../lib/observability/mod.ts";
+import { jsonText } from "../_output.ts";
 import { placeOf } from "../services/_channels.ts";
 import { metrics } from "../services/metrics.ts";
 import { runService, serviceHelp, settingsOf } from "../services/_service.ts";
@@ -30,5 +31,5 @@ async function printOnce(args: string[]): Promise<void> {
   const { createRegistry } = await import("../../lib/observability/prometheus.ts");
   const registry = createRegistry(() => watch.look());
   if (!values.json) console.log((await registry.metrics()).trimEnd());
-  else console.log(JSON.stringify({ metrics: await registry.getMetricsAsJSON() }));
+  else console.log(jsonText({ metrics: await registry.getMetricsAsJSON() }));
 }

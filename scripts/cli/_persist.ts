@@ -6,6 +6,7 @@
 
 import { type Channel, type ChannelOptions, createChannel, openChannel } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
+import { jsonText } from "../_output.ts";
 import { toSync } from "../services/_channels.ts";
 import { placeOf, type PlaceOptions } from "./_frame.ts";
 
@@ -107,7 +108,7 @@ function existing(name: string, place: { directory?: string }): ChannelOptions {
 function say({ json }: PersistOptions, what: "persisting" | "closed", channel: Channel): void {
   const { name, logDirectory, recovered } = channel;
   const event = { event: what, channel: name, log: logDirectory, pid: Deno.pid };
-  if (json) return console.log(JSON.stringify({ ...event, recovered: recovered ?? null }));
+  if (json) return console.log(jsonText({ ...event, recovered: recovered ?? null }));
   const standby = what === "persisting" && recovered === undefined ? ", as soon as it is free" : "";
   const verb = what === "persisting" ? "Writing" : "Closed";
   console.log(`${verb} the log "${logDirectory}" of channel "${name}"${standby}`);

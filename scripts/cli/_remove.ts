@@ -6,6 +6,7 @@
 
 import { NoSpaceError, openChannel, removeChannel, removeConsumer } from "../../mod.ts";
 import { ScriptError, UsageError } from "../_command.ts";
+import { jsonText } from "../_output.ts";
 import { useOf } from "./_clean.ts";
 import { placeOf, type PlaceOptions, withHint } from "./_frame.ts";
 
@@ -51,5 +52,5 @@ const OBSTACLES = [
 ];
 
 function say({ json }: PlaceOptions, event: object, text: string): void {
-  console.log(json ? JSON.stringify(event) : text);
+  console.log(json ? jsonText(event) : text);
 }

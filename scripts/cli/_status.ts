@@ -15,7 +15,7 @@ import {
   type WatchedChannel,
   type WatchedPeer,
 } from "../../lib/observability/mod.ts";
-import { paint, printable } from "../_output.ts";
+import { jsonText, paint, printable } from "../_output.ts";
 import { formatBytes, formatCount, formatShare, formatTable } from "../_table.ts";
 import { type Finding, findingsOf, serviceFindings } from "./_findings.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
@@ -41,7 +41,7 @@ export function addStatus(program: Command): void {
     .addHelpText("after", HELP)
     .action(async (options: PlaceOptions) => {
       const status = await readStatus(placeOf(options));
-      console.log(options.json ? JSON.stringify(status) : statusText(status));
+      console.log(options.json ? jsonText(status) : statusText(status));
     });
 }
 

@@ -7,7 +7,7 @@
 import type { Message } from "../../mod.ts";
 import { toHex } from "../../lib/native/log_files.ts";
 import { formatCount } from "../_table.ts";
-import { paint, printable } from "../_output.ts";
+import { jsonText, paint, printable } from "../_output.ts";
 import type { Decoded, FieldValue } from "../records/decoder.ts";
 import type { Item } from "../records/channel_source.ts";
 
@@ -25,7 +25,7 @@ export function messageLine(
 ): string {
   const { sequence, flags, payload } = message;
   if (isJson) {
-    return JSON.stringify({
+    return jsonText({
       sequence,
       ...(publishTimeUs === 0 ? {} : { publishTimeUs }),
       ...(flags === 0 ? {} : { flags }),
@@ -40,7 +40,7 @@ export function messageLine(
 /** What is told instead of a message, as a line. */
 export function noteLine(item: Exclude<Item, { kind: "message" }>, isJson: boolean): string {
   if (isJson) {
-    return JSON.stringify(item.kind === "gap" ? { gap: item.gap } : { damage: item.what });
+    return jsonText(item.kind === "gap" ? { gap: item.gap } : { damage: item.what });
   }
   if (item.kind === "damage") return paint("red", `damage: ${printable(item.what)}`);
   const { from, to } = item.gap;

@@ -8,7 +8,7 @@ import type { Command } from "commander";
 import { type Look, RecentLatency, Watch } from "../../lib/observability/mod.ts";
 import { defaultDirectory } from "../../lib/native/path.ts";
 import { UsageError } from "../_command.ts";
-import { HAS_COLOUR, write } from "../_output.ts";
+import { HAS_COLOUR, jsonText, write } from "../_output.ts";
 import { placeOf, type PlaceOptions, withPlace } from "./_frame.ts";
 import { screenSize, Terminal } from "./_terminal.ts";
 import { newTopState, pressKey, topFrame } from "./_top_view.ts";
@@ -86,9 +86,7 @@ async function print(sight: TopSight, options: TopOptions, intervalMs: number): 
   for (let isWanted = true; isWanted;) {
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
     const look = sight.look();
-    const text = options.json
-      ? JSON.stringify(look)
-      : onceText(look, sight.latency, options, intervalMs);
+    const text = options.json ? jsonText(look) : onceText(look, sight.latency, options, intervalMs);
     isWanted = write(`${text}\n`) && !options.once;
   }
 }

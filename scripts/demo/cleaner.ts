@@ -22,7 +22,8 @@ async function main({ directory, lockFile, channelPrefix }: CleanerTask): Promis
   // Its input is a pipe from the demo, which the kernel closes at the latest.
   const buffer = new Uint8Array(64);
   while (await Deno.stdin.read(buffer) !== null);
-  using file = await Deno.open(lockFile);
+  // The demo may have been killed before it has made the file.
+  using file = await Deno.open(lockFile, { write: true, create: true });
   await file.lock(true); // When no service has it any more: the kernel gives it up for the dead.
   for (const { name } of listChannels()) if (name.startsWith(channelPrefix)) removeChannel(name);
   for (const { instance } of readCounters()) {

@@ -1,19 +1,8 @@
 /**
- * What a load generator has counted and measured, as it tells it.
+ * What a load generator has counted, as it tells it.
  *
  * @module
  */
-
-import type { RecordableHistogram } from "node:perf_hooks";
-import type { LatencySummary } from "../../lib/exchange/mod.ts";
-
-/** Sums a histogram of nanoseconds up. */
-export function summaryOf(histogram: RecordableHistogram): LatencySummary {
-  const { count } = histogram;
-  const at = (percent: number) => count === 0 ? 0 : histogram.percentile(percent);
-  const maxNs = count === 0 ? 0 : histogram.max;
-  return { count, p50Ns: at(50), p90Ns: at(90), p99Ns: at(99), p999Ns: at(99.9), maxNs };
-}
 
 /** What the load generator tells at its end. */
 export interface LoadCounts {

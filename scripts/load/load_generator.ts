@@ -5,15 +5,15 @@
  * @module
  */
 
-import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
-import { GatewayClient, type LatencySummary, type SessionEvent } from "../../lib/exchange/mod.ts";
+import { GatewayClient, type SessionEvent } from "../../lib/exchange/mod.ts";
 import type { Timer } from "../../lib/observability/mod.ts";
 import { monotonicNs } from "../../mod.ts";
 import { type AccountCounts, SessionAccount, type SessionReport } from "./account.ts";
 import { type SessionInstrument, toClientRequest } from "./_client_request.ts";
+import { Latency, type PartedLatency } from "./latency.ts";
 import { type FlowRequest, OrderFlow } from "./order_flow.ts";
 import { pace } from "./pace.ts";
-import { type LoadCounts, summaryOf } from "./counts.ts";
+import type { LoadCounts } from "./counts.ts";
 
 /** What is sent, and where. */
 export interface LoadOptions {
@@ -25,8 +25,8 @@ export interface LoadOptions {
   seed: number;
   /** Milliseconds from the start in which latencies are counted apart. */
   apartMs: number;
-  /** Where latencies are counted besides. Default: nowhere. */
-  timers?: { ack: Timer; answer: Timer };
+  /** What counts latencies: those of open counters. */
+  timers: { ack: Timer; answer: Timer };
 }
 
 /** What has come of it. */
@@ -35,45 +35,6 @@ export interface LoadOutcome {
   sessions: SessionReport[];
   /** From when a request should have been sent: until it was durable, and until it was answered. */
   latency: { ack: PartedLatency; answer: PartedLatency };
-}
-
-/** Latencies of the part that was counted apart, of the rest, and of both. */
-export interface PartedLatency {
-  apart: LatencySummary;
-  rest: LatencySummary;
-  whole: LatencySummary;
-}
-
-/** Latencies of the first part of a run, and of the rest. */
-class Latency {
-  readonly #apart = createHistogram();
-  readonly #rest = createHistogram();
-  readonly #apartUntilNs: number;
-  readonly #timer: Timer | undefined;
-
-  constructor(apartUntilNs: number, timer: Timer | undefined) {
-    this.#apartUntilNs = apartUntilNs;
-    this.#timer = timer;
-  }
-
-  /** Counts from a time until now. */
-  record(fromNs: number): void {
-    const nowNs = monotonicNs();
-    const histogram: RecordableHistogram = nowNs < this.#apartUntilNs ? this.#apart : this.#rest;
-    histogram.record(Math.max(1, Math.round(nowNs - fromNs)));
-    this.#timer?.record(nowNs - fromNs);
-  }
-
-  summary(): PartedLatency {
-    const whole = createHistogram();
-    whole.add(this.#apart);
-    whole.add(this.#rest);
-    return {
-      apart: summaryOf(this.#apart),
-      rest: summaryOf(this.#rest),
-      whole: summaryOf(whole),
-    };
-  }
 }
 
 /** What all sessions share. */
@@ -174,7 +135,7 @@ class LoadSession {
     this.#account!.takeAck(clientSequence);
     const pending = this.#pending.get(clientSequence);
     if (pending === undefined) return;
-    this.#shared!.latency.ack.record(pending.dueNs);
+    this.#shared!.latency.ack.record(pending.dueNs, monotonicNs());
     pending.isAcked = true;
     if (pending.isAnswered) this.#forget(clientSequence);
   }
@@ -184,7 +145,7 @@ class LoadSession {
     if (closed !== undefined) this.#shared!.flow.closed(this.#index, closed);
     const pending = this.#pending.get(event.clientSequence);
     if (pending === undefined || pending.isAnswered) return;
-    this.#shared!.latency.answer.record(pending.dueNs);
+    this.#shared!.latency.answer.record(pending.dueNs, monotonicNs());
     pending.isAnswered = true;
     if (event.clientSequence > this.#progress.after) this.#progress.reached.resolve();
     if (pending.isAcked) this.#forget(event.clientSequence);
@@ -226,8 +187,8 @@ export class LoadGenerator {
       flow: new OrderFlow({ seed, sessions: sessions.length, instruments }),
       instruments,
       latency: {
-        ack: new Latency(untilNs, timers?.ack),
-        answer: new Latency(untilNs, timers?.answer),
+        ack: new Latency(timers.ack, untilNs),
+        answer: new Latency(timers.answer, untilNs),
       },
     };
     for (const session of sessions) session.begin(this.#shared);

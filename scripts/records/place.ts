@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type ControlSlot, currentSlot, decodeControl } from "../../lib/native/log_files.ts";
 import { isOwnPath } from "../../lib/native/path.ts";
 import { isSegmentName } from "../../lib/observability/log_directory.ts";
 import { listChannels } from "../../mod.ts";
@@ -162,4 +163,10 @@ export function segmentsIn(path: string): string[] {
 /** Names of all files in a directory, sorted. */
 export function filesIn(path: string): string[] {
   return namesIn(path).files;
+}
+
+/** What the control file in a log's directory says; undefined if there is none, or no sound one. */
+export function readControl(path: string): ControlSlot | undefined {
+  if (!filesIn(path).includes("control")) return undefined;
+  return currentSlot(decodeControl(lookAt(`${path}/control`).head));
 }

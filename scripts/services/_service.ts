@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 import { findLibrary } from "../../lib/native/binary.ts";
 import { confine } from "../../mod.ts";
 import { isFailure, runScript, ScriptError, UsageError } from "../_command.ts";
-import { write } from "../_output.ts";
+import { jsonText, write } from "../_output.ts";
 import type { CounterDefinitions, Counters, OwnState } from "../../lib/observability/mod.ts";
 import {
   CHANNEL_SETTINGS,
@@ -141,7 +141,7 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     const own: OwnState = { state: "starting" };
     const watched = await serveOwnMetrics(values, own);
     using counting = await asFailure(countFor(service, values as Values<S>));
-    const start = asFailure(service.start(values as Values<S>, counting.counters));
+    const start = asFailure(started(service, values as Values<S>, counting));
     const running = await Promise.race([start, stopped.promise]);
     if (running === undefined) {
       counting.end();
@@ -206,6 +206,20 @@ async function countFor<S extends Settings, C extends CounterDefinitions>(
   return startCounting(channelNamed(place, instance), service.counters, placeOf(place));
 }
 
+/** Starts the service. One that refuses what it was told has not been there, for who watches. */
+async function started<S extends Settings, C extends CounterDefinitions>(
+  service: Service<S, C>,
+  values: Values<S>,
+  counting: Counting<C>,
+): Promise<RunningService> {
+  try {
+    return await service.start(values, counting.counters);
+  } catch (error) {
+    if (isRefusal(error)) counting.retract();
+    throw error;
+  }
+}
+
 /** Locks a file, with others, for as long as this process lives. */
 async function lockShared(file: string): Promise<void> {
   await (await Deno.open(file)).lock(false);
@@ -224,12 +238,21 @@ async function asFailure<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
+/**
+ * Tells whether an error is about the settings, or what they name: a port that is taken, a file
+ * that is not there. Our own classes tell of what was found damaged instead, which is an incident.
+ */
+function isRefusal(error: unknown): boolean {
+  return error instanceof UsageError || error instanceof ScriptError ||
+    error instanceof RangeError || (error instanceof Error && error.name in Deno.errors);
+}
+
 function tell(isJson: boolean, { event, service, ...facts }: Facts): void {
   const words = Object.entries(facts).map(([name, value]) =>
-    `${name}=${typeof value === "object" ? JSON.stringify(value) : value}`
+    `${name}=${typeof value === "object" ? jsonText(value) : value}`
   );
   const line = isJson
-    ? JSON.stringify({ event, service, ...facts })
+    ? jsonText({ event, service, ...facts })
     : `${service} ${event}: ${words.join(" ")}`;
   write(`${line}\n`); // Nobody may listen any more.
 }

@@ -12,6 +12,8 @@ import {
   gauge,
   histogram,
   openCounters,
+  readCounters,
+  removeCounters,
 } from "../../lib/observability/mod.ts";
 
 /** Of every service. */
@@ -41,6 +43,8 @@ export interface Counting<D extends CounterDefinitions> extends Disposable {
   onSample(sample: () => void): void;
   /** Says that the service has ended in good order. Without it, what it leaves is a dead one's. */
   end(): void;
+  /** Says that there was no service, but a call in vain: nothing is left that was not there. */
+  retract(): void;
 }
 
 /** Opens the counters of a service, and looks at its process now and then. */
@@ -72,6 +76,13 @@ export function startCounting<D extends CounterDefinitions>(
     end() {
       look();
       counters.close();
+    },
+    retract() {
+      const { instance } = counters;
+      const found = readCounters(place).find((file) => file.instance === instance);
+      if (found?.openings !== 1) return; // Whoever looks has to know that it is not there any more.
+      counters.close();
+      removeCounters(instance, place);
     },
     [Symbol.dispose]() {
       clearInterval(timer);

@@ -5,6 +5,7 @@
  */
 
 import { openInstruments } from "../../lib/market/mod.ts";
+import { openCounters } from "../../lib/observability/mod.ts";
 import { Audit, type Verdict } from "../../scripts/demo/_audit.ts";
 import {
   type LoadGenerator,
@@ -14,6 +15,7 @@ import {
 import { MarketDataClient } from "../../scripts/demo/_market_data_client.ts";
 import { Pipeline } from "../../scripts/demo/_pipeline.ts";
 import { RunPlace } from "../../scripts/demo/_place.ts";
+import { LOAD_COUNTERS } from "../../scripts/services/_counters.ts";
 import { type Supervised, Supervisor } from "../../scripts/services/_supervisor.ts";
 
 /** What is traded. */
@@ -78,8 +80,13 @@ export class Scene implements AsyncDisposable {
     await Promise.race([pipeline.ready(), supervisor.failure]);
     const audit = new Audit(pipeline.channels);
     const { url } = await pipeline.gateway.ready;
-    const options = { url: url as string, rate: RATE, sessions: SESSIONS, seed, apartMs: 0 };
-    const load = await startLoad(options);
+    const { directory } = place;
+    const { ackTime: ack, answerTime: answer } =
+      stack.use(openCounters("load", LOAD_COUNTERS, { directory })).values;
+    const load = await startLoad({
+      ...{ url: url as string, rate: RATE, sessions: SESSIONS, seed, apartMs: 0 },
+      timers: { ack, answer },
+    });
     stack.defer(() => load.abandon());
     return new Scene({ place, pipeline, load, supervisor, audit, stack: stack.move() });
   }

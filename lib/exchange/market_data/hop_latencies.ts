@@ -111,7 +111,8 @@ export class HopLatencies {
   }
 }
 
-function summaryOf(histogram: LatencyHistogram): LatencySummary {
+/** Sums a histogram up. */
+export function summaryOf(histogram: LatencyHistogram): LatencySummary {
   const { count, maxNs } = histogram;
   const [p50Ns, p90Ns, p99Ns, p999Ns] = [50, 90, 99, 99.9].map((p) => histogram.percentile(p));
   return { count, p50Ns: p50Ns!, p90Ns: p90Ns!, p99Ns: p99Ns!, p999Ns: p999Ns!, maxNs };

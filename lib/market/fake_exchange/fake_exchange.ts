@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { acceptResponse, errorResponse } from "../../web_socket/handshake.ts";
+import { listen } from "../../web_socket/http.ts";
 import { FakeInstrument, type TrueBook } from "./fake_instrument.ts";
 import { FakeStream } from "./fake_stream.ts";
 import { FaultPlan, type FaultRates, type RestFault, type StreamFault } from "./fault_plan.ts";
@@ -191,10 +192,7 @@ export class FakeExchange implements AsyncDisposable {
 
   async #listen(): Promise<void> {
     const { rateHz = 1_000, host = "127.0.0.1", port = 0, pingMs = 20_000 } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(port, host, resolve);
-    });
+    await listen(this.#server, { host, port });
     this.#timers.push(setInterval(() => {
       for (const stream of this.#streams) stream.ping();
     }, pingMs));
