@@ -107,7 +107,7 @@ Deno.test(`two gateways, killed ${KILLS} times, lose nothing and do nothing twic
   console.log(`seed ${seed}`);
   const random = new Random(seed);
   await using exchange = new TestExchange();
-  exchange.startEngine();
+  const engine = exchange.startEngine();
   // Without it the log is cut where the gateways' checkpoints do not need it.
   openConsumer(exchange.events, { name: "auditor", onSlow: "spill" }).keep(1);
   const places = [await startPlace(exchange, 1), await startPlace(exchange, 2)];
@@ -136,6 +136,9 @@ Deno.test(`two gateways, killed ${KILLS} times, lose nothing and do nothing twic
     for (const { client } of traders) {
       await until("all is acknowledged", () => client.unanswered === 0);
     }
+    // An acknowledgement says that the order is kept, not that it was executed.
+    const lastOrder = exchange.orders.stats().nextSequence - 1;
+    await until("all is executed", () => engine.lastSequence === lastOrder);
     const last = exchange.events.stats().nextSequence - 1;
     for (const { client, events } of traders) {
       const own = readEvents(exchange, client.session!.sessionId);

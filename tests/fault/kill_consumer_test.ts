@@ -69,7 +69,10 @@ const STAGES: Stage[] = [
   },
 ];
 
-/** Starts a consumer and kills it at its stage; messages come when it has opened. */
+/**
+ * Starts a consumer and kills it at its stage; messages come when it has opened. `send` sends all
+ * of them in one step, so that batches are as large as the consumer wants.
+ */
 async function die(
   channel: Channel,
   directory: string,
@@ -101,13 +104,13 @@ for (const stage of STAGES) {
     using channel = createChannel("kill.slot", { ...place, sizeBytes: SIZE_BYTES });
     const producer = openProducer(channel);
     let counter = 0;
-    const offer = () => producer.offer(encode(1, counter++, 40));
+    const next = () => encode(1, counter++, 40);
     await die(channel, directory.path, stage, () => {
-      for (let n = 0; n < 10; n++) offer();
+      producer.offerBatch(Array.from({ length: 10 }, next));
     });
     assertEquals(channel.stats().consumers.map(({ state }) => state), ["dead"]);
     for (let rounds = 0; rounds < 5 * SIZE_BYTES / 64; rounds++) {
-      while (offer() === BACK_PRESSURED) await producer.ready();
+      while (producer.offer(next()) === BACK_PRESSURED) await producer.ready();
     }
     assertEquals(channel.stats().consumers.map(({ state }) => state), ["detached"]);
     assertEquals(channel.stats().producers[0]!.repaired, 1);
@@ -120,10 +123,11 @@ for (const stage of STAGES) {
     using channel = createChannel("kill.name", { directory: directory.path });
     const producer = openProducer(channel);
     let counter = 0;
+    const next = () => encode(1, counter, lengthOf(counter++, 60));
     await die(channel, directory.path, stage, () => {
-      for (; counter < 20; counter++) producer.offer(encode(1, counter, lengthOf(counter, 60)));
+      producer.offerBatch(Array.from({ length: 20 }, next));
     }, "ledger");
-    for (; counter < 30; counter++) producer.offer(encode(1, counter, lengthOf(counter, 60)));
+    while (counter < 30) producer.offer(next());
     const config = {
       channel: "kill.name",
       name: "ledger",

@@ -62,8 +62,8 @@ Deno.test("Producer of many that is stopped in a claim is waited for, not repair
   } while (performance.now() < end);
   assertEquals(sequences, [1, 2], "what was published behind the open claim has to wait");
   assertEquals(channel.stats().consumers.map(({ aborted }) => aborted), [0]);
-  stopped.kill("SIGCONT");
   await until("all six have come", () => {
+    stopped.kill("SIGCONT"); // Again and again: it may come to its stop only now.
     consumer.poll(({ sequence }) => void sequences.push(sequence));
     return sequences.length === 6;
   });

@@ -3,7 +3,7 @@
  *
  * Prints `open <cursor>`; for `handle: "print"` a line `handled <first> <last>` for each batch,
  * before it acknowledges it; for `"count"` nothing. At the end `end <delivered> <skipped> <lost>
- * <counts>`, when it has had `count` messages or was told `stop`.
+ * <counts>`, when it has had `count` messages, or was told `stop` and has had what there was.
  *
  * With `stallAt` it prints `stalled` in the handler of that message of its own count and sleeps for
  * ever; with `handle: "never"` it does so before the first poll.
@@ -55,11 +55,13 @@ await run(consumer);
 async function run(consumer: Consumer): Promise<void> {
   using control = commands();
   const ledger = new Ledger({ last: consumer.cursor, hasGaps: true });
-  while (ledger.delivered + lost < count && !control.isStopped) {
+  while (ledger.delivered + lost < count) {
+    const isStopped = control.isStopped; // What was sent before that can be seen from here on.
     const before = ledger.delivered;
     const first = ledger.last + 1;
     consumer.pollWait((message) => take(ledger, message), { limit, timeoutMs: 20 });
     if (ledger.delivered === before) {
+      if (isStopped) break;
       await new Promise((resolve) => setTimeout(resolve, 0)); // Lets a command in.
       continue;
     }
