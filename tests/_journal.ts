@@ -23,6 +23,9 @@ import {
 } from "../mod.ts";
 import { Scratch } from "./_support.ts";
 
+/** The time at which journals are written: one begins no file because midnight has come. */
+const NOON_US = Date.UTC(2026, 0, 1, 12) * 1000;
+
 /** A channel `test`, its producer, and the directory of its journal. All end with the scope. */
 export class JournalScratch implements Disposable {
   readonly scratch = new Scratch();
@@ -40,7 +43,8 @@ export class JournalScratch implements Disposable {
 
   /** Opens the journal. */
   open(options: Partial<JournalOptions> = {}): Journal {
-    return openJournal(this.channel, { directory: this.root, sync: "none", ...options });
+    const usual = { directory: this.root, sync: "none", nowUs: () => NOON_US } as const;
+    return openJournal(this.channel, { ...usual, ...options });
   }
 
   /** Publishes messages, as soon as there is room. */

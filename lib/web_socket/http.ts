@@ -6,6 +6,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { type HostRule, type HttpFault, isHostAllowed } from "./handshake.ts";
 
 /** A file that is served as it is. */
@@ -15,10 +16,14 @@ export interface Asset {
   bytes: Uint8Array;
 }
 
-/** Milliseconds for the head of a request, and for all of it. */
-const HEAD_MS = 5_000;
+/** Milliseconds in which a client may take nothing of its answer. */
 export const REQUEST_MS = 10_000;
+/** Looks at a connection, one a second, by which its request must have come. */
+const HEAD_LOOKS = 5;
+const LOOK_MS = 1_000;
 const HEAD_BYTES_MAX = 16 * 1024;
+/** Milliseconds in which requests that are under way may end. */
+const CLOSE_MS = 5_000;
 
 /** Of every answer: a page of ours loads from here alone, and nobody else's may use us. */
 const HEADERS: Record<string, string> = {
@@ -32,27 +37,32 @@ const HEADERS: Record<string, string> = {
   "connection": "close",
 };
 
+/** How an HTTP server listens. */
+export interface ListenOptions {
+  host: string;
+  /** 0 takes a free one. */
+  port: number;
+  connectionsMax: number;
+  /** Whether a connection may become something else: "upgrade" is listened to. Default: false. */
+  takesUpgrades?: boolean;
+}
+
 /**
  * Begins to listen, for requests whose heads are small and come soon, one on each connection.
  *
  * @throws {Deno.errors.AddrInUse} If the port is taken.
  */
 export async function listenHttp(
-  { host, port, connectionsMax }: { host: string; port: number; connectionsMax: number },
+  { host, port, connectionsMax, takesUpgrades = false }: ListenOptions,
 ): Promise<Server> {
-  const server = createServer({
-    headersTimeout: HEAD_MS,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: HEAD_MS,
-    connectionsCheckingInterval: 1000,
-    maxHeaderSize: HEAD_BYTES_MAX,
-    noDelay: true,
-  });
+  const limits = { maxHeaderSize: HEAD_BYTES_MAX, headersTimeout: 0, requestTimeout: 0 };
+  const server = createServer({ ...limits, noDelay: true });
   server.maxConnections = connectionsMax;
   // Others that come with it would all be worked on, and their answers wait here.
   server.maxRequestsPerSocket = 1;
   server.on("clientError", (_error, socket) => socket.destroy());
   await listen(server, { host, port });
+  endSilent(server, takesUpgrades ? ["request", "upgrade"] : ["request"]);
   return server;
 }
 
@@ -71,6 +81,28 @@ export async function listen(
   await promise;
 }
 
+/**
+ * Ends connections whose request does not come soon. Counted, not timed: whoever has stood still
+ * must first read what has come meanwhile.
+ */
+function endSilent(server: Server, beginnings: readonly string[]): void {
+  const looks = new Map<Socket, number>();
+  server.on("connection", (socket: Socket) => {
+    looks.set(socket, 0);
+    socket.once("close", () => looks.delete(socket));
+  });
+  for (const beginning of beginnings) {
+    server.on(beginning, ({ socket }: IncomingMessage) => looks.delete(socket));
+  }
+  const timer = setInterval(() => {
+    for (const [socket, count] of looks) {
+      if (count === HEAD_LOOKS) socket.destroy();
+      else looks.set(socket, count + 1);
+    }
+  }, LOOK_MS);
+  server.once("close", () => clearInterval(timer));
+}
+
 function listenFailure(cause: Error, host: string, port: number): Error {
   if (!("code" in cause) || cause.code !== "EADDRINUSE") return cause;
   return new Deno.errors.AddrInUse(`Cannot listen at "${host}:${port}": found it taken`, { cause });
@@ -81,7 +113,7 @@ export async function closeHttp(server: Server): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   server.close(() => resolve());
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), HEAD_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
   await promise;
   clearTimeout(cut);
 }

@@ -4,13 +4,22 @@
  * @module
  */
 
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
+
+/** A step that takes longer has failed. Generous, as machines may be slow. */
+const WATCHDOG_MS = 300_000;
 
 /**
  * What Chromium itself writes down where a page gives an attempt up: on a busy machine, also one
  * that would have succeeded.
  */
 const GIVEN_UP = /^WebSocket connection to .* failed: WebSocket is closed before/;
+
+/** Starts a browser. */
+export async function launchBrowser(executablePath: string): Promise<Browser> {
+  const args = ["--no-sandbox"];
+  return await chromium.launch({ executablePath, args, timeout: WATCHDOG_MS });
+}
 
 /** A page, and what it has complained about. */
 export class Visitor implements AsyncDisposable {
@@ -21,7 +30,7 @@ export class Visitor implements AsyncDisposable {
 
   private constructor(page: Page) {
     this.page = page;
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(WATCHDOG_MS);
     page.on("console", (message) => {
       const isComplaint = ["error", "warning"].includes(message.type());
       if (isComplaint && !GIVEN_UP.test(message.text())) this.complaints.push(message.text());

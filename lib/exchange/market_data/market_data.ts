@@ -228,7 +228,7 @@ export async function serveMarketData(
     );
   }
   const connectionsMax = clientsMax + OTHER_CONNECTIONS_MAX;
-  const server = await listenHttp({ host, port, connectionsMax });
+  const server = await listenHttp({ host, port, connectionsMax, takesUpgrades: true });
   return new MarketDataServer(feed, server, options);
 }
 
