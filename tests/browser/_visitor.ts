@@ -12,6 +12,9 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
  */
 const GIVEN_UP = /^WebSocket connection to .* failed: WebSocket is closed before/;
 
+/** Whatever takes longer never comes. Generous, as machines may be slow. */
+const WATCHDOG_MS = 300_000;
+
 /** A page, and what it has complained about. */
 export class Visitor implements AsyncDisposable {
   /** The page. */
@@ -21,7 +24,7 @@ export class Visitor implements AsyncDisposable {
 
   private constructor(page: Page) {
     this.page = page;
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(WATCHDOG_MS);
     page.on("console", (message) => {
       const isComplaint = ["error", "warning"].includes(message.type());
       if (isComplaint && !GIVEN_UP.test(message.text())) this.complaints.push(message.text());
