@@ -32,12 +32,6 @@ export async function promtool(
   return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
 }
 
-/** A port of loopback that nobody listens at. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
-
 /** A series that a query has found. */
 export interface Found {
   metric: Record<string, string>;

@@ -252,6 +252,23 @@ export async function killChild(child: Deno.ChildProcess): Promise<void> {
   await child.status;
 }
 
+/**
+ * A port of loopback that nobody listens at, and that nobody gets who asks for any: the kernel's
+ * choice is from 32768 on. So it stays free for who has to be told of one before it listens, or
+ * listens there again after its death.
+ */
+export function freePort(): number {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
+
 /** Whether there is a file of that path. */
 export function isThere(path: string): boolean {
   try {

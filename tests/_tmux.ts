@@ -17,7 +17,8 @@ async function obstacle(): Promise<string> {
   }
 }
 
-const WATCHDOG_MS = 60_000;
+/** What takes longer to be seen never is. Generous, as machines may be slow. */
+const WATCHDOG_MS = 300_000;
 const decoder = new TextDecoder();
 
 /** How a terminal is started. */

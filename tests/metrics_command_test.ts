@@ -8,8 +8,8 @@ import { createChannel, openConsumer } from "../mod.ts";
 import { metrics } from "../scripts/services/metrics.ts";
 import { persister } from "../scripts/services/persister.ts";
 import { Supervisor } from "../scripts/services/_supervisor.ts";
-import { freePort, obstacle, Prometheus, promtool } from "./_prometheus.ts";
-import { ROOT, runChild } from "./_support.ts";
+import { obstacle, Prometheus, promtool } from "./_prometheus.ts";
+import { freePort, ROOT, runChild } from "./_support.ts";
 import { runTask, TaskDirectory } from "./_task.ts";
 
 /** Writes 5 messages into the channel "orders" of a directory, as "feed", and kills itself. */
@@ -85,7 +85,7 @@ Deno.test("metrics_port makes any service answer, while it starts as not ready",
   };
   let answer: Awaited<ReturnType<typeof ask>> | undefined;
   while (answer === undefined) { // It waits for its channel, and answers meanwhile.
-    await setTimeout(50);
+    await Promise.race([setTimeout(50), service.failure]);
     answer = await ask("readyz").catch(() => undefined);
   }
   assertEquals(answer.status, 503);

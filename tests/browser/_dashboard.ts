@@ -8,6 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Browser } from "playwright-core";
 import { type Happening, level } from "../_market_data.ts";
 import { Engine, Service } from "../_market_data_service.ts";
+import { freePort } from "../_support.ts";
 import { launchBrowser, Visitor } from "./_visitor.ts";
 
 /** A book with a level every cent around 100, and a trade. */
@@ -102,7 +103,8 @@ const [executablePath, scenario] = Deno.args;
 using engine = new Engine({ hasLog: true });
 await engine.happen(...book());
 const instruments = ["--instruments", "BTC-USD:2:4,<b>&:0:0"];
-await using service = await Service.start(engine, true, instruments);
+const port = ["--port", `${freePort()}`];
+await using service = await Service.start(engine, true, [...instruments, ...port]);
 const browser = await launchBrowser(executablePath!);
 try {
   const url = `http://127.0.0.1:${service.ready.port}/`;

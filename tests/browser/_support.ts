@@ -20,7 +20,7 @@ export function testPage(name: string, script: string, scenario: string): void {
     async fn() {
       const url = new URL(script, import.meta.url).href;
       const args = ["run", "-A", "--no-prompt", "--quiet", url, CHROMIUM, scenario];
-      const { code, signal, stderr } = await runChild(args, { watchdogMs: 600_000 });
+      const { code, signal, stderr } = await runChild(args, { watchdogMs: 900_000 });
       assertEquals([code, signal], [0, null], stderr);
     },
   });
