@@ -63,6 +63,15 @@ Deno.test("mt status names who gates, who is dead, and what is wrong with a log"
     ["used", "dead", "worker"],
   ]);
   {
+    using used = openChannel("used", { directory });
+    const again = openProducer(used, { name: "worker" }); // In the dead one's place.
+    for (let count = 0; count < 100; count++) again.write(encode("a message"));
+    const [lost, ...others] = (await statusOf()).filter(({ kind }) => kind === "dead");
+    assertEquals([lost.channel, lost.peer, others], ["used", "worker", []]);
+    assertMatch(lost.found, /is dead: it has ended without closing, 100 messages behind$/);
+    assertStringIncludes(lost.fix, `mt remove-consumer used worker --directory ${directory}`);
+  }
+  {
     using logged = scratch.create();
     const away = openConsumer(logged, { name: "away" });
     openConsumer(logged, { name: "reader", from: "earliest" });

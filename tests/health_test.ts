@@ -86,7 +86,8 @@ Deno.test("assess() says which consumer stands or is gone, and whether it holds 
     [{ consumers: [stalled] }, ["degraded consumer_stalled orders/engine"]],
     [{ consumers: [stalled], gatedBy: stalled }, ["failing consumer_stalled orders/engine"]],
     [{ consumers: [dead], gatedBy: dead }, ["failing consumer_dead orders/engine"]],
-    [{ consumers: [dead] }, []],
+    [{ consumers: [dead] }, ["degraded consumer_dead orders/engine"]],
+    [{ consumers: [{ ...dead, name: "" }] }, []], // Nobody can come back in its place.
     [{ consumers: [{ ...stalled, name: "" }] }, [
       `degraded consumer_stalled orders/#${stalled.index}`,
     ]],

@@ -2,6 +2,8 @@ import "../testing/load_library.ts";
 import { assert, assertEquals } from "@std/assert";
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { isReadable, Watch, type WatchedChannel } from "../lib/observability/mod.ts";
+import { ROOT, runChild } from "./_support.ts";
+import { TaskDirectory } from "./_task.ts";
 
 const PAYLOAD = new Uint8Array(100);
 
@@ -39,6 +41,26 @@ Deno.test("Watch.look() names who gates, and for how long a consumer has not mov
     slow.poll(() => {});
     assertEquals(only(watch).gatedBy, null);
   });
+});
+
+Deno.test("Watch.look() calls a killed consumer dead until it comes back", async () => {
+  using scratch = new TaskDirectory();
+  const directory = scratch.path;
+  using channel = createChannel("used", { directory, sizeBytes: 4096, producers: "many" });
+  openConsumer(channel, { name: "leaver" }).close();
+  const script = `${ROOT}tests/_channel_child.ts`;
+  const child = ["run", "--allow-all", "--no-lock", script, "die", JSON.stringify({ directory })];
+  assertEquals((await runChild(child)).signal, "SIGKILL");
+  const watch = new Watch({ directory });
+  const states = () => only(watch).consumers.map(({ name, state }) => `${name} ${state}`);
+  assertEquals(states(), ["leaver detached", "worker dead"]);
+  const producer = openProducer(channel);
+  for (let count = 0; count < 100; count++) producer.write(PAYLOAD); // Around, and past it.
+  assertEquals(channel.stats().consumers.map(({ state }) => state), ["detached", "detached"]);
+  assertEquals(states(), ["leaver detached", "worker dead"]);
+  assertEquals(only(watch).gatedBy, null, "producers do not wait for it");
+  openConsumer(channel, { name: "worker", from: "latest" }).close();
+  assertEquals(states(), ["leaver detached", "worker detached"]);
 });
 
 Deno.test("Watch.look() has rates from the second look on", () => {

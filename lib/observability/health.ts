@@ -224,9 +224,10 @@ function consumerReasons(channel: WatchedChannel, { stalledMs }: Bounds): Health
     const { state, lagMessages, pid } = consumer;
     const subject = `${channel.name}/${peerName(consumer)}`;
     const isGating = channel.gatedBy?.index === consumer.index;
-    if (state === "dead" && isGating) {
-      return [reason("consumer_dead", "failing", subject, {
-        text: `process ${pid} is gone, ${lagMessages} messages behind, and holds its place`,
+    if (state === "dead" && (isGating || consumer.name !== "")) {
+      return [reason("consumer_dead", isGating ? "failing" : "degraded", subject, {
+        text: `process ${pid} is gone, ${lagMessages} messages behind` +
+          (isGating ? ", and holds its place" : ""),
         action: "restart it; if it never comes back: mt remove-consumer",
       })];
     }

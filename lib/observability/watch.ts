@@ -23,7 +23,10 @@ export interface WatchedPeer extends Peer {
   stalledMs: number;
 }
 
-/** A consumer, and how long messages are on their way to it. */
+/**
+ * A consumer, and how long messages are on their way to it. One that was killed is `dead` until it
+ * comes back or is removed, also when producers have let go of it and its slot says `detached`.
+ */
 export interface WatchedConsumer extends WatchedPeer {
   /** From publishing to the poll that delivered; empty in a channel without timestamps. */
   latency: LatencyHistogram;
@@ -95,6 +98,16 @@ export function isReadable(channel: WatchedChannel | UnreadableChannel): channel
 /** The name of a producer or consumer, or its slot where it has none. */
 export function peerName({ name, index }: { name: string; index: number }): string {
   return name === "" ? `#${index}` : name;
+}
+
+/** Whether a consumer's place is still as it was when producers let go of it, as it was dead. */
+function isMissed(consumer: Peer, history: readonly HistoryEntry[]): boolean {
+  const { name, pid, cursor, state } = consumer;
+  if (state !== "detached" || name === "") return false; // Without a name nobody comes back.
+  return history.some((entry) =>
+    entry.kind === "consumer-detached" && entry.name === name && entry.pid === pid &&
+    entry.sequence === cursor
+  );
 }
 
 /** What is remembered of a channel or peer from one look to the next. */
@@ -178,6 +191,7 @@ export class Watch {
         (onSlow === "hold" || onSlow === "block" && state !== "detached") && lagBytes > 0
       )
       .toSorted((left, right) => right.lagBytes - left.lagBytes);
+    const history = channel.history();
     const messages = nextSequence - 1;
     const moved = this.#move(key, { messages, bytes: claimed, cursor: messages }, {
       earlier,
@@ -202,8 +216,8 @@ export class Watch {
         groupBytes: new LatencyHistogram(channel.histogram("groupBytes")),
       },
       producers: producers.map(watchPeer("producer")),
-      consumers: watched,
-      history: channel.history(),
+      consumers: watched.map((one) => isMissed(one, history) ? { ...one, state: "dead" } : one),
+      history,
     };
   }
 

@@ -150,15 +150,26 @@ function peerFindings(channel: WatchedChannel): Finding[] {
     ...consumers.map((peer) => ({ role: "consumer" as const, peer })),
   ].filter(({ peer }) => peer.state === "dead" && peer.name !== PERSISTER);
   for (const { role, peer } of dead) {
+    const behind = peer.lagMessages === 0
+      ? ""
+      : `, ${formatCount(peer.lagMessages)} messages behind`;
     findings.push({
       ...about(channel, "dead", peer),
-      found: `${who(role, peer)} is dead: it has ended without closing`,
+      found: `${who(role, peer)} is dead: it has ended without closing${behind}`,
       fix: role === "producer" || peer.name === ""
         ? "start it again; who comes next clears up after it"
-        : "start it again: under that name it goes on behind what it has acknowledged",
+        : comeback(channel, peer),
     });
   }
   return findings;
+}
+
+/** How a named consumer that is dead comes back. */
+function comeback({ name, bufferFile, log, sizeBytes }: WatchedChannel, peer: WatchedPeer): string {
+  return log === null && peer.lagBytes > sizeBytes
+    ? `what comes next for it has left the ring, so open it from "earliest", or ` +
+      `mt remove-consumer ${name} ${peer.name}${placeFlag(bufferFile)}, and it begins anew`
+    : "start it again: under that name it goes on behind what it has acknowledged";
 }
 
 function who(role: "producer" | "consumer", peer: WatchedPeer): string {

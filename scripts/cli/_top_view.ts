@@ -132,7 +132,7 @@ const HELP: Span[][] = [
   ["  behind      messages that the slowest consumer has not acknowledged"],
   ["  gated by    the consumer that producers wait for, or wait for next"],
   ["  stalled     it has work and has not moved; its process may be stopped or busy"],
-  ["  dead        its process is gone; it holds nobody back, and may come back by its name"],
+  ["  dead        its process is gone; producers let go of it, and it may come back by its name"],
   ["  p50, p99    nanoseconds from publishing to the poll, since the look before"],
   ["  log         not durable: messages that are in the ring and not yet on the disk"],
   [],

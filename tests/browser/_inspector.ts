@@ -35,7 +35,7 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
     await visitor.shows("#reasons", "spoilt");
     // A channel with a log, a dead consumer, and records that are decoded.
     await visitor.shows("#consumers tr", /market-data\s*alive/);
-    await visitor.shows("#consumers tr", /audit\s*(dead|detached)/);
+    await visitor.shows("#consumers tr", /audit\s*dead/);
     await visitor.shows("#producers tr", /matching-engine\s*alive/);
     await visitor.shows("#records li", /engineEvent|event/i);
     await visitor.shows("#records .field", /^price 100\d\d$/);
