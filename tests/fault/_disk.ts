@@ -9,6 +9,7 @@
  * @module
  */
 
+import { ProgramError, run } from "./_program.ts";
 import { pause } from "./_support.ts";
 
 const BLOCK_BYTES = 4096;
@@ -31,26 +32,6 @@ const SHUTDOWN = `my ($path, @pids) = @ARGV; my $flags = pack("I", 2); my @trace
 // Puts the second argument into the file of the first, a setting of the kernel.
 const SET = `open(my $file, ">", $ARGV[0]) or die "$!\\n"; print $file $ARGV[1];
   close($file) or die "$!\\n"`;
-
-/** A program that a disk needs and that did not do what it should. */
-class ProgramError extends Error {
-  override name = "ProgramError";
-  constructor(readonly program: string, readonly found: string) {
-    super(`Cannot use "${program}" for a disk: found ${found}`);
-  }
-}
-
-async function run(program: string, ...args: string[]): Promise<Uint8Array<ArrayBuffer>> {
-  const env = { LC_ALL: "C" }; // What is missing is told by the text.
-  try {
-    const { success, stdout, stderr } = await new Deno.Command(program, { args, env }).output();
-    if (success) return stdout;
-    throw new ProgramError(program, new TextDecoder().decode(stderr).trim());
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    throw new ProgramError(program, "no such program");
-  }
-}
 
 /** What every disk has: a directory with mounts, which go before it. */
 abstract class Disk implements AsyncDisposable {
@@ -173,7 +154,8 @@ export class PowerCutDisk extends Disk {
   }
 
   async #attach(): Promise<void> {
-    await this.mount(this.place("image"), this.mountPoint, "-o", "loop");
+    // Else the journal's commit of every 5 s keeps what nobody has synced.
+    await this.mount(this.place("image"), this.mountPoint, "-o", "loop,commit=3600");
   }
 }
 
