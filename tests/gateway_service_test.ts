@@ -20,7 +20,8 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     ...["--directory", directory, "--wal-dir", `${directory}/wal`, "--buffer-size", "1MB"],
     ...["--state-dir", `${directory}/state`, "--instruments-file", `${directory}/instruments`],
     ...["--instruments", "BTC-USD:2:8", "--segment-bytes", "256KB"],
-    ...["--heartbeat-ms", "3600000"], // Nobody is given up because the machine is busy.
+    // Nobody is given up because the machine is busy.
+    ...["--heartbeat-ms", "3600000", "--logon-timeout-ms", "3600000"],
   ];
   try {
     await using first = startGateway(args);

@@ -7,7 +7,7 @@
 import type { Level } from "../../channel/producer.ts";
 import type { GatewayCodec } from "./gateway_codec.ts";
 import type { GatewaySession } from "./gateway_session.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { Heartbeat, INTERVALS_UNTIL_GONE } from "./heartbeat.ts";
 import { AckBatch, type AckReceiver } from "./order_intake.ts";
 import type { Refusal, RefusalReason } from "./refusal.ts";
 import { closeSocket, isSocketError } from "./socket_error.ts";
@@ -47,7 +47,9 @@ export class GatewayConnection implements AckReceiver {
   readonly #socket: Deno.TcpConn;
   readonly #owner: ConnectionOwner;
   readonly #heartbeat: Heartbeat;
-  #logonDeadlineMs: number;
+  /** The client's silence until it logs on; whatever else comes does not end it. */
+  readonly #untilLogon: Heartbeat;
+  #isLoggingOn = false;
   readonly #buffer: Uint8Array<ArrayBuffer>;
   #session: GatewaySession | undefined;
   #batch = new AckBatch();
@@ -66,8 +68,9 @@ export class GatewayConnection implements AckReceiver {
     this.#owner = owner;
     this.#buffer = new Uint8Array(Math.max(READ_BYTES, codec.receiveBytesMax));
     const nowMs = performance.now();
-    this.#heartbeat = new Heartbeat(owner.limits.heartbeatMs, nowMs);
-    this.#logonDeadlineMs = nowMs + owner.limits.logonTimeoutMs;
+    const { heartbeatMs, logonTimeoutMs } = owner.limits;
+    this.#heartbeat = new Heartbeat(heartbeatMs, nowMs);
+    this.#untilLogon = new Heartbeat(logonTimeoutMs / INTERVALS_UNTIL_GONE, nowMs);
     socket.setNoDelay(true);
   }
 
@@ -133,7 +136,7 @@ export class GatewayConnection implements AckReceiver {
         return this.end();
       case "logon":
         if (this.#session === undefined) {
-          this.#logonDeadlineMs = Infinity; // What takes long now is the gateway's own disk.
+          this.#isLoggingOn = true; // What takes long now is the gateway's own disk.
           return this.#owner.logon(this);
         }
         return this.end({ reason: "bad_logon", text: "logon: expected one, found a second" });
@@ -241,7 +244,7 @@ export class GatewayConnection implements AckReceiver {
     if (this.#isEnding) return;
     if (this.#isPaused) this.#heartbeat.received(nowMs);
     if (this.#session === undefined) {
-      if (nowMs < this.#logonDeadlineMs) return;
+      if (this.#isLoggingOn || this.#untilLogon.look(nowMs) === "alive") return;
       const text = `logon: expected within ${this.#owner.limits.logonTimeoutMs} ms, found none`;
       void this.end({ reason: "logon_timeout", text });
     } else if (this.#heartbeat.look(nowMs) === "silent") {

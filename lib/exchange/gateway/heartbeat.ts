@@ -5,7 +5,7 @@
  */
 
 /** Intervals without a sign of life after which the other side counts as gone. */
-const INTERVALS_UNTIL_GONE = 3;
+export const INTERVALS_UNTIL_GONE = 3;
 
 /** One connection's two silences. Pure: whoever uses it brings the time. */
 export class Heartbeat {
