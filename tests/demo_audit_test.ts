@@ -11,6 +11,7 @@ import {
   SIDE_BUY,
 } from "../lib/exchange/mod.ts";
 import { formatDecimal, type Instrument } from "../lib/market/mod.ts";
+import { assess, isReadable, Watch } from "../lib/observability/mod.ts";
 import { openProducer, type Producer } from "../mod.ts";
 import { SessionAccount } from "../scripts/load/account.ts";
 import { Audit, type Told, type Verdict } from "../scripts/demo/_audit.ts";
@@ -44,6 +45,11 @@ class Exchange implements Disposable {
     instruments: INSTRUMENTS,
     onEvent: (view, offset) => this.#take(view, offset),
   });
+
+  /** Where its channels are. */
+  get directory(): string {
+    return this.#scratch.directory;
+  }
 
   #channel(name: string) {
     const walDir = `${this.#scratch.directory}/wal`;
@@ -127,6 +133,16 @@ function judge(change: (told: Told, exchange: Exchange) => Told): Verdict {
   exchange.publish(first!); // Sent again: answered, not executed.
   return exchange.audit.judge(change(exchange.told(), exchange), INSTRUMENTS);
 }
+
+Deno.test("Audit is no consumer that stands still, for who looks before the end", () => {
+  using exchange = new Exchange();
+  exchange.send(0, 1);
+  const { directory } = exchange;
+  const look = new Watch({ directory }).look();
+  const { reasons } = assess({ look }, { stalledMs: 0 }); // Whoever is alive stands long enough.
+  assert(look.channels.every(isReadable));
+  assertEquals(reasons.filter(({ subject }) => subject.endsWith("/audit")), []);
+});
 
 Deno.test("Audit.judge() finds nothing wrong where nothing is", () => {
   const verdict = judge((told) => told);

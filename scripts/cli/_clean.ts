@@ -6,7 +6,6 @@
 
 import type { Command } from "commander";
 import { listChannels, openChannel, removeUnusedChannel } from "../../mod.ts";
-import type { ControlSlot } from "../../lib/native/log_files.ts";
 import type { Peer } from "../../lib/native/peers.ts";
 import { readCounters, removeCounters, type ServiceCounters } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount } from "../_table.ts";
@@ -157,8 +156,8 @@ export function useOf(
 
 /** A log is told now and then, by its writer, where named consumers are. */
 function repeatedOf(logDirectory: string, consumers: readonly Peer[]): MessagesOf[] {
-  const control = controlOf(logDirectory);
-  if (control === undefined) return [];
+  const control = readControl(logDirectory);
+  if (control === undefined) return []; // It is gone, or not ours to read.
   const next = new Map(control.cursors.map(({ name, sequence }) => [name, sequence]));
   return consumers
     .filter(({ name, onSlow }) => name !== "" && onSlow !== "hold")
@@ -167,15 +166,6 @@ function repeatedOf(logDirectory: string, consumers: readonly Peer[]): MessagesO
       messages: cursor + 1 - (next.get(name) ?? control.oldestSequence),
     }))
     .filter(({ messages }) => messages > 0);
-}
-
-/** Undefined where the log is gone, or not ours to read. */
-function controlOf(logDirectory: string): ControlSlot | undefined {
-  try {
-    return readControl(logDirectory);
-  } catch {
-    return undefined;
-  }
 }
 
 function userText([pid, name]: [number, string]): string {

@@ -5,7 +5,6 @@
  */
 
 import { dirname } from "node:path";
-import { currentSlot, decodeControl } from "../../lib/native/log_files.ts";
 import { defaultDirectory } from "../../lib/native/path.ts";
 import {
   isReadable,
@@ -16,6 +15,7 @@ import {
   type WatchedPeer,
 } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount, formatShare } from "../_table.ts";
+import { readControl } from "../records/place.ts";
 
 /** Something that is not well. */
 export interface Finding {
@@ -231,7 +231,7 @@ function forgotten(channel: WatchedChannel): Finding[] {
   const away = consumers
     .filter((peer) => peer.state !== "alive" && peer.name !== "" && peer.name !== PERSISTER)
     .map(({ name, index, pid, cursor }) => ({ name, index, pid, cursor }));
-  for (const { name, sequence } of cursorsOf(log.directory)) {
+  for (const { name, sequence } of readControl(log.directory)?.cursors ?? []) {
     if (consumers.some((peer) => peer.name === name)) continue;
     away.push({ name, index: 0, pid: 0, cursor: sequence - 1 });
   }
@@ -247,14 +247,4 @@ function forgotten(channel: WatchedChannel): Finding[] {
         placeFlag(channel.bufferFile),
     };
   });
-}
-
-/** Consumers that the log knows by name; none if its control file cannot be read. */
-function cursorsOf(directory: string): { name: string; sequence: number }[] {
-  try {
-    return currentSlot(decodeControl(Deno.readFileSync(`${directory}/control`)))?.cursors ?? [];
-  } catch (error) {
-    if (error instanceof Error && error.name !== "Error") return [];
-    throw error;
-  }
 }

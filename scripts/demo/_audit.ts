@@ -63,26 +63,25 @@ export interface Told {
 /**
  * Keeps the logs of a run whole from its beginning, and reads them at its end.
  *
- * Its consumers acknowledge nothing, so nothing is cut from the logs; and they spill, so they hold
- * nobody back.
+ * Its consumers acknowledge nothing, so nothing is cut from the logs. Nobody has them open in
+ * between: a consumer that is alive, behind, and does not move is stalled.
  */
 export class Audit {
-  readonly #orders: Consumer;
-  readonly #events: Consumer;
+  readonly #channels: { orders: Channel; events: Channel };
 
   /** Begins; both channels have logs, and nothing is in them yet. */
-  constructor({ orders, events }: { orders: Channel; events: Channel }) {
-    const options = { name: "audit", from: "earliest", onSlow: "spill", ack: "manual" } as const;
-    this.#orders = openConsumer(orders, options);
-    this.#events = openConsumer(events, options);
+  constructor(channels: { orders: Channel; events: Channel }) {
+    this.#channels = channels;
+    for (const channel of [channels.orders, channels.events]) open(channel).close();
   }
 
   /** Judges. Everything that writes to the channels has ended. May be called once. */
   judge({ engine, sessions, books }: Told, instruments: readonly Instrument[]): Verdict {
+    const { orders: requests, events } = this.#channels;
     const replay = new Replay(instruments);
-    drain(this.#orders, (message) => replay.apply(message));
+    drain(requests, (message) => replay.apply(message));
     const published = new EventDigest();
-    drain(this.#events, ({ view, offset }) => published.add(view, offset));
+    drain(events, ({ view, offset }) => published.add(view, offset));
     const { stateHash, lastSequence, lastEventNumber } = replay.state;
     const isInStep = lastSequence === engine.lastSequence &&
       lastEventNumber === engine.lastEventNumber;
@@ -104,8 +103,13 @@ export class Audit {
   }
 }
 
+function open(channel: Channel): Consumer {
+  return openConsumer(channel, { name: "audit", onSlow: "spill", ack: "manual" });
+}
+
 /** Reads everything that there is. */
-function drain(consumer: Consumer, handler: (message: Message) => void): void {
+function drain(channel: Channel, handler: (message: Message) => void): void {
+  using consumer = open(channel);
   while (consumer.poll(handler) > 0);
 }
 

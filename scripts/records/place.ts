@@ -165,8 +165,12 @@ export function filesIn(path: string): string[] {
   return namesIn(path).files;
 }
 
-/** What the control file in a log's directory says; undefined if there is none, or no sound one. */
-export function readControl(path: string): ControlSlot | undefined {
-  if (!filesIn(path).includes("control")) return undefined;
-  return currentSlot(decodeControl(lookAt(`${path}/control`).head));
+/** What the control file of a log says; undefined if it cannot be read, or does not verify. */
+export function readControl(log: string): ControlSlot | undefined {
+  try {
+    return currentSlot(decodeControl(lookAt(`${log}/control`).head));
+  } catch (error) {
+    if (error instanceof ScriptError) return undefined;
+    throw error;
+  }
 }
