@@ -15,10 +15,11 @@ const WATCHDOG_MS = 300_000;
  */
 const GIVEN_UP = /^WebSocket connection to .* failed: WebSocket is closed before/;
 
-/** Starts a browser. */
+/** Starts a browser. The path of its socket would be too long in most directories but `/tmp`. */
 export async function launchBrowser(executablePath: string): Promise<Browser> {
+  const env = { ...Deno.env.toObject(), TMPDIR: "/tmp" };
   const args = ["--no-sandbox"];
-  return await chromium.launch({ executablePath, args, timeout: WATCHDOG_MS });
+  return await chromium.launch({ executablePath, args, env, timeout: WATCHDOG_MS });
 }
 
 /** A page, and what it has complained about. */
