@@ -2,6 +2,7 @@
 // the answer is JSON on the last line.
 
 import { existsSync, statfsSync } from "node:fs";
+import { dirname } from "node:path";
 import {
   type Channel,
   type ChannelOptions,
@@ -116,9 +117,10 @@ const ACTIONS: Record<string, (argument: string) => unknown> = {
   make(argument) {
     const { kind, path, target } = JSON.parse(argument);
     if (kind === "link") Deno.symlinkSync(target, path);
-    else if (kind === "socket") { // Its listener removes the name that it was made by.
-      Deno.listen({ transport: "unix", path: `${path}.new` });
-      Deno.renameSync(`${path}.new`, path);
+    else if (kind === "socket") {
+      Deno.chdir(dirname(path)); // A socket's path has room for 107 bytes, ours may be longer.
+      Deno.listen({ transport: "unix", path: "new" }); // It removes the name that it was made by.
+      Deno.renameSync("new", path);
     } else new Deno.Command("mkfifo", { args: ["-m", "600", path] }).outputSync();
     return Deno.lstatSync(path).isFile;
   },

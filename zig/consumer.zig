@@ -258,24 +258,23 @@ pub const Consumer = struct {
         if (consumer.replay != null) return replay.poll(consumer, bytes, limit);
         var sink: Sink = .{ .bytes = bytes, .in_place = in_place };
         const ring = &consumer.ring;
-        while (sink.count < limit) {
-            const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
-            if (word != consumer.sequence) { // Pairs with the release of whoever publishes.
-                const position = consumer.position;
-                if (sink.count > 0) consumer.idle = .{ .position = position, .word = word };
-                break;
+        while (true) {
+            while (sink.count < limit) {
+                const word = memory.load(u64, ring.sequenceWord(consumer.position), .acquire);
+                if (word != consumer.sequence) { // Pairs with the release of whoever publishes.
+                    const position = consumer.position;
+                    if (sink.count > 0) consumer.idle = .{ .position = position, .word = word };
+                    break;
+                }
+                if (consumer.take(&sink) != .taken) break;
             }
-            switch (consumer.take(&sink)) {
-                .taken => {},
-                .full => break,
-                .damaged => break,
-            }
-        }
-        if (sink.count == 0) {
+            if (sink.count > 0) break;
             consumer.ackSkipped();
-            const count_found = try consumer.pollNothing(&sink);
+            fault_points.hit(.mid_poll);
+            try consumer.pollNothing(&sink);
             if (consumer.replay != null) return replay.poll(consumer, bytes, limit);
-            return count_found;
+            if (sink.count == 0) return 0;
+            // It has come meanwhile, and with it perhaps a batch, of which nobody sees a part.
         }
         consumer.idle_polls = 0;
         if (ring.is_timestamped) {
@@ -328,14 +327,13 @@ pub const Consumer = struct {
     }
 
     /// Nothing was sound at our place: mostly because nothing is there. Finds out when it matters.
-    fn pollNothing(consumer: *Consumer, sink: *Sink) Error!u32 {
+    fn pollNothing(consumer: *Consumer, sink: *Sink) Error!void {
         if (consumer.channel.isPoisoned()) return error.Truncated;
         const word = memory.load(u64, consumer.ring.sequenceWord(consumer.position), .acquire);
-        if (!consumer.isWorthALook(word)) return 0;
+        if (!consumer.isWorthALook(word)) return;
         const position = consumer.position;
-        const count_found = try consumer.examine(sink);
+        try consumer.examine(sink);
         consumer.idle = .{ .position = position, .word = word };
-        return count_found;
     }
 
     /// Whether the record's place looks odd, with `word` in the place of its sequence, or it is
@@ -367,27 +365,28 @@ pub const Consumer = struct {
     }
 
     /// Looks at the producers' words to learn why there is no sound record.
-    fn examine(consumer: *Consumer, sink: *Sink) Error!u32 {
+    fn examine(consumer: *Consumer, sink: *Sink) Error!void {
         @branchHint(.unlikely);
         const ring = &consumer.ring;
         memory.loadBarrier();
         switch (protocol.standing(ring, consumer.position, consumer.sequence)) {
             .waiting => {
                 if (consumer.isHeaderLost()) return error.CorruptHeader;
-                if (consumer.idle_polls % constants.polls_between_size_checks != 0) return 0;
+                if (consumer.idle_polls % constants.polls_between_size_checks != 0) return;
                 consumer.channel.checkSize();
-                return if (consumer.channel.isPoisoned()) error.Truncated else 0;
+                if (consumer.channel.isPoisoned()) return error.Truncated;
+                return;
             },
             .lapped => return consumer.overrun(),
             .claimed => {
                 consumer.lookAtOwner();
-                return 0;
+                return;
             },
             .published => {},
         }
         if (protocol.isReady(ring, consumer.position, consumer.sequence)) {
             switch (consumer.take(sink)) {
-                .taken => return sink.count,
+                .taken => return,
                 .full => return error.TooLong,
                 .damaged => {},
             }
@@ -412,12 +411,11 @@ pub const Consumer = struct {
 
     /// A producer is a whole ring ahead, which no sound one does to a consumer that blocks. What a
     /// consumer that spills has missed is in the log.
-    fn overrun(consumer: *Consumer) Error!u32 {
+    fn overrun(consumer: *Consumer) Error!void {
         if (consumer.isGating()) return error.CorruptHeader;
         if (consumer.policy != .spill) return error.Lapped;
         consumer.countUp("laps", 1);
         try replay.begin(consumer, consumer.sequence, &consumer.detail);
-        return 0;
     }
 
     fn isGating(consumer: *const Consumer) bool {

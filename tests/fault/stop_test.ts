@@ -70,3 +70,22 @@ Deno.test("Producer of many that is stopped in a claim is waited for, not repair
   assertEquals(sequences, [1, 2, 3, 4, 5, 6]);
   await stopped.ended();
 });
+
+Deno.test("Consumer that is stopped in a poll takes a whole batch that came then", async () => {
+  using directory = new TestDirectory();
+  const options = { directory: directory.path, sizeBytes: 4096, timestamps: true };
+  using channel = createChannel("stop", options);
+  const producer = openProducer(channel);
+  const config = { channel: "stop", handle: "print", count: 7 };
+  const place = { directory: directory.path, fault: "mid_poll:1:stop" };
+  await using consumer = new Child("consumer", config, place);
+  await consumer.expect("open 0");
+  await consumer.expect("stopped");
+  assertEquals(producer.offerBatch(Array.from({ length: 7 }, (_, i) => encode(1, i, 40))), 7);
+  const timer = setInterval(() => consumer.kill("SIGCONT"), 5); // It may not have stopped yet.
+  await consumer.expect("handled 1 7");
+  clearInterval(timer);
+  await consumer.succeeded();
+  const { counts } = channel.histogram("latency", 0);
+  assertEquals(counts.reduce((sum, count) => sum + count), 7, "and measures each message");
+});

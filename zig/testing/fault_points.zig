@@ -26,6 +26,8 @@ pub const Label = enum {
     before_wake,
     /// A consumer gates producers, and its slot is not marked as taken.
     mid_join,
+    /// A consumer has found nothing at its place, and not yet looked why.
+    mid_poll,
     before_ack,
     /// A cursor's position is ahead of its sequence.
     mid_ack,
