@@ -5,6 +5,7 @@ import { readCounters, type ServiceCounters } from "../lib/observability/mod.ts"
 import { createChannel, openProducer } from "../mod.ts";
 import { type AnyService, spawnService } from "../scripts/services/_service.ts";
 import { fakeExchange } from "../scripts/services/fake_exchange.ts";
+import { gateway } from "../scripts/services/gateway.ts";
 import { persister } from "../scripts/services/persister.ts";
 import { ServiceProcess } from "./_service_process.ts";
 import { Scratch } from "./_support.ts";
@@ -74,4 +75,26 @@ Deno.test("Services count beside their channels, each under its own name", async
     assertGreater(valueOf(counters, "process_resident_bytes"), 1e6);
     assertGreater(lagOf(counters), 0);
   }
+});
+
+Deno.test("Services with wrong arguments end at once; nobody misses whom nobody knew", async () => {
+  using scratch = new Scratch();
+  const { directory } = scratch;
+  const place = ["--directory", directory, "--json"];
+  const states = () =>
+    readCounters({ directory }).map(({ instance, state, openings }) => [instance, state, openings]);
+  for (const service of [gateway, persister]) { // Without the directories that they need.
+    await using wrong = start(service, place);
+    assertEquals((await wrong.child.status).code, 2);
+    assertEquals(states(), []);
+  }
+  {
+    await using exchange = start(fakeExchange, place);
+    await exchange.event();
+    await exchange.end("SIGTERM");
+  }
+  assertEquals(states(), [["fake-exchange", "stopped", 1]]);
+  await using again = start(fakeExchange, [...place, "--faults", "x=1"]);
+  assertEquals((await again.child.status).code, 2);
+  assertEquals(states(), [["fake-exchange", "dead", 2]], "it runs no more, and nobody wanted that");
 });

@@ -142,7 +142,10 @@ export async function serve<S extends Settings, C extends CounterDefinitions>(
     const watched = await serveOwnMetrics(values, own);
     using counting = await asFailure(countFor(service, values as Values<S>));
     const start = asFailure(service.start(values as Values<S>, counting.counters));
-    const running = await Promise.race([start, stopped.promise]);
+    const running = await Promise.race([start, stopped.promise]).catch((error) => {
+      if (error instanceof UsageError) counting.withdraw();
+      throw error;
+    });
     if (running === undefined) {
       counting.end();
       return 0; // Nothing has begun that would have to be finished.

@@ -12,6 +12,8 @@ import {
   gauge,
   histogram,
   openCounters,
+  readCounters,
+  removeCounters,
 } from "../../lib/observability/mod.ts";
 
 /** Of every service. */
@@ -41,6 +43,8 @@ export interface Counting<D extends CounterDefinitions> extends Disposable {
   onSample(sample: () => void): void;
   /** Says that the service has ended in good order. Without it, what it leaves is a dead one's. */
   end(): void;
+  /** Says that it has not begun: if nobody knew of it before, nobody is to miss it. */
+  withdraw(): void;
 }
 
 /** Opens the counters of a service, and looks at its process now and then. */
@@ -72,6 +76,13 @@ export function startCounting<D extends CounterDefinitions>(
     end() {
       look();
       counters.close();
+    },
+    withdraw() {
+      const { instance } = counters;
+      const found = readCounters(place).find((one) => one.instance === instance);
+      if (found?.openings !== 1) return;
+      counters.close();
+      removeCounters(instance, place);
     },
     [Symbol.dispose]() {
       clearInterval(timer);
