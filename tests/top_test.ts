@@ -143,6 +143,20 @@ Deno.test("mt top: every frame fits its screen, and shows the chosen one of many
   assertEquals(pressKey(state, "q", look), false);
 });
 
+Deno.test("mt top: what needs a look has the room that is left", () => {
+  using scratch = new Scratch();
+  for (let index = 0; index < 9; index++) {
+    Deno.writeTextFileSync(`${scratch.directory}/spoilt-${index}.counters`, "nothing");
+  }
+  scratch.create();
+  const look = new Watch(scratch).look();
+  const place = { place: "/here", intervalMs: 1000, latency: new RecentLatency() };
+  const shownIn = (rows: number) =>
+    topFrame(look, newTopState(), { ...place, isColoured: false, columns: 300, rows })
+      .filter((line) => line.startsWith("  spoilt-")).length;
+  assertEquals([shownIn(24), shownIn(16)], [9, 7]);
+});
+
 Deno.test("mt top: sentences go on in the next line where the screen is narrow", () => {
   assertEquals(wrap("  key   does it", 20, 8), ["  key   does it"]);
   assertEquals(wrap("  key   does what it says", 17, 8), ["  key   does what", "        it says"]);

@@ -173,8 +173,10 @@ function listOf(
   { columns, rows, latency }: FrameStyle,
 ): Span[][] {
   const troubles = troublesOf(look, columns);
-  const below = troubles.length === 0 ? 0 : 2 + Math.min(troubles.length, rows >> 2);
   const services = look.services.length === 0 ? [] : [[], servicesOf(look)];
+  const spare = rows - 6 - services.length - channels.length; // Those around, and two gaps below.
+  const shownMax = Math.min(troubles.length, Math.max(rows >> 2, spare));
+  const below = troubles.length === 0 ? 0 : 2 + shownMax;
   const room = Math.max(1, rows - 4 - below - services.length); // Title, gap, header, keys.
   const first = Math.min(Math.max(0, at - (room >> 1)), Math.max(0, channels.length - room));
   const shown = channels.slice(first, first + room);
