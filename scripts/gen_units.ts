@@ -15,6 +15,7 @@ import { gateway } from "./services/gateway.ts";
 import { journal } from "./services/journal.ts";
 import { marketData } from "./services/market_data.ts";
 import { matchingEngine } from "./services/matching_engine.ts";
+import { metrics } from "./services/metrics.ts";
 import { persister } from "./services/persister.ts";
 
 /** Where the checkout is on the machine that runs it, and Deno. */
@@ -82,6 +83,7 @@ const UNITS: Unit[] = [
     isTemplate: true,
     network: "none",
   },
+  { service: metrics, args: [...LOGGED, "--port", "9464"], network: "loopback" },
 ];
 
 /** What each kind of network lets through. */

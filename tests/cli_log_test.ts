@@ -132,6 +132,25 @@ Deno.test("mt inspect takes no slot for damaged that a live writer may be at", a
   assertStringIncludes(stdout, ": does not verify\n");
 });
 
+Deno.test("mt inspect says what it knows where nothing of ours is", async () => {
+  using directory = new TaskDirectory();
+  directory.write("notes", "hello");
+  const shownOf = async (path: string) => {
+    const { code, stdout } = await mtHere("inspect", path);
+    assertEquals(code, 1);
+    return stdout.trimEnd();
+  };
+  assertEquals(
+    await shownOf(`${directory.path}/notes`),
+    `${directory.path}/notes: no file of ours, 5 B\n  68656c6c6f`,
+  );
+  assertEquals(
+    await shownOf(directory.path),
+    `${directory.path}: no file of ours, nor the directory of a log, of logs, of rings, of a ` +
+      "store, or of checkpoints",
+  );
+});
+
 Deno.test("mt inspect shows what a service has counted, also when it is gone", async () => {
   using directory = new TaskDirectory();
   {

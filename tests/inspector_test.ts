@@ -7,6 +7,7 @@ import { Inspector } from "../lib/observability/mod.ts";
 import { SAMPLES_MAX } from "../lib/observability/inspector.ts";
 import { readLogDirectory } from "../lib/observability/log_directory.ts";
 import { listCheckpoints } from "../lib/durability/checkpoint_list.ts";
+import { defaultDirectory } from "../lib/native/path.ts";
 import { newestRecords } from "../scripts/inspector/_records.ts";
 import { serveInspector } from "../scripts/inspector/_server.ts";
 import { createDurable, openIn } from "./_checkpoints.ts";
@@ -140,6 +141,16 @@ Deno.test("newestRecords() shows text as text, other bytes as they are, and dama
   Deno.writeFileSync(scratch.path(), bytes);
   const damaged = newestRecords("test", scratch);
   assertMatch([...damaged.notes, damaged.error].join(), /26/);
+});
+
+Deno.test("The inspector says where it looks, if nobody has told it as well", async () => {
+  const server = await serveInspector({ port: 0, intervalMs: 1000 });
+  try {
+    const { place } = await (await fetch(`${server.url}api/look`)).json();
+    assertEquals(place.directory, defaultDirectory());
+  } finally {
+    await server.stop();
+  }
 });
 
 Deno.test("The inspector answers only GET, and only pages of this host", async () => {

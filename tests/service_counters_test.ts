@@ -91,6 +91,7 @@ Deno.test("A service that refuses its settings leaves no counters where it had n
   const states = () =>
     readCounters({ directory }).map(({ instance, state }) => `${instance} ${state}`);
   assertMatch(await refuse(marketData, place), /without instruments_file/);
+  assertMatch(await refuse(persister, [...place, "--channels", "orders"]), /without wal_dir/);
   assertEquals(states(), []);
   {
     await using first = start(fakeExchange, [...place, "--json"]);

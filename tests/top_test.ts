@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createChannel, openConsumer, openProducer } from "../mod.ts";
 import { RecentLatency, Watch } from "../lib/observability/mod.ts";
-import { barOf, columnsOf, fit, toCells } from "../scripts/cli/_screen_text.ts";
+import { barOf, columnsOf, fit, toCells, wrap } from "../scripts/cli/_screen_text.ts";
 import { keysIn } from "../scripts/cli/_terminal.ts";
 import { newTopState, pressKey, topFrame } from "../scripts/cli/_top_view.ts";
 import { ROOT, Scratch } from "./_support.ts";
@@ -62,7 +62,8 @@ testTerminal("mt top shows channels and peers, takes keys and sizes, gives back"
     await tmux.press("Escape", "s");
     await tmux.shows(/sort \(full\)/);
     await tmux.resize(50, 12);
-    await tmux.shows(/^mt top .*\n\n +Channel +Messages\/s .*\n[^]*▸ trades/);
+    await tmux.shows(/^mt top .{42}…\n\n +Channel +Messages\/s .*\n[^]*▸ trades/);
+    await tmux.shows(/orders\/slow: process[^]*has\s+not\s+moved[^]*;\s+look\s+what/);
     await tmux.press("?");
     await tmux.shows(/Ctrl-C +quit/);
     await tmux.resize(100, 30);
@@ -140,6 +141,27 @@ Deno.test("mt top: every frame fits its screen, and shows the chosen one of many
   }
   pressKey(state, "x", look);
   assertEquals(pressKey(state, "q", look), false);
+});
+
+Deno.test("mt top: what needs a look has the room that is left", () => {
+  using scratch = new Scratch();
+  for (let index = 0; index < 9; index++) {
+    Deno.writeTextFileSync(`${scratch.directory}/spoilt-${index}.counters`, "nothing");
+  }
+  scratch.create();
+  const look = new Watch(scratch).look();
+  const place = { place: "/here", intervalMs: 1000, latency: new RecentLatency() };
+  const shownIn = (rows: number) =>
+    topFrame(look, newTopState(), { ...place, isColoured: false, columns: 300, rows })
+      .filter((line) => line.startsWith("  spoilt-")).length;
+  assertEquals([shownIn(24), shownIn(16)], [9, 7]);
+});
+
+Deno.test("mt top: sentences go on in the next line where the screen is narrow", () => {
+  assertEquals(wrap("  key   does it", 20, 8), ["  key   does it"]);
+  assertEquals(wrap("  key   does what it says", 17, 8), ["  key   does what", "        it says"]);
+  assertEquals(wrap("a \u65e5\u672c\u8a9e b", 7, 1), ["a", " \u65e5\u672c\u8a9e", " b"]);
+  assertEquals([wrap("", 9, 2), wrap("longer", 3, 2)], [[""], ["longer"]]);
 });
 
 Deno.test("mt top: text fits in columns, whatever is in it", () => {

@@ -2,6 +2,8 @@
 
 import { assertEquals } from "@std/assert";
 import { unitFiles } from "../scripts/gen_units.ts";
+import { metrics } from "../scripts/services/metrics.ts";
+import { SERVICES } from "../scripts/services/mod.ts";
 import { ROOT, runProgram, Scratch } from "./_support.ts";
 
 /** Ten times the exposure, of ten, that `systemd-analyze security` may find. */
@@ -27,6 +29,17 @@ Deno.test("Units in deploy/systemd are those that deno task gen:units writes", (
   for (const [name, text] of Object.entries(wanted)) {
     assertEquals(Deno.readTextFileSync(`${directory}/${name}`), text, name);
   }
+});
+
+Deno.test("Units are there for each service but those of tests, and the inspector", () => {
+  const byHand = ["load-generator", "fake-exchange", "inspector"];
+  const wanted = [...SERVICES, metrics].map(({ name }) => name).filter((name) =>
+    !byHand.includes(name)
+  );
+  const units = Object.keys(unitFiles()).map((name) =>
+    /^message-transport-(.*?)@?\.service$/.exec(name)?.[1]
+  );
+  assertEquals(units.filter((name) => name !== undefined).sort(), wanted.sort());
 });
 
 Deno.test({

@@ -55,6 +55,9 @@ interface FileSize {
   bytes: number;
 }
 
+const NOTHING =
+  "no file of ours, nor the directory of a log, of logs, of rings, of a store, or of checkpoints";
+
 /** Bytes of an unknown file that are shown. */
 const HEAD_BYTES = 64;
 
@@ -197,7 +200,9 @@ export function inspectionText(inspection: Inspection): string {
     case "checkpoints":
       return `${storesText(inspection.found)}\n\n${filesText(inspection.files)}`;
     case "unknown":
-      return `${path}: no file of ours, ${formatBytes(size)}\n  ${inspection.head}`;
+      return inspection.head === ""
+        ? `${path}: ${NOTHING}` // An empty file, or a directory.
+        : `${path}: no file of ours, ${formatBytes(size)}\n  ${inspection.head}`;
   }
 }
 

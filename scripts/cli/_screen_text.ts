@@ -63,6 +63,22 @@ export function fit(from: string, columns: number, align: "left" | "right" = "le
   return `${cut}…${" ".repeat(columns - 1 - used)}`;
 }
 
+/** A text in lines of so many columns, but for longer words; all but the first are indented. */
+export function wrap(from: string, columns: number, indent: number): string[] {
+  const [first = "", ...words] = toCells(from).split(" ");
+  const lines: string[] = [];
+  let line = first;
+  for (const word of words) {
+    const longer = `${line} ${word}`;
+    if (columnsOf(longer) <= columns || line.trim() === "") line = longer;
+    else {
+      lines.push(line);
+      line = " ".repeat(indent) + word;
+    }
+  }
+  return [...lines, line];
+}
+
 /** A line of so many columns at most. */
 export function lineOf(spans: readonly Span[], columns: number, isColoured: boolean): string {
   let [line, left] = ["", columns];

@@ -121,7 +121,8 @@ export class Terminal implements Disposable {
     let text = "";
     for (let row = 0; row < Math.max(lines.length, this.#shown.length); row++) {
       const line = lines[row] ?? "";
-      if (line !== this.#shown[row]) text += `\x1b[${row + 1};1H${line}\x1b[K`;
+      // Erased first: behind a full line that would take its last column.
+      if (line !== this.#shown[row]) text += `\x1b[${row + 1};1H\x1b[K${line}`;
     }
     this.#shown = [...lines];
     if (text !== "") write(`${BEGIN_FRAME}${text}${END_FRAME}`);

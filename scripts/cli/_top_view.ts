@@ -14,7 +14,7 @@ import {
   type WatchedChannel,
 } from "../../lib/observability/mod.ts";
 import { formatBytes, formatCount } from "../_table.ts";
-import { barOf, lineOf, type Span, tableOf } from "./_screen_text.ts";
+import { barOf, lineOf, type Span, tableOf, wrap } from "./_screen_text.ts";
 import type { ScreenSize } from "./_terminal.ts";
 import { channelColumns, PEER_COLUMNS, STALLED_MS, type TopPeer } from "./_top_columns.ts";
 
@@ -93,7 +93,7 @@ export function pressKey(state: TopState, key: string, look: Look): boolean {
 /** The lines of a frame: at most as many as the screen has rows. */
 export function topFrame(look: Look, state: TopState, style: FrameStyle): string[] {
   const { columns, rows, isColoured } = style;
-  const body = state.view === "help" ? HELP : bodyOf(look, state, style);
+  const body = state.view === "help" ? helpOf(style) : bodyOf(look, state, style);
   const lines = [titleOf(look, style), ...body].slice(0, Math.max(1, rows - 1));
   while (lines.length < rows - 1) lines.push([]);
   lines.push(keysOf(state));
@@ -119,24 +119,33 @@ function keysOf({ view, sort }: TopState): Span[] {
   return shown.flatMap(([key, what]): Span[] => [[key, "strong"], [` ${what}   `, "quiet"]]);
 }
 
-const HELP: Span[][] = [
-  [],
-  [["Keys", "strong"]],
-  ["  ↑ ↓ k j     choose a channel; page up and down, home and end go further"],
-  ["  enter       the producers and consumers of the chosen channel, and back"],
-  ["  s           sort by rate, by how full it is, by the slowest consumer, by name"],
-  ["  q, Ctrl-C   quit"],
-  [],
-  [["Words", "strong"]],
-  ["  full        of the ring, up to the slowest consumer that holds producers back"],
-  ["  behind      messages that the slowest consumer has not acknowledged"],
-  ["  gated by    the consumer that producers wait for, or wait for next"],
-  ["  stalled     it has work and has not moved; its process may be stopped or busy"],
-  ["  dead        its process is gone; producers let go of it, and it may come back by its name"],
-  ["  p50, p99    nanoseconds from publishing to the poll, since the look before"],
-  ["  log         not durable: messages that are in the ring and not yet on the disk"],
-  [],
-  ['More of it: "mt status", "mt inspect <file>", "mt inspector" for a page in the browser.'],
+/** Where the explanations of the help begin. */
+const HELP_INDENT = 14;
+
+function helpOf({ columns }: ScreenSize): Span[][] {
+  return HELP.flatMap((line): Span[][] =>
+    typeof line === "string" ? wrap(line, columns, HELP_INDENT).map((part) => [part]) : [[line]]
+  );
+}
+
+const HELP: Span[] = [
+  "",
+  ["Keys", "strong"],
+  "  ↑ ↓ k j     choose a channel; page up and down, home and end go further",
+  "  enter       the producers and consumers of the chosen channel, and back",
+  "  s           sort by rate, by how full it is, by the slowest consumer, by name",
+  "  q, Ctrl-C   quit",
+  "",
+  ["Words", "strong"],
+  "  full        of the ring, up to the slowest consumer that holds producers back",
+  "  behind      messages that the slowest consumer has not acknowledged",
+  "  gated by    the consumer that producers wait for, or wait for next",
+  "  stalled     it has work and has not moved; its process may be stopped or busy",
+  "  dead        its process is gone; producers let go of it, and it may come back by its name",
+  "  p50, p99    from publishing to the poll, since the look before",
+  "  log         not yet: messages that are in the ring and not on the disk",
+  "",
+  'More of it: "mt status", "mt inspect <file>", "mt inspector" for a page in the browser.',
 ];
 
 function bodyOf(look: Look, state: TopState, style: FrameStyle): Span[][] {
@@ -163,9 +172,11 @@ function listOf(
   look: Look,
   { columns, rows, latency }: FrameStyle,
 ): Span[][] {
-  const troubles = troublesOf(look);
-  const below = troubles.length === 0 ? 0 : 2 + Math.min(troubles.length, rows >> 2);
+  const troubles = troublesOf(look, columns);
   const services = look.services.length === 0 ? [] : [[], servicesOf(look)];
+  const spare = rows - 6 - services.length - channels.length; // Those around, and two gaps below.
+  const shownMax = Math.min(troubles.length, Math.max(rows >> 2, spare));
+  const below = troubles.length === 0 ? 0 : 2 + shownMax;
   const room = Math.max(1, rows - 4 - below - services.length); // Title, gap, header, keys.
   const first = Math.min(Math.max(0, at - (room >> 1)), Math.max(0, channels.length - room));
   const shown = channels.slice(first, first + room);
@@ -179,7 +190,7 @@ function listOf(
   });
   const list = [[], ["  ", ...header!], ...body, ...services];
   if (below === 0) return list;
-  const notes = troubles.slice(0, below - 2).map((trouble): Span[] => ["  ", trouble]);
+  const notes = troubles.slice(0, below - 2).map((trouble): Span[] => [trouble]);
   return [...list, [], [["Needs a look", "strong"]], ...notes];
 }
 
@@ -194,11 +205,12 @@ function servicesOf({ services }: Look): Span[] {
   ];
 }
 
-/** What is not as it should be, and what to do; the worst first. */
-function troublesOf(look: Look): Span[] {
+/** What is not as it should be, and what to do, in lines; the worst first. */
+function troublesOf(look: Look, columns: number): Span[] {
   const { reasons } = assess({ look, disks: readDiskSpace(look) }, { stalledMs: STALLED_MS });
-  return reasons.map(({ subject, text, action, severity }) =>
-    [`${subject}: ${text}; ${action}`, severity === "failing" ? "bad" : "warn"] as const
+  return reasons.flatMap(({ subject, text, action, severity }) =>
+    wrap(`  ${subject}: ${text}; ${action}`, columns, 4)
+      .map((line) => [line, severity === "failing" ? "bad" : "warn"] as const)
   );
 }
 

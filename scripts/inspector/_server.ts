@@ -6,6 +6,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { defaultDirectory } from "../../lib/native/path.ts";
 import { Inspector } from "../../lib/observability/mod.ts";
 import {
   closeHttp,
@@ -122,7 +123,10 @@ export class InspectorServer {
     return {
       ...this.#inspector.overview(),
       error: this.#error,
-      place: { directory: directory ?? null, walDir: walDir ?? null, stateDir: stateDir ?? null },
+      place: {
+        directory: directory ?? defaultDirectory(),
+        ...{ walDir: walDir ?? null, stateDir: stateDir ?? null },
+      },
       intervalMs,
       checkpoints: this.#checkpoints.found,
       chosen: view === undefined ? null : {

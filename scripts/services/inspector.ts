@@ -4,20 +4,15 @@
  * @module
  */
 
-import {
-  CHANNEL_SETTINGS,
-  channelPermissions,
-  SERVER_SETTINGS,
-  STATE_SETTINGS,
-} from "./_channels.ts";
+import { CHANNEL_SETTINGS, channelPermissions, SERVER_SETTINGS } from "./_channels.ts";
 import { allow } from "./_permissions.ts";
 import { defineService, type RunningService, serve, type Service } from "./_service.ts";
-import { integer } from "./_settings.ts";
+import { integer, path } from "./_settings.ts";
 
 const SETTINGS = {
   directory: CHANNEL_SETTINGS.directory,
-  walDir: CHANNEL_SETTINGS.walDir,
-  stateDir: STATE_SETTINGS.stateDir,
+  walDir: path("directory of the logs, to show their segments and verify them"),
+  stateDir: path("directory of checkpoints, or of directories of them, to show those"),
   port: SERVER_SETTINGS.port,
   intervalMs: integer(
     { min: 100, max: 60_000, byDefault: 1_000 },

@@ -15,7 +15,7 @@ import {
 } from "./_channels.ts";
 import { PERSISTER_COUNTERS } from "./_counters.ts";
 import { defineService, type RunningService, serve } from "./_service.ts";
-import { list, type Values } from "./_settings.ts";
+import { list, needed, type Values } from "./_settings.ts";
 
 const SETTINGS = {
   ...CHANNEL_SETTINGS,
@@ -35,6 +35,7 @@ export const persister = defineService({
   counters: PERSISTER_COUNTERS,
   permissions: (values) => channelPermissions(values),
   async start(values, counters): Promise<RunningService> {
+    needed(values, "walDir");
     const names = values.channels.map((name) => channelNamed(values, name));
     const channels = await Promise.all(names.map((name) => join(name, values)));
     const stop = new AbortController();

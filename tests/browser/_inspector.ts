@@ -8,7 +8,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Browser } from "playwright-core";
-import { removeChannel } from "../../mod.ts";
+import { openChannel, openConsumer, removeChannel } from "../../mod.ts";
 import { furnish, HOSTILE, InspectorStage } from "./_inspector_stage.ts";
 import { launchBrowser, Visitor } from "./_visitor.ts";
 
@@ -55,8 +55,15 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
     await visitor.shows("#records .text", `a note, and ${HOSTILE}`);
     await visitor.shows("#records .hex", "000102ff");
     await visitor.shows("#consumers tr", /stalled \d+ s/);
-    notes.write(new TextEncoder().encode("one more"));
+    using joined = openChannel("notes", { directory: stage.directory });
+    openConsumer(joined, { name: "late", from: "latest" });
+    const last = notes.write(new TextEncoder().encode("one more"));
     await visitor.shows("#records .text", "one more");
+    // Up to where, and not how many: some join late, some read again what they have had before.
+    await visitor.shows(
+      "#consumers tr",
+      new RegExp(`late\\s*alive\\s*1\\s*0\\s*${last - 1}\\s*blocks`),
+    );
     // What is damaged, by the keyboard; and what is gone.
     await page.getByRole("link", { name: "notes" }).focus();
     await page.keyboard.press("ArrowDown");

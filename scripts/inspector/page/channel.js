@@ -79,7 +79,7 @@ function showPeers({ consumers, producers }) {
       stateCell(one),
       { text: count(one.lagMessages), title: bytes(one.lagBytes) },
       rate(one.messagesPerSecond),
-      count(one.messages),
+      count(one.cursor),
       `${one.onSlow}s`,
       one.lost === 0 ? quiet("0") : { text: count(one.lost), look: "bad" },
       one.recentP50Ns === null ? quiet("–") : duration(one.recentP50Ns),

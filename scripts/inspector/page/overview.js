@@ -32,7 +32,7 @@ function showSummary({ channels, channelCount, health, place, error }) {
   const sum = (of) => channels.reduce((total, channel) => total + of(channel), 0);
   const shares = channels.map(({ occupancyBytes, sizeBytes }) => occupancyBytes / (sizeBytes || 1));
   const dead = sum((channel) => channel.dead);
-  set("place", error ?? place.directory ?? "the usual directory of channels");
+  set("place", error ?? place.directory);
   set("health", error === null ? HEALTH[health.status] : "Cannot look");
   element("health").dataset.status = error === null ? health.status : "failing";
   set("channel-count", count(channelCount));
@@ -44,7 +44,7 @@ function showSummary({ channels, channelCount, health, place, error }) {
   element("dead").dataset.look = dead > 0 ? "bad" : "";
   element("empty").hidden = channelCount > 0;
   element("channels-card").hidden = channelCount === 0;
-  set("empty-place", place.directory ?? "the usual directory of channels");
+  set("empty-place", place.directory);
   const missing = channelCount - channels.length;
   set("channels-note", missing > 0 ? `and ${count(missing)} more: mt status` : "");
 }
