@@ -5,11 +5,11 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { type Happening, level } from "../_market_data.ts";
 import { Engine, Service } from "../_market_data_service.ts";
 import { freePort } from "../_support.ts";
-import { Visitor } from "./_visitor.ts";
+import { launchBrowser, Visitor } from "./_visitor.ts";
 
 /** A book with a level every cent around 100, and a trade. */
 function book(instrumentId = 1): Happening[] {
@@ -105,7 +105,7 @@ await engine.happen(...book());
 const instruments = ["--instruments", "BTC-USD:2:4,<b>&:0:0"];
 const port = ["--port", `${freePort()}`];
 await using service = await Service.start(engine, true, [...instruments, ...port]);
-const browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+const browser = await launchBrowser(executablePath!);
 try {
   const url = `http://127.0.0.1:${service.ready.port}/`;
   await SCENARIOS[scenario!]!({ browser, engine, service, url });

@@ -7,10 +7,10 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Browser, chromium } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { removeChannel } from "../../mod.ts";
 import { furnish, HOSTILE, InspectorStage } from "./_inspector_stage.ts";
-import { Visitor } from "./_visitor.ts";
+import { launchBrowser, Visitor } from "./_visitor.ts";
 
 interface Scene {
   browser: Browser;
@@ -118,7 +118,7 @@ const SCENARIOS: Record<string, (scene: Scene) => Promise<void>> = {
 
 const [executablePath, scenario] = Deno.args;
 await using stage = new InspectorStage();
-const browser = await chromium.launch({ executablePath: executablePath!, args: ["--no-sandbox"] });
+const browser = await launchBrowser(executablePath!);
 try {
   await SCENARIOS[scenario!]!({ browser, stage });
 } finally {

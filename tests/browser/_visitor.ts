@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 
 /**
  * What Chromium itself writes down where a page gives an attempt up: on a busy machine, also one
@@ -14,6 +14,13 @@ const GIVEN_UP = /^WebSocket connection to .* failed: WebSocket is closed before
 
 /** Whatever takes longer never comes. Generous, as machines may be slow. */
 const WATCHDOG_MS = 300_000;
+
+/** Starts a browser. */
+export function launchBrowser(executablePath: string): Promise<Browser> {
+  // It makes a socket there, whose path has room for 107 bytes: ours may be longer.
+  const env = { ...Deno.env.toObject(), TMPDIR: "/tmp" };
+  return chromium.launch({ executablePath, args: ["--no-sandbox"], env });
+}
 
 /** A page, and what it has complained about. */
 export class Visitor implements AsyncDisposable {
