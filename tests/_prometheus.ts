@@ -52,9 +52,10 @@ export class Prometheus implements AsyncDisposable {
    */
   constructor(directory: string, target: string) {
     const config = `${directory}/prometheus.yml`;
+    // A busy machine may need more than a second for an answer, and the limit is an interval.
     Deno.writeTextFileSync(
       config,
-      "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +
+      "global: {scrape_interval: 5s, scrape_timeout: 5s}\nscrape_configs:\n" +
         `  - {job_name: mt, static_configs: [{targets: ["${target}"]}]}\n`,
     );
     this.#child = new Deno.Command(PROMETHEUS, {
