@@ -51,6 +51,12 @@ class Subject implements Disposable {
     return Math.ceil(this.usedBytes(name) / SECTOR_BYTES) * SECTOR_BYTES;
   }
 
+  /** A place behind the last group: how many there are depends on how the messages were grouped. */
+  tail(random: Random): [name: string, offset: number] {
+    const end = this.endOf(this.newest);
+    return [this.newest, end + random.below(SEGMENT_BYTES - end)];
+  }
+
   async verify(): Promise<LogVerification> {
     return await verifyLog(this.log.directory);
   }
@@ -121,10 +127,7 @@ Deno.test("Every flipped byte of a log is found, and is found for what it is", a
       ...sample(random, HEADER_BYTES, end, 600).map((at): [string, number] => [name, at]),
     );
   }
-  for (let count = 0; count < 200; count++) {
-    const end = subject.endOf(newest);
-    places.push([newest, end + random.below(SEGMENT_BYTES - end)]);
-  }
+  for (let count = 0; count < 200; count++) places.push(subject.tail(random));
   let [lostAtMost, found] = [0, 0];
   for (const [name, offset] of places) {
     const bits = 1 + random.below(255);
@@ -150,12 +153,14 @@ Deno.test("Opening a log with a flipped byte refuses it, tells of it, or has eve
   const random = new Random(seed);
   const { log, segments, newest } = subject;
   const rounds = IS_LONG ? 20_000 : 120;
-  const seen: Record<string, number> = {};
-  for (let round = 0; round < rounds; round++) {
+  const anywhere = (): [name: string, offset: number] => {
     const name = [CONTROL, newest, ...segments][random.below(segments.length + 2)]!;
     const isHeader = random.below(4) === 0;
-    const size = isHeader ? HEADER_BYTES : subject.files.get(name)!.length;
-    const offset = random.below(size);
+    return [name, random.below(isHeader ? HEADER_BYTES : subject.files.get(name)!.length)];
+  };
+  const seen: Record<string, number> = {};
+  for (let round = 0; round < rounds; round++) {
+    const [name, offset] = round % 8 === 0 ? subject.tail(random) : anywhere();
     log.flip(name, offset, 1 + random.below(255));
     const how = open(subject);
     const expected = expectedClass(subject, name, offset);
