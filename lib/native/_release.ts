@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 676944,
-    sha256: "b0ed1171a172cc453028f63c7c6539bb2aa50f78d52dc1068ce6806687873510",
+    bytes: 677056,
+    sha256: "d8d5be934776cfc899ac3e9c2b10c4435b92381f5746f7cc4352b936c8ebff91",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 608936,
-    sha256: "7a858afd33cc5cbab32cf67cd80cc33a2b538aaada0d648db89cbd956752e510",
+    bytes: 608984,
+    sha256: "5f0b0515ce03f34680cc6d43293e6900f8fab06b373693368a0fc1509c454195",
   },
 };

@@ -152,7 +152,7 @@ for (const round of IS_LONG ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1, 2]) {
         starving.catch(() => {}); // Awaited below.
       });
       await starving;
-      assertEquals(told.failures, ["28"]);
+      assert(["28", "5"].includes(told.failures.join()), told.failures.join()); // As the kernel is.
       assertEquals([told.hasAckedLate, told.ended.code], [false, 0], told.ended.stderr);
       const stored = await storedIn(`${place.walDir}/sync`, told.acked);
       await disk.feed();
