@@ -252,16 +252,20 @@ export async function killChild(child: Deno.ChildProcess): Promise<void> {
   await child.status;
 }
 
+const givenPorts = new Set<number>();
+
 /**
  * A port of loopback that nobody listens at, and that nobody gets who asks for any: the kernel's
  * choice is from 32768 on. So it stays free for who has to be told of one before it listens, or
- * listens there again after its death.
+ * listens there again after its death. Each call gives another one.
  */
 export function freePort(): number {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 10_000);
+    if (givenPorts.has(port)) continue;
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
+      givenPorts.add(port);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;

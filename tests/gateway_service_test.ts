@@ -8,6 +8,7 @@ import { readSettings } from "../scripts/services/_settings.ts";
 import { gateway } from "../scripts/services/gateway.ts";
 import { restingOrder, within } from "./_gateway.ts";
 import { ServiceProcess } from "./_service_process.ts";
+import { freePort } from "./_support.ts";
 
 /** Starts the service. */
 function startGateway(args: string[]): ServiceProcess {
@@ -24,8 +25,9 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     ...["--heartbeat-ms", "3600000", "--logon-timeout-ms", "3600000"],
   ];
   try {
-    await using first = startGateway(args);
-    const { event, url, port, tcpPort } = await first.event();
+    const ports = ["--port", `${freePort()}`, "--tcp-port", `${freePort()}`];
+    await using first = startGateway([...args, ...ports]);
+    const { event, url } = await first.event();
     assertEquals(event, "ready");
     const acked: number[] = [];
     using client = await connectGateway({
@@ -37,7 +39,7 @@ Deno.test("mt gateway takes orders, comes back after kill -9, and ends by SIGTER
     assertEquals((await first.end("SIGKILL")).signal, "SIGKILL");
 
     client.send(restingOrder(2)); // Waits for the gateway.
-    await using second = startGateway([...args, "--port", `${port}`, "--tcp-port", `${tcpPort}`]);
+    await using second = startGateway([...args, ...ports]);
     assertEquals((await second.event()).sessions, 1);
     await within("an acknowledgement", client.idle());
     assertEquals(acked, [1, 2]);

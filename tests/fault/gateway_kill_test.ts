@@ -12,6 +12,7 @@ import {
 import { isMakerOf } from "../../lib/exchange/gateway/gateway_session.ts";
 import { openConsumer } from "../../mod.ts";
 import { TestExchange } from "../_gateway.ts";
+import { freePort } from "../_support.ts";
 import { Child, IS_LONG, note, Random, seedOf, until } from "./_support.ts";
 
 const KILLS = IS_LONG ? 200 : 6;
@@ -59,22 +60,6 @@ class Trader {
       price: `100.0${random.below(10)}`,
       quantity: `0.${1 + random.below(9)}`,
     }));
-  }
-}
-
-/**
- * A free port of the 2000 from there on, which are below those that Linux gives out by itself: such
- * a one may be given to somebody else while its gateway is dead.
- */
-function choosePort(first: number): number {
-  for (;;) {
-    const port = first + Math.floor(Math.random() * 2_000);
-    try {
-      Deno.listen({ hostname: "127.0.0.1", port }).close();
-      return port;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
-    }
   }
 }
 
@@ -127,8 +112,8 @@ Deno.test(`two gateways, killed ${KILLS} times, lose nothing and do nothing twic
   // Without it the log is cut where the gateways' checkpoints do not need it.
   openConsumer(exchange.events, { name: "auditor", onSlow: "spill" }).keep(1);
   const places = [
-    await startPlace(exchange, 1, [choosePort(20_000), choosePort(22_000)]),
-    await startPlace(exchange, 2, [choosePort(24_000), choosePort(26_000)]),
+    await startPlace(exchange, 1, [freePort(), freePort()]),
+    await startPlace(exchange, 2, [freePort(), freePort()]),
   ];
   const traders: Trader[] = [];
   try {
