@@ -78,7 +78,9 @@ class Scene implements Disposable {
   /** Opens what is left, and reads it. */
   verify(): void {
     using channel = createChannel("scene", this.options);
-    this.ledger.oldest = channel.recovered!.firstSequence;
+    // As long as this one needs it, nothing more is cut.
+    using keeper = openConsumer(channel, { name: "keeper", from: "earliest", onSlow: "spill" });
+    this.ledger.oldest = keeper.cursor + 1;
     this.ledger.readOn(channel);
   }
 
