@@ -1,6 +1,6 @@
 import "../testing/load_library.ts";
 import { assert, assertEquals } from "@std/assert";
-import { createChannel, openConsumer, openProducer } from "../mod.ts";
+import { createChannel, openConsumer, openProducer, removeConsumer } from "../mod.ts";
 import { isReadable, Watch, type WatchedChannel } from "../lib/observability/mod.ts";
 import { ROOT, runChild } from "./_support.ts";
 import { TaskDirectory } from "./_task.ts";
@@ -59,6 +59,12 @@ Deno.test("Watch.look() calls a killed consumer dead until it comes back", async
   assertEquals(channel.stats().consumers.map(({ state }) => state), ["detached", "detached"]);
   assertEquals(states(), ["leaver detached", "worker dead"]);
   assertEquals(only(watch).gatedBy, null, "producers do not wait for it");
+  for (let turn = 0; turn < 40; turn++) { // So much that its history tells of it no more.
+    openConsumer(channel, { name: "passer-by" }).close();
+    removeConsumer(channel, "passer-by");
+  }
+  assert(only(watch).history.every(({ name }) => name === "passer-by"));
+  assertEquals(states(), ["leaver detached", "worker dead"]);
   openConsumer(channel, { name: "worker", from: "latest" }).close();
   assertEquals(states(), ["leaver detached", "worker detached"]);
 });

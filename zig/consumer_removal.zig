@@ -66,7 +66,7 @@ fn removeLogged(
     liveness.lock(channel.fd, .registration) catch return error.Os;
     defer liveness.unlock(channel.fd, .registration);
     const freed = try freeSlot(channel, name, detail);
-    errdefer if (freed) |slot| giveBack(slot, name);
+    errdefer if (freed) |found| giveBack(found, name);
     if (freed == null and reader.cursorIn(directory, name) == null) return error.NotFound;
     fault_points.hit(.mid_removal);
     removal.mark(directory, name, detail) catch |err| {
@@ -75,19 +75,23 @@ fn removeLogged(
     };
 }
 
+/// A slot, and the state that it had.
+const Freed = struct { slot: *header.ConsumerSlot, state: u32 };
+
 /// Frees the slot of that name; null if there is none. Only state and length of the name change:
 /// whoever takes the slot clears the rest.
-fn freeSlot(channel: *Channel, name: []const u8, detail: *Detail) Error!?*header.ConsumerSlot {
+fn freeSlot(channel: *Channel, name: []const u8, detail: *Detail) Error!?Freed {
     const index = try consumer_slot.takeNamed(channel, name, detail) orelse return null;
     defer consumer_slot.drop(channel, index);
     const slot = &channel.ring.consumers[index];
+    const state = memory.load(u32, &slot.owner.state, .acquire);
     memory.store(u32, &slot.owner.state, header.SlotState.free, .release);
     memory.store(u32, &slot.owner.name_bytes, 0, .release);
-    return slot;
+    return .{ .slot = slot, .state = state };
 }
 
 /// Undoes that.
-fn giveBack(slot: *header.ConsumerSlot, name: []const u8) void {
-    memory.store(u32, &slot.owner.name_bytes, @intCast(name.len), .release);
-    memory.store(u32, &slot.owner.state, header.SlotState.detached, .release);
+fn giveBack(freed: Freed, name: []const u8) void {
+    memory.store(u32, &freed.slot.owner.name_bytes, @intCast(name.len), .release);
+    memory.store(u32, &freed.slot.owner.state, freed.state, .release);
 }

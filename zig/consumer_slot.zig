@@ -30,7 +30,7 @@ pub fn take(channel: *Channel, name: []const u8, detail: *Detail) Error!Taken {
             if ((state == header.SlotState.free) != want_free) continue;
             // The log keeps what a named consumer has not read, dead or alive.
             if (channel.identity.isDurable() and ownerName(&slot.owner).len > 0 and !want_free) {
-                const is_left = state == header.SlotState.detached;
+                const is_left = state != header.SlotState.taken;
                 if (is_left and i != header.persister_index) detail.setName(ownerName(&slot.owner));
                 continue;
             }

@@ -239,8 +239,10 @@ pub const DurabilityLine = extern struct {
 pub const SlotState = struct {
     pub const free: u32 = 0;
     pub const taken: u32 = 1;
-    /// A consumer that has left or died; its name and cursor are kept until the slot is needed.
+    /// A consumer that has left; its name and cursor are kept until the slot is needed.
     pub const detached: u32 = 2;
+    /// As `detached`, but it has died, and producers have let go of it.
+    pub const released: u32 = 3;
 };
 
 /// Who holds a slot: for people and messages. Whether it is alive, only its lock says.

@@ -33,9 +33,9 @@ pub fn detachDeadConsumer(channel: *Channel, index: u32) bool {
     _ = memory.clearBits(u64, &lines.control.gating, @as(u64, 1) << @intCast(index));
     _ = wait.wake(&lines.space, &lines.control);
     const state = &slot.owner.state;
-    const is_free = memory.load(u32, state, .acquire) == header.SlotState.free; // It was removed.
-    if (is_free) return true;
-    memory.store(u32, state, header.SlotState.detached, .release);
+    // Else it has left in the meantime, or was removed.
+    if (memory.load(u32, state, .acquire) != header.SlotState.taken) return true;
+    memory.store(u32, state, header.SlotState.released, .release);
     const sequence = memory.load(u64, &slot.cursor.sequence, .monotonic);
     channel.noteOf(.consumer_detached, &slot.owner, sequence -| 1);
     return true;

@@ -45,7 +45,7 @@ pub fn ofChannel(channel: *const Channel) ChannelReport {
     };
 }
 
-pub const PeerState = enum(u32) { alive = 1, dead = 2, detached = 3 };
+pub const PeerState = enum(u32) { alive = 1, dead = 2, detached = 3, released = 4 };
 
 pub const PeerReport = extern struct {
     /// Messages and bytes finished.
@@ -111,9 +111,11 @@ pub fn ofConsumer(channel: *const Channel, index: u32) ?PeerReport {
     var report = std.mem.zeroes(PeerReport);
     setOwner(&report, index, &slot.owner);
     const is_dead = channel.isConsumerDead(index);
-    const state_now: PeerState = if (state == header.SlotState.detached)
-        .detached
-    else if (is_dead) .dead else .alive;
+    const state_now: PeerState = switch (state) {
+        header.SlotState.detached => .detached,
+        header.SlotState.released => .released,
+        else => if (is_dead) .dead else .alive,
+    };
     report.state = @intFromEnum(state_now);
     report.policy = memory.load(u32, &slot.policy, .monotonic);
     const pair = protocol.readClaim(&channel.ring);

@@ -113,6 +113,7 @@ export const START_SEQUENCE = 3;
 export const PEER_ALIVE = 1;
 export const PEER_DEAD = 2;
 export const PEER_DETACHED = 3;
+export const PEER_RELEASED = 4;
 
 export const COUNTER_COUNTER = 0;
 export const COUNTER_GAUGE = 1;

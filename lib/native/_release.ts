@@ -6,12 +6,12 @@ export const VERSION = "0.1.0";
 export const LIBRARIES: Record<string, { file: string; bytes: number; sha256: string }> = {
   "x86_64-linux-gnu": {
     file: "libmessage_transport-x86_64-linux-gnu.so",
-    bytes: 677056,
-    sha256: "d8d5be934776cfc899ac3e9c2b10c4435b92381f5746f7cc4352b936c8ebff91",
+    bytes: 677072,
+    sha256: "e20d190e7231774788944d07d88bb2df99a5d89d90777b39cce76e5e999f4ed7",
   },
   "aarch64-linux-gnu": {
     file: "libmessage_transport-aarch64-linux-gnu.so",
-    bytes: 608984,
-    sha256: "5f0b0515ce03f34680cc6d43293e6900f8fab06b373693368a0fc1509c454195",
+    bytes: 609032,
+    sha256: "6c6c8a0e82b23f985992f89d5dc13963c4126f776c2cfca9fba0c830946bee33",
   },
 };

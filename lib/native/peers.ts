@@ -17,6 +17,11 @@ export interface Peer {
   index: number;
   /** `dead`: its lock is gone. `detached`: it has left, and its cursor is kept. */
   state: "alive" | "dead" | "detached";
+  /**
+   * Whether it is gone without a goodbye and has not come back. So is a `detached` consumer that
+   * has died, and that producers have let go of.
+   */
+  hasDied: boolean;
   /** What a consumer does to producers when it is slow; the persister holds them also when dead. */
   onSlow: "block" | "drop" | "spill" | "hold";
   /** Its process, as that process sees itself. */
@@ -67,6 +72,7 @@ const STATES = {
   [layout.PEER_ALIVE]: "alive",
   [layout.PEER_DEAD]: "dead",
   [layout.PEER_DETACHED]: "detached",
+  [layout.PEER_RELEASED]: "detached",
 } as const;
 
 const POLICIES = {
@@ -90,6 +96,7 @@ function decodePeer(bytes: Uint8Array<ArrayBuffer>): Peer {
     name: readText(bytes, layout.PEER_REPORT_NAME_OFFSET, nameBytes),
     index: u32(layout.PEER_REPORT_INDEX_OFFSET),
     state: STATES[state as keyof typeof STATES],
+    hasDied: state === layout.PEER_DEAD || state === layout.PEER_RELEASED,
     onSlow: POLICIES[policy as keyof typeof POLICIES] ?? "block",
     pid: u32(layout.PEER_REPORT_PID_OFFSET),
     messages: f64(layout.PEER_REPORT_MESSAGES_OFFSET),

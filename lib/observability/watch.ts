@@ -100,16 +100,6 @@ export function peerName({ name, index }: { name: string; index: number }): stri
   return name === "" ? `#${index}` : name;
 }
 
-/** Whether a consumer's place is still as it was when producers let go of it, as it was dead. */
-function isMissed(consumer: Peer, history: readonly HistoryEntry[]): boolean {
-  const { name, pid, cursor, state } = consumer;
-  if (state !== "detached" || name === "") return false; // Without a name nobody comes back.
-  return history.some((entry) =>
-    entry.kind === "consumer-detached" && entry.name === name && entry.pid === pid &&
-    entry.sequence === cursor
-  );
-}
-
 /** What is remembered of a channel or peer from one look to the next. */
 interface Mark {
   messages: number;
@@ -191,7 +181,6 @@ export class Watch {
         (onSlow === "hold" || onSlow === "block" && state !== "detached") && lagBytes > 0
       )
       .toSorted((left, right) => right.lagBytes - left.lagBytes);
-    const history = channel.history();
     const messages = nextSequence - 1;
     const moved = this.#move(key, { messages, bytes: claimed, cursor: messages }, {
       earlier,
@@ -216,8 +205,11 @@ export class Watch {
         groupBytes: new LatencyHistogram(channel.histogram("groupBytes")),
       },
       producers: producers.map(watchPeer("producer")),
-      consumers: watched.map((one) => isMissed(one, history) ? { ...one, state: "dead" } : one),
-      history,
+      // Without a name nobody comes back.
+      consumers: watched.map((one) =>
+        one.hasDied && one.name !== "" ? { ...one, state: "dead" } : one
+      ),
+      history: channel.history(),
     };
   }
 
